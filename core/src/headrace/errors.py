@@ -1,0 +1,370 @@
+"""Every error of headrace: one class, one sentence, named fields; the docstring is the message."""
+
+import inspect
+from typing import Any
+
+import attrs
+
+
+def _shown(value: object) -> object:
+    """A field as it reads in a sentence: several things stand side by side, nothing is called nothing."""
+    if isinstance(value, (tuple, list, set, frozenset)):
+        return ", ".join(str(item) for item in value) or "none"
+    return value
+
+
+def _rebuilt(kind: type["HeadraceError"], fields: dict[str, Any]) -> "HeadraceError":
+    return kind(**fields)
+
+
+@attrs.frozen(kw_only=True)
+class HeadraceError(Exception):
+    """something in headrace went wrong"""
+
+    def fields(self) -> dict[str, Any]:
+        """What the sentence is made of, by name."""
+        return {field.name: getattr(self, field.name) for field in attrs.fields(type(self))}
+
+    def __str__(self) -> str:
+        sentence = " ".join(inspect.cleandoc(type(self).__doc__ or "").split())
+        return sentence.format(**{name: _shown(value) for name, value in self.fields().items()})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (type(self), self.fields())
+
+
+# What people write: flows, tasks, parameters, names
+
+
+@attrs.frozen(kw_only=True)
+class InvalidName(HeadraceError):
+    """{what} name {name!r} cannot be used: it must not be empty or contain any of / % & < >; choose another name"""
+
+    what: str
+    name: str
+
+
+@attrs.frozen(kw_only=True)
+class InvalidOption(HeadraceError):
+    """{where}: {option}={value!r} cannot be used: {why}"""
+
+    where: str
+    option: str
+    value: object
+    why: str
+
+
+@attrs.frozen(kw_only=True)
+class UnknownParameter(HeadraceError):
+    """{where} has no parameter {name!r}; it takes: {known}"""
+
+    where: str
+    name: str
+    known: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class MissingParameter(HeadraceError):
+    """{where} needs a value for parameter {name!r}, and none was given"""
+
+    where: str
+    name: str
+
+
+@attrs.frozen(kw_only=True)
+class WrongParameters(HeadraceError):
+    """{where} cannot be called like this: {why}"""
+
+    where: str
+    why: str
+
+
+@attrs.frozen(kw_only=True)
+class WrongParameterType(HeadraceError):
+    """{where}: parameter {name!r} must be {expected}, not {given}"""
+
+    where: str
+    name: str
+    expected: str
+    given: str
+
+
+@attrs.frozen(kw_only=True)
+class NotInRun(HeadraceError):
+    """{what} works inside a {needed} only, and none is running here"""
+
+    what: str
+    needed: str
+
+
+@attrs.frozen(kw_only=True)
+class FlowInsideTask(HeadraceError):
+    """flow {flow!r} was called inside task {task!r}; call it from a flow instead"""
+
+    flow: str
+    task: str
+
+
+# Runs and their ends
+
+
+@attrs.frozen(kw_only=True)
+class RunFailed(HeadraceError):
+    """the run ended {state}: {message}"""
+
+    state: str
+    message: str
+
+
+@attrs.frozen(kw_only=True)
+class RunNotFinished(HeadraceError):
+    """the run has not ended (it is {state}), so it has no result yet; wait for it first"""
+
+    state: str
+
+
+@attrs.frozen(kw_only=True)
+class RunStopped(HeadraceError):
+    """this process may not go on with {run}: {reason}"""
+
+    run: str
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class UpstreamFailed(HeadraceError):
+    """task run {task_run!r} did not run: {upstream!r}, which it waits for, ended {state}"""
+
+    task_run: str
+    upstream: str
+    state: str
+
+
+@attrs.frozen(kw_only=True)
+class TimedOut(HeadraceError):
+    """{what} exceeded its timeout of {seconds:g} seconds"""
+
+    what: str
+    seconds: float
+
+
+@attrs.frozen(kw_only=True)
+class ResultNotKept(HeadraceError):
+    """the result of {what} was not kept; set persist_result=True on its flow or task to read it later"""
+
+    what: str
+
+
+@attrs.frozen(kw_only=True)
+class ResultNotLoaded(HeadraceError):
+    """the result of this state lies in storage {storage!r}; read it with `headrace.open()` and its `result(state)`"""
+
+    storage: str
+
+
+@attrs.frozen(kw_only=True)
+class ResultUnreadable(HeadraceError):
+    """the result at {key!r} in storage {storage!r} cannot be used: {why}"""
+
+    storage: str
+    key: str
+    why: str
+
+
+@attrs.frozen(kw_only=True)
+class NotSerializable(HeadraceError):
+    """{what} cannot be written by serializer {serializer!r}: {why}"""
+
+    what: str
+    serializer: str
+    why: str
+
+
+@attrs.frozen(kw_only=True)
+class FutureOnRunningLoop(HeadraceError):
+    """future.{method}() would block the event loop that it waits for; write `await future` instead"""
+
+    method: str
+
+
+@attrs.frozen(kw_only=True)
+class CallLost(HeadraceError):
+    """the process that ran this call ended before it could answer ({how}); the call may have been done in part"""
+
+    how: str
+
+
+@attrs.frozen(kw_only=True)
+class TaskRunnerClosed(HeadraceError):
+    """this task runner was closed, so it takes no more calls; submit them before the flow that they belong to ends"""
+
+
+# What is looked up
+
+
+@attrs.frozen(kw_only=True)
+class NotFound(HeadraceError):
+    """no {what} {name!r}; list what is there with `headrace {command}`"""
+
+    what: str
+    name: str
+    command: str
+
+
+@attrs.frozen(kw_only=True)
+class Ambiguous(HeadraceError):
+    """{name!r} fits several {what}: {candidates}; write one of them whole"""
+
+    what: str
+    name: str
+    candidates: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class NotStored(HeadraceError):
+    """nothing is stored under key {key!r} in {storage}"""
+
+    storage: str
+    key: str
+
+
+@attrs.frozen(kw_only=True)
+class WrongKey(HeadraceError):
+    """{key!r} cannot be a storage key: {why}"""
+
+    key: str
+    why: str
+
+
+@attrs.frozen(kw_only=True)
+class StorageUnusable(HeadraceError):
+    """the storage at {where} cannot be used: {why}"""
+
+    where: str
+    why: str
+
+
+# Plugins
+
+
+@attrs.frozen(kw_only=True)
+class NotInstalled(HeadraceError):
+    """no {port} named {name!r}; installed: {installed}{advice}"""
+
+    port: str
+    name: str
+    installed: tuple[str, ...]
+    advice: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class NoRunStore(HeadraceError):
+    """there is no run store installed that outlives a process, so there is nothing to show; pip install headrace-sqlite"""
+
+
+@attrs.frozen(kw_only=True)
+class DoubleProvider(HeadraceError):
+    """two plugins offer a {port} named {name!r}: {first} and {second}; uninstall one, or block it with
+    HEADRACE_PLUGINS_BLOCKED"""
+
+    port: str
+    name: str
+    first: str
+    second: str
+
+
+@attrs.frozen(kw_only=True)
+class ProviderUnusable(HeadraceError):
+    """{port} {name!r} of {dist} cannot be loaded: {why}"""
+
+    port: str
+    name: str
+    dist: str
+    why: str
+
+
+@attrs.frozen(kw_only=True)
+class CodeNotAllowedHere(HeadraceError):
+    """{port} {name!r} runs code when it reads data, and this process is no flow run's; it is refused"""
+
+    port: str
+    name: str
+
+
+# Settings
+
+
+@attrs.frozen(kw_only=True)
+class UnknownSetting(HeadraceError):
+    """{where} sets {name!r}, which is no setting{advice}"""
+
+    where: str
+    name: str
+    advice: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class WrongSetting(HeadraceError):
+    """{name}={value!r} from {origin} cannot be used: {why}"""
+
+    name: str
+    value: str
+    origin: str
+    why: str
+
+
+@attrs.frozen(kw_only=True)
+class WrongSettingsFile(HeadraceError):
+    """the settings file {path} cannot be read: {why}; mend or move it"""
+
+    path: str
+    why: str
+
+
+@attrs.frozen(kw_only=True)
+class UnknownProfile(HeadraceError):
+    """no profile named {name!r} in {path}; it has: {known}"""
+
+    name: str
+    path: str
+    known: tuple[str, ...]
+
+
+# The run store
+
+
+@attrs.frozen(kw_only=True)
+class StoreUnusable(HeadraceError):
+    """the run store at {where} cannot be used: {why}"""
+
+    where: str
+    why: str
+
+
+@attrs.frozen(kw_only=True)
+class StoreBusy(HeadraceError):
+    """the run store at {where} stayed locked for {seconds:g} seconds{holder}; end the program that holds it, then try again"""
+
+    where: str
+    seconds: float
+    holder: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class StoreTooNew(HeadraceError):
+    """the run store at {where} was written by a newer headrace (schema {found}, this one knows {known}); upgrade headrace-sqlite"""
+
+    where: str
+    found: int
+    known: int
+
+
+# Data from outside
+
+
+@attrs.frozen(kw_only=True)
+class WrongData(HeadraceError):
+    """{where}: {why}"""
+
+    where: str
+    why: str

@@ -1,0 +1,1 @@
+"""The values everything is made of: frozen, without input or output, without a clock, without randomness."""

@@ -1,0 +1,58 @@
+"""Questions to the store, as values. A filter's fields are all asked for at once; an empty one asks for everything."""
+
+from datetime import datetime
+
+import attrs
+
+from headrace.model.states import StateType
+
+MOST_ROWS = 200
+
+
+@attrs.frozen(kw_only=True)
+class Page:
+    """A page of a list: at most `limit` rows (200) beyond the row with id `after`; ids are time-ordered, so no row is met twice."""
+
+    limit: int = MOST_ROWS
+    after: str | None = None
+    newest_first: bool = True
+
+
+@attrs.frozen(kw_only=True)
+class FlowRunFilter:
+    """Which flow runs. `tags`: all of them; other fields: one of them. Times are inclusive and of creation."""
+
+    ids: tuple[str, ...] = ()
+    id_prefix: str | None = None
+    names: tuple[str, ...] = ()
+    flow_names: tuple[str, ...] = ()
+    deployment_ids: tuple[str, ...] = ()
+    state_types: tuple[StateType, ...] = ()
+    state_names: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    root_only: bool = False
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+
+@attrs.frozen(kw_only=True)
+class TaskRunFilter:
+    """Which task runs; fields as for flow runs."""
+
+    ids: tuple[str, ...] = ()
+    id_prefix: str | None = None
+    names: tuple[str, ...] = ()
+    flow_run_ids: tuple[str, ...] = ()
+    state_types: tuple[StateType, ...] = ()
+    state_names: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class LogFilter:
+    """Which log lines: of a flow run or task run, at least as grave as `least_level`, with `text` somewhere in the message."""
+
+    flow_run_ids: tuple[str, ...] = ()
+    task_run_id: str | None = None
+    least_level: int = 0
+    text: str | None = None

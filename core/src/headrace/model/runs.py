@@ -1,0 +1,80 @@
+"""Runs of flows and tasks, as they are remembered."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Self
+
+import attrs
+
+from headrace.model.states import State, StateType
+from headrace.model.tags import Tags
+
+
+@attrs.frozen(kw_only=True)
+class _Run:
+    """What runs of both kinds have; `revision` counts the states the run has had, `epoch` who owns it for the how-manieth time.
+
+    Times are aware, in UTC; `total_run_time` is seconds spent RUNNING.
+    """
+
+    id: str
+    name: str
+    state: State
+    created: datetime
+    tags: Tags = ()
+    revision: int = 1
+    run_count: int = 0
+    expected_start_time: datetime | None = None
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+    total_run_time: float = 0.0
+
+    def entering(self, state: State) -> Self:
+        """This run in its next state, with the bookkeeping that goes with it. The state has its timestamp."""
+        moment = state.timestamp
+        assert moment is not None, "a state enters a run with its timestamp"
+        ran = 0.0
+        if self.state.type is StateType.RUNNING and self.state.timestamp is not None:
+            ran = max(0.0, (moment - self.state.timestamp).total_seconds())
+        starts = state.type is StateType.RUNNING
+        return attrs.evolve(
+            self,
+            state=state,
+            revision=self.revision + 1,
+            run_count=self.run_count + starts,
+            start_time=self.start_time or (moment if starts else None),
+            end_time=moment if state.is_terminal() else None,
+            total_run_time=self.total_run_time + ran,
+        )
+
+
+@attrs.frozen(kw_only=True)
+class FlowRun(_Run):
+    """One run of a flow. `parameters` are plain data. A subflow knows its parent task run and the root run whose lease it lives under."""
+
+    flow_name: str
+    flow_version: str | None = None
+    parameters: Mapping[str, Any] = attrs.field(factory=dict)
+    deployment_id: str | None = None
+    parent_task_run_id: str | None = None
+    root_id: str
+    epoch: int = 0
+    retries: int = 0
+    retry_delay: float = 0.0
+
+
+@attrs.frozen(kw_only=True)
+class TaskRun(_Run):
+    """One call of a task in a flow run: the `call`-th of `task_key`, counted from 0.
+
+    `inputs` says for each parameter which task runs its value came from; `inputs_hash` is what tells a retried run that nothing changed.
+    """
+
+    flow_run_id: str
+    task_name: str
+    task_key: str
+    call: int
+    task_version: str | None = None
+    inputs: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
+    inputs_hash: str | None = None
+    child_flow_run_id: str | None = None

@@ -1,0 +1,159 @@
+"""The port of clients: everything that an outsider may ask of the orchestration, in process or over a wire.
+
+Each operation is declared once, here: what it is called, how it travels, who may ask it (`scope`) and how it behaves (`kind`). Servers,
+documents and clients for a wire are derived from this table and from the signatures.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Protocol, TypeVar
+
+import attrs
+
+from headrace.model.filters import FlowRunFilter, LogFilter, Page, TaskRunFilter
+from headrace.model.journals import JournalBatch
+from headrace.model.leases import LeaseOrder
+from headrace.model.limits import ConcurrencyLimit
+from headrace.model.logs import LogLine
+from headrace.model.moves import Move
+from headrace.model.runs import FlowRun, TaskRun
+from headrace.model.states import State
+from headrace.rules.facts import Retry
+from headrace.rules.verdicts import Verdict
+
+
+class Scope(StrEnum):
+    """Who may ask; each but RUN may also what those before it may."""
+
+    VIEWER = "viewer"
+    RUN = "run"
+    AGENT = "agent"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+class Kind(StrEnum):
+    """How an operation behaves: a plain question, a move (idempotent by its id), a wait, a stream."""
+
+    ASK = "ask"
+    MOVE = "move"
+    WAIT = "wait"
+    STREAM = "stream"
+
+
+@attrs.frozen(kw_only=True)
+class Operation:
+    """One row of the table."""
+
+    name: str
+    method: str
+    path: str
+    scope: Scope
+    kind: Kind
+
+
+F = TypeVar("F", bound=Callable[..., object])
+_MARK = "__headrace_operation__"
+
+
+def operation(method: str, path: str, *, scope: Scope, kind: Kind = Kind.ASK) -> Callable[[F], F]:
+    """Declares an operation of the port."""
+
+    def mark(function: F) -> F:
+        setattr(function, _MARK, Operation(name=function.__name__, method=method, path=path, scope=scope, kind=kind))
+        return function
+
+    return mark
+
+
+class OpenClient(Protocol):
+    """The orchestration, as others see it."""
+
+    @operation("POST", "/flow-runs", scope=Scope.RUN)
+    def create_flow_run(self, run: FlowRun, holder: str | None = None) -> FlowRun:
+        """Makes a run, in its first state; with a `holder`, owned by it from the start (epoch 1). A known id: the run as it is now."""
+        ...
+
+    @operation("GET", "/flow-runs/{run_id}", scope=Scope.VIEWER)
+    def read_flow_run(self, run_id: str) -> FlowRun:
+        """One run. Raises NotFound."""
+        ...
+
+    @operation("POST", "/flow-runs/query", scope=Scope.VIEWER)
+    def read_flow_runs(self, wanted: FlowRunFilter, page: Page) -> list[FlowRun]:
+        """Runs that fit, a page."""
+        ...
+
+    @operation("DELETE", "/flow-runs/{run_id}", scope=Scope.OPERATOR)
+    def delete_flow_run(self, run_id: str) -> None:
+        """Forgets a run and all that belongs to it. Raises NotFound."""
+        ...
+
+    @operation("POST", "/flow-runs/{run_id}/moves", scope=Scope.RUN, kind=Kind.MOVE)
+    def move_flow_run(self, move: Move) -> Verdict:
+        """Asks that a flow run enter a state. Raises NotFound."""
+        ...
+
+    @operation("POST", "/flow-runs/{run_id}/lease", scope=Scope.RUN)
+    def renew_lease(self, run_id: str, epoch: int) -> LeaseOrder:
+        """Prolongs the lease of a root run; the answer may order to stop."""
+        ...
+
+    @operation("POST", "/flow-runs/{run_id}/journal", scope=Scope.RUN)
+    def write_journal(self, batch: JournalBatch) -> LeaseOrder:
+        """Writes what a run's process decided and said. A stale epoch writes nothing and is ordered to stop."""
+        ...
+
+    @operation("POST", "/task-runs/{run_id}/moves", scope=Scope.RUN, kind=Kind.MOVE)
+    def move_task_run(self, move: Move, run: TaskRun, retry: Retry) -> Verdict:
+        """Asks for a task run's move that needs facts which the engine has not: caches and limits. `run` is as its engine knows it."""
+        ...
+
+    @operation("GET", "/task-runs/{run_id}", scope=Scope.VIEWER)
+    def read_task_run(self, run_id: str) -> TaskRun:
+        """One task run. Raises NotFound."""
+        ...
+
+    @operation("POST", "/task-runs/query", scope=Scope.VIEWER)
+    def read_task_runs(self, wanted: TaskRunFilter, page: Page) -> list[TaskRun]:
+        """Task runs that fit, a page."""
+        ...
+
+    @operation("GET", "/runs/{run_id}/states", scope=Scope.VIEWER)
+    def read_states(self, run_id: str) -> list[State]:
+        """All states that a run of either kind had, oldest first."""
+        ...
+
+    @operation("POST", "/logs/query", scope=Scope.VIEWER)
+    def read_logs(self, wanted: LogFilter, page: Page) -> list[LogLine]:
+        """Log lines that fit, a page."""
+        ...
+
+    @operation("GET", "/concurrency-limits", scope=Scope.VIEWER)
+    def read_limits(self) -> list[ConcurrencyLimit]:
+        """All tag concurrency limits with who holds their slots."""
+        ...
+
+    @operation("PUT", "/concurrency-limits/{tag}", scope=Scope.OPERATOR)
+    def set_limit(self, tag: str, limit: int) -> None:
+        """Makes or changes the limit of a tag; 0 refuses every task run with it."""
+        ...
+
+    @operation("DELETE", "/concurrency-limits/{tag}", scope=Scope.OPERATOR)
+    def delete_limit(self, tag: str) -> None:
+        """Forgets the limit of a tag. Raises NotFound."""
+        ...
+
+
+class Client(Protocol):
+    """A client as a value: its fields are its options."""
+
+    def open(self) -> AbstractContextManager[OpenClient]: ...
+
+
+def operations() -> Mapping[str, Operation]:
+    """The table, by name, in the order of the port."""
+    marked = (getattr(member, _MARK, None) for member in vars(OpenClient).values())
+    return MappingProxyType({found.name: found for found in marked if found is not None})

@@ -1,0 +1,158 @@
+"""The port of run stores: where runs are remembered. A store remembers and decides nothing."""
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import ClassVar, Protocol
+
+from headrace.model.events import Event
+from headrace.model.filters import FlowRunFilter, LogFilter, Page, TaskRunFilter
+from headrace.model.journals import RunState
+from headrace.model.leases import Lease
+from headrace.model.limits import ConcurrencyLimit
+from headrace.model.logs import LogLine
+from headrace.model.runs import FlowRun, TaskRun
+from headrace.model.states import State
+from headrace.rules.verdicts import Verdict
+
+
+class Reading(Protocol):
+    """Questions to one state of the store: nothing written meanwhile is seen. Lists are bounded by their page."""
+
+    def flow_run(self, run_id: str) -> FlowRun | None: ...
+
+    def flow_runs(self, wanted: FlowRunFilter, page: Page) -> list[FlowRun]:
+        """Flow runs that fit, in order of their ids."""
+        ...
+
+    def task_run(self, run_id: str) -> TaskRun | None: ...
+
+    def task_runs(self, wanted: TaskRunFilter, page: Page) -> list[TaskRun]:
+        """Task runs that fit, in order of their ids."""
+        ...
+
+    def states(self, run_id: str) -> list[State]:
+        """All states that a flow run or task run had, oldest first."""
+        ...
+
+    def logs(self, wanted: LogFilter, page: Page) -> list[LogLine]:
+        """Log lines that fit, in order of their ids."""
+        ...
+
+    def lease(self, run_id: str) -> Lease | None:
+        """Who owns the root run. Whether the lease is live is judged now, by the store's own clock, whatever the machine's clock was set to."""
+        ...
+
+    def verdict(self, move_id: str) -> Verdict | None:
+        """What came of a move, if it was asked before."""
+        ...
+
+    def cached(self, cache_key: str, now: datetime) -> State | None:
+        """The newest completed state kept under the key that has not expired."""
+        ...
+
+    def limits(self, tags: Iterable[str] | None = None) -> list[ConcurrencyLimit]:
+        """Limits of these tags (None: all), sorted by tag, with the task runs that hold a slot: those held by a live lease."""
+        ...
+
+    def events(self, after: int, limit: int) -> list[Event]:
+        """Events with a greater sequence, oldest first."""
+        ...
+
+
+class Writing(Reading, Protocol):
+    """Changes, all of them or none: an exception leaves the store as it was. Reads see what was written before them here.
+
+    What belongs to a run that is not known is left out, so that a journal which comes after its run was deleted leaves nothing behind.
+    The live `data` of a state is not kept.
+    """
+
+    def add_flow_run(self, run: FlowRun) -> bool:
+        """Remembers a new run with its first state; False, and nothing changed, where its id is known."""
+        ...
+
+    def update_flow_run(self, run: FlowRun, *, was: int) -> bool:
+        """Remembers the run in its next shape and state, if its revision is still `was`; else False, and nothing changed."""
+        ...
+
+    def delete_flow_run(self, run_id: str) -> bool:
+        """Forgets a run with its states, task runs, logs, lease and subflows; False where there is none."""
+        ...
+
+    def put_task_runs(self, runs: Iterable[TaskRun]) -> None:
+        """Remembers task runs; one that is known is replaced, unless it is known with a greater revision."""
+        ...
+
+    def add_states(self, states: Iterable[RunState]) -> None:
+        """Adds to the history of task runs, which are put first; what is known is left as it is."""
+        ...
+
+    def add_logs(self, lines: Iterable[LogLine]) -> None:
+        """Adds log lines; a line whose id is known is left as it is."""
+        ...
+
+    def remember(self, move_id: str, run_id: str, verdict: Verdict) -> None:
+        """Keeps what came of a move, as long as the flow run is known; the first answer stays."""
+        ...
+
+    def grant_lease(self, run_id: str, *, epoch: int, holder: str, seconds: float) -> None:
+        """Gives the root run to a holder, in place of whoever had it."""
+        ...
+
+    def renew_lease(self, run_id: str, *, epoch: int, seconds: float) -> bool:
+        """Prolongs a lease, expired or not, if the epoch is still the run's; else False."""
+        ...
+
+    def end_lease(self, run_id: str) -> None:
+        """Nobody owns the run any more; its epoch is kept, so that it never counts again from the start.
+
+        Who had it last may still renew it, as after any expiry: a holder that was thought lost comes back so.
+        """
+        ...
+
+    def keep_cached(self, cache_key: str, state: State, run_id: str) -> None:
+        """Keeps a completed state of a task run under a cache key, until its `cache_expiration`, or until the task run is deleted."""
+        ...
+
+    def hold_slots(self, task_run_id: str, tags: Iterable[str], *, root_id: str, epoch: int) -> None:
+        """Counts the task run against the limits of these tags and no others, as long as the root run's lease of that epoch lives."""
+        ...
+
+    def free_slots(self, task_run_ids: Iterable[str]) -> None:
+        """Counts these task runs no longer."""
+        ...
+
+    def set_limit(self, tag: str, limit: int) -> None:
+        """Makes or changes the limit of a tag."""
+        ...
+
+    def delete_limit(self, tag: str) -> bool:
+        """Forgets the limit of a tag; False where there is none."""
+        ...
+
+    def append_event(self, event: Event) -> Event:
+        """Adds an event; the answer has its sequence."""
+        ...
+
+
+class OpenRunStore(Protocol):
+    """A store in use, by any number of threads."""
+
+    def reading(self) -> AbstractContextManager[Reading]:
+        """One consistent look."""
+        ...
+
+    def writing(self) -> AbstractContextManager[Writing]:
+        """One transaction; transactions come one after the other, also across processes. Raises StoreBusy after waiting long."""
+        ...
+
+
+class RunStore(Protocol):
+    """A run store as a value: its fields are its options. `open` makes or upgrades what it needs, whole or not at all.
+
+    Raises StoreUnusable, StoreTooNew, StoreBusy. `outlives_process`: another process sees what was written.
+    """
+
+    outlives_process: ClassVar[bool]
+
+    def open(self) -> AbstractContextManager[OpenRunStore]: ...

@@ -1,0 +1,65 @@
+"""The port of storages: where flow code and results are kept, as bytes under keys."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from typing import BinaryIO, ClassVar, Protocol
+
+import attrs
+
+from headrace.errors import WrongKey
+
+
+@attrs.frozen(kw_only=True)
+class Written:
+    """What was written: size in bytes, and sha256 as 64 hexadecimal digits."""
+
+    size: int
+    sha256: str
+
+
+class OpenStorage(Protocol):
+    """A storage in use. Keys are relative and posix-like (`results/ab12`); any number of threads may use it at once."""
+
+    def open(self, key: str) -> BinaryIO:
+        """What is stored under the key, to be read from the start and closed by the reader. Raises NotStored."""
+        ...
+
+    def write(self, key: str, chunks: Iterable[bytes]) -> Written:
+        """Keeps the bytes under the key, in place of what was there.
+
+        A reader sees the old or the new, never a part; if it is interrupted, or `chunks` raises, the old stays.
+        """
+        ...
+
+    def exists(self, key: str) -> bool: ...
+
+    def delete(self, key: str) -> None:
+        """Forgets the key; one that is not there is no error."""
+        ...
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        """Every key that starts with the prefix, sorted."""
+        ...
+
+
+class Storage(Protocol):
+    """A storage as a value: its fields are its options.
+
+    `outlives_process`: another process on this machine reads what was written. `reaches_others`: so does another machine.
+    """
+
+    outlives_process: ClassVar[bool]
+    reaches_others: ClassVar[bool]
+
+    def open(self) -> AbstractContextManager[OpenStorage]: ...
+
+
+def checked_key(key: str) -> str:
+    """The key, if it may be one. Raises WrongKey for an empty, absolute or climbing one, which could leave the storage's place."""
+    if not key or key.endswith("/"):
+        raise WrongKey(key=key, why="it must name something")
+    if "\\" in key or "\0" in key:
+        raise WrongKey(key=key, why="its parts are parted by / and hold no \\ or NUL")
+    if any(part in {"", ".", ".."} for part in key.split("/")):
+        raise WrongKey(key=key, why="it must be relative, without empty parts, . or ..")
+    return key

@@ -1,0 +1,73 @@
+"""The rule book: all rules in their order, and the one function that decides.
+
+Order matters in three places, and only there: a duplicate is answered before anything else; who does not own the run hears so before being
+told about the run; and what ends a run without starting it (the cache) comes before what could make it wait (limits).
+"""
+
+from collections.abc import Iterable, Iterator
+
+import attrs
+
+from headrace.model.moves import Move
+from headrace.model.states import State, StateType
+from headrace.rules.caching import Caching
+from headrace.rules.cancelling import CancelNotStarted, CancelWins
+from headrace.rules.concurrency import TagLimits
+from headrace.rules.duplicates import Duplicates
+from headrace.rules.facts import Fact, Facts
+from headrace.rules.leases import Leases
+from headrace.rules.retries import Rerun, Retries
+from headrace.rules.rule import Rule
+from headrace.rules.scheduled_time import ScheduledTime
+from headrace.rules.transitions import is_legal, why_not
+from headrace.rules.verdicts import Answer, Verdict, accepted, refused
+
+FIRST: tuple[Rule, ...] = (Duplicates(), Leases())
+STANDARD: tuple[Rule, ...] = (CancelNotStarted(), CancelWins(), ScheduledTime(), Caching(), TagLimits(), Retries(), Rerun())
+
+
+class RuleBook:
+    """Rules, sorted once by the moves they judge, so that a decision asks only those concerned."""
+
+    def __init__(self, extra: Iterable[Rule] = ()) -> None:
+        self.extra = tuple(extra)
+        rules = (*STANDARD, *self.extra)
+        self._judges = {
+            (current, wanted): tuple(rule for rule in rules if rule.moves.has(current, wanted))
+            for current in StateType
+            for wanted in StateType
+        }
+        self._needs = {pair: frozenset(fact for rule in judges for fact in rule.needs) for pair, judges in self._judges.items()}
+
+    def needs(self, current: StateType, wanted: StateType) -> frozenset[Fact]:
+        """The facts to look up before this move is judged, beyond those of the first two rules."""
+        return self._needs[current, wanted]
+
+    def judges(self, current: StateType, wanted: StateType) -> Iterator[str]:
+        """The names of the rules that this move is put to."""
+        return (rule.name for rule in self._judges[current, wanted])
+
+    def decide(self, move: Move, facts: Facts) -> Verdict:
+        """What comes of the move. Total: every move gets a verdict, and a state that is written has its timestamp."""
+        for rule in FIRST:
+            verdict = rule.judge(move, facts)
+            if verdict is not None:
+                return verdict
+        current = facts.run.state.type
+        if not is_legal(current, move.state.type):
+            return refused(why_not(current, move.state.type))
+        for rule in self._judges[current, move.state.type]:
+            verdict = rule.judge(move, facts)
+            if verdict is None:
+                continue
+            if verdict.answer is not Answer.ACCEPTED or verdict.state is None:
+                return _stamped(verdict, facts)
+            move = attrs.evolve(move, state=verdict.state)
+        return _stamped(accepted(move.state), facts)
+
+
+def _stamped(verdict: Verdict, facts: Facts) -> Verdict:
+    state: State | None = verdict.state
+    if state is None or state.timestamp is not None:
+        return verdict
+    return attrs.evolve(verdict, state=attrs.evolve(state, timestamp=facts.now))
