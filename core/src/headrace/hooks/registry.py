@@ -1,0 +1,267 @@
+"""The registry: plugins found, their providers by name, and the classes behind them.
+
+A broken plugin is a row with its reason and a warning, never a crash of the host. Since pluggy does not contain errors, every implementation is
+called by itself here, and nowhere else.
+"""
+
+import importlib
+import logging
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import attrs
+import pluggy
+
+from headrace.errors import CodeNotAllowedHere, DoubleProvider, NotInstalled, ProviderUnusable
+from headrace.hooks.known import KNOWN
+from headrace.hooks.plugins import PluginRow, Status
+from headrace.hooks.providers import Provider
+from headrace.hooks.specs import PROJECT, Specs
+from headrace.model.choices import Choice
+from headrace.model.events import Event
+
+PORTS = {
+    "run store": "headrace_run_stores",
+    "client": "headrace_clients",
+    "storage": "headrace_storages",
+    "serializer": "headrace_serializers",
+    "task runner": "headrace_task_runners",
+    "rule": "headrace_rules",
+    "command": "headrace_commands",
+}
+"""Every port with the hook that fills it."""
+
+logger = logging.getLogger("headrace.plugins")
+
+
+@attrs.frozen(kw_only=True)
+class Plugin:
+    """A plugin before it is registered: who brings it, and how it is imported."""
+
+    name: str
+    dist: str
+    version: str
+    load: Callable[[], object]
+
+
+@attrs.frozen(kw_only=True)
+class Offer:
+    """A provider, and the plugin that it came from."""
+
+    provider: Provider[Any]
+    plugin: Plugin
+
+
+def discovered() -> Iterator[Plugin]:
+    """The plugins of all installed distributions."""
+    from importlib_metadata import entry_points
+
+    for point in entry_points(group=PROJECT):
+        dist, version = (point.dist.name, point.dist.version) if point.dist else ("unknown", "unknown")
+        yield Plugin(name=point.name, dist=dist, version=version, load=point.load)
+
+
+class Registry:
+    """Plugins and what they offer. `runs_code` says that this process is a flow run's own, where pickled data may be read."""
+
+    def __init__(
+        self,
+        plugins: Iterable[Plugin] | None = None,
+        *,
+        blocked: Iterable[str] = (),
+        runs_code: bool = False,
+        trace: bool = False,
+    ) -> None:
+        self._runs_code = runs_code
+        self._manager = pluggy.PluginManager(PROJECT)
+        self._manager.add_hookspecs(Specs)
+        self._manager.hook.headrace_addhooks.call_historic(kwargs={"plugins": self._manager})
+        self._trace = trace
+        self._plugins: dict[str, Plugin] = {}
+        self._troubles: list[PluginRow] = []
+        self._offers: dict[str, dict[str, list[Offer]]] = {}
+        blocked = frozenset(blocked)
+        for plugin in sorted(discovered() if plugins is None else plugins, key=lambda plugin: (plugin.dist, plugin.name), reverse=True):
+            self._register(plugin, is_blocked=bool(blocked & {plugin.name, plugin.dist}))
+        self._refuse_misspelt()
+
+    # Plugins
+
+    def _register(self, plugin: Plugin, *, is_blocked: bool) -> None:
+        if is_blocked:
+            self._trouble(plugin, Status.BLOCKED, "blocked by the setting plugins_blocked")
+            return
+        key = f"{plugin.dist}:{plugin.name}"
+        try:
+            self._manager.register(plugin.load(), name=key)
+        except (Exception, SystemExit) as error:
+            self._trouble(plugin, Status.FAILED, _reason(error))
+            return
+        self._plugins[key] = plugin
+
+    def _refuse_misspelt(self) -> None:
+        for key, plugin in tuple(self._plugins.items()):
+            callers = self._manager.get_hookcallers(self._manager.get_plugin(key)) or []
+            unknown = [
+                caller.name
+                for caller in callers
+                if not caller.has_spec()
+                for implementation in caller.get_hookimpls()
+                if implementation.plugin_name == key and not implementation.optionalhook
+            ]
+            if unknown:
+                self._manager.unregister(name=key)
+                del self._plugins[key]
+                self._trouble(plugin, Status.FAILED, f"it implements hooks that do not exist: {', '.join(unknown)}")
+
+    def _trouble(self, plugin: Plugin, status: Status, reason: str) -> None:
+        row = PluginRow(name=plugin.name, kind="plugin", dist=plugin.dist, version=plugin.version, status=status, reason=reason)
+        self._troubles.append(row)
+        if status is Status.FAILED:
+            logger.warning("Plugin %r of %s cannot be used: %s", plugin.name, plugin.dist, reason)
+
+    def _calls(self, hook: str, arguments: Mapping[str, Any]) -> Iterator[tuple[Plugin, Callable[[], Any]]]:
+        """Every implementation of a hook, ready to be called by itself."""
+        if self._trace:
+            _print_call(hook, arguments)
+        for implementation in reversed(getattr(self._manager.hook, hook).get_hookimpls()):
+            plugin = self._plugins.get(implementation.plugin_name)
+            if plugin is None:
+                continue
+            taken = {name: arguments[name] for name in implementation.argnames}
+            yield plugin, partial(implementation.function, **taken)
+
+    # Providers
+
+    def offers(self, port: str) -> Mapping[str, list[Offer]]:
+        """All that is offered for a port, by name, sorted; a name offered twice has two offers."""
+        if port not in self._offers:
+            found: dict[str, list[Offer]] = {}
+            for plugin, call in self._calls(PORTS[port], {}):
+                try:
+                    for provider in call() or ():
+                        found.setdefault(provider.name, []).append(Offer(provider=provider, plugin=plugin))
+                except Exception as error:
+                    self._trouble(plugin, Status.FAILED, f"{PORTS[port]} failed: {_reason(error)}")
+            self._offers[port] = dict(sorted(found.items()))
+        return self._offers[port]
+
+    def has(self, port: str, name: str) -> bool:
+        """Whether somebody offers it."""
+        return name in self.offers(port)
+
+    def offer(self, port: str, name: str) -> Offer:
+        """The one offer of that name. Raises NotInstalled, DoubleProvider."""
+        offers = self.offers(port).get(name, [])
+        if not offers:
+            raise NotInstalled(port=port, name=name, installed=tuple(self.offers(port)), advice=_advice(port, name))
+        if len(offers) > 1:
+            raise DoubleProvider(port=port, name=name, first=offers[0].plugin.dist, second=offers[1].plugin.dist)
+        return offers[0]
+
+    def load(self, port: str, name: str) -> Any:
+        """The class (or command, or rule) behind a name. Raises also ProviderUnusable, CodeNotAllowedHere."""
+        offer = self.offer(port, name)
+        if offer.provider.runs_code and not self._runs_code:
+            raise CodeNotAllowedHere(port=port, name=name)
+        try:
+            return _resolved(offer.provider.target)
+        except Exception as error:
+            raise ProviderUnusable(port=port, name=name, dist=offer.plugin.dist, why=_reason(error)) from error
+
+    def make(self, port: str, choice: Choice) -> Any:
+        """The value of a choice: its class with its options. Raises also ProviderUnusable for options it does not take."""
+        kind = self.load(port, choice.name)
+        try:
+            return kind(**choice.options)
+        except (TypeError, ValueError) as error:
+            dist = self.offer(port, choice.name).plugin.dist
+            raise ProviderUnusable(port=port, name=choice.name, dist=dist, why=f"its options do not fit: {_reason(error)}") from error
+
+    def choice_of(self, port: str, value: object) -> Choice:
+        """The way back: the name and options of a provider's value. Raises NotInstalled where nobody offers its class."""
+        for name, offers in self.offers(port).items():
+            for offer in offers:
+                if offer.provider.target in {f"{type(value).__module__}:{type(value).__qualname__}", type(value)}:
+                    return Choice(name, _options(value))
+        raise NotInstalled(port=port, name=type(value).__qualname__, installed=tuple(self.offers(port)))
+
+    def load_class(self, port: str, name: str) -> Any:
+        """The class of a provider, by the name of the class. Raises AttributeError naming those that are installed."""
+        classes = {
+            str(offer.provider.target).rpartition(":")[2]: provider
+            for provider, offers in self.offers(port).items()
+            for offer in offers
+            if isinstance(offer.provider.target, str)
+        }
+        if name not in classes:
+            raise AttributeError(f"no {port} class {name!r} is installed; there are: {', '.join(sorted(classes)) or 'none'}{_dist_of(port, name)}")
+        return self.load(port, classes[name])
+
+    def rows(self) -> list[PluginRow]:
+        """Everything that is installed, provider by provider, then what cannot be used."""
+        rows = [
+            PluginRow(
+                name=name,
+                kind=port,
+                dist=offer.plugin.dist,
+                version=offer.plugin.version,
+                summary=offer.provider.summary,
+                status=Status.OK if len(offers) == 1 else Status.FAILED,
+                reason="" if len(offers) == 1 else f"offered by {' and '.join(sorted(offer.plugin.dist for offer in offers))}",
+            )
+            for port in PORTS
+            for name, offers in self.offers(port).items()
+            for offer in offers
+        ]
+        return rows + self._troubles
+
+    # Observers
+
+    def tell(self, event: Event) -> None:
+        """Lets every plugin hear of an event; an error is logged and ends there."""
+        for plugin, call in self._calls("headrace_on_event", {"event": event}):
+            try:
+                call()
+            except Exception:
+                logger.exception("Plugin %r of %s failed while it heard of %s", plugin.name, plugin.dist, event.kind)
+
+    @property
+    def has_observers(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._manager.hook.headrace_on_event.get_hookimpls())
+
+
+def _resolved(target: str | Callable[..., Any]) -> Any:
+    if not isinstance(target, str):
+        return target
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def _options(value: Any) -> dict[str, Any]:
+    fields = attrs.fields(type(value)) if attrs.has(type(value)) else ()
+    return {field.name: getattr(value, field.name) for field in fields if field.init}
+
+
+def _advice(port: str, name: str) -> str:
+    dist = KNOWN.get((port, name))
+    return f" — pip install {dist}" if dist else ""
+
+
+def _dist_of(port: str, class_name: str) -> str:
+    """Advice for a class that is not installed: the provider whose name its own begins with."""
+    fitting = (dist for (known_port, name), dist in KNOWN.items() if known_port == port and class_name.lower().startswith(name[:7]))
+    dist = next(fitting, None)
+    return f" — pip install {dist}" if dist else ""
+
+
+def _reason(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _print_call(hook: str, arguments: Mapping[str, Any]) -> None:
+    shown = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    print(f"hook {hook}({shown})", file=sys.stderr)

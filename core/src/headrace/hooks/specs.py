@@ -1,0 +1,121 @@
+"""Every hook of core. A plugin is a module (or object) with some of these functions, marked with `hookimpl`.
+
+A plugin's distribution names its module in the entry point group `headrace`::
+
+    [project.entry-points.headrace]
+    acme = "headrace_acme.plugin"
+
+The module imports nothing but headrace; what it offers is imported when somebody chooses it::
+
+    from headrace.hooks import Provider, hookimpl
+
+    @hookimpl
+    def headrace_storages():
+        yield Provider("acme", "headrace_acme.storage:AcmeStorage", "Keeps results in the ACME vault")
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from headrace.hooks.providers import Provider
+
+if TYPE_CHECKING:
+    from headrace.model.events import Event
+    from headrace.ports.client import Client
+    from headrace.ports.rule import Rule
+    from headrace.ports.run_store import RunStore
+    from headrace.ports.serializer import Serializer
+    from headrace.ports.storage import Storage
+    from headrace.ports.task_runner import TaskRunner
+
+PROJECT = "headrace"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+class Specs:
+    """The hooks; each is shown as a plugin would write it."""
+
+    @hookspec
+    def headrace_run_stores(self) -> "Iterable[Provider[RunStore]]":  # type: ignore[empty-body]
+        """Where runs are remembered::
+
+        @hookimpl
+        def headrace_run_stores():
+            yield Provider("acme", "headrace_acme.run_store:AcmeRunStore", "Runs in the ACME database")
+        """
+
+    @hookspec
+    def headrace_clients(self) -> "Iterable[Provider[Client]]":  # type: ignore[empty-body]
+        """How to reach an orchestration that is not in this process::
+
+        @hookimpl
+        def headrace_clients():
+            yield Provider("carrier", "headrace_carrier.client:PigeonClient", "Asks by carrier pigeon")
+        """
+
+    @hookspec
+    def headrace_storages(self) -> "Iterable[Provider[Storage]]":  # type: ignore[empty-body]
+        """Where flow code and results are kept::
+
+        @hookimpl
+        def headrace_storages():
+            yield Provider("acme", "headrace_acme.storage:AcmeStorage", "Keeps results in the ACME vault")
+        """
+
+    @hookspec
+    def headrace_serializers(self) -> "Iterable[Provider[Serializer]]":  # type: ignore[empty-body]
+        """How results become bytes; mark with `runs_code=True` what runs code when it reads::
+
+        @hookimpl
+        def headrace_serializers():
+            yield Provider("arrow", "headrace_arrow.serializer:ArrowSerializer", "Tables as Arrow files")
+        """
+
+    @hookspec
+    def headrace_task_runners(self) -> "Iterable[Provider[TaskRunner]]":  # type: ignore[empty-body]
+        """How submitted task calls run inside a flow run::
+
+        @hookimpl
+        def headrace_task_runners():
+            yield Provider("cluster", "headrace_cluster.task_runner:ClusterTaskRunner", "Tasks on the ACME cluster")
+        """
+
+    @hookspec
+    def headrace_rules(self) -> "Iterable[Provider[Rule]]":  # type: ignore[empty-body]
+        """Extra rules, asked after those of core::
+
+        @hookimpl
+        def headrace_rules():
+            yield Provider("office-hours", "headrace_office.rules:OfficeHours", "Nothing starts at night")
+        """
+
+    @hookspec
+    def headrace_commands(self) -> Iterable[Provider[Any]]:  # type: ignore[empty-body]
+        """Command groups under `headrace`; the target is a click command::
+
+        @hookimpl
+        def headrace_commands():
+            yield Provider("vault", "headrace_acme.commands:vault", "Look after the ACME vault")
+        """
+
+    @hookspec
+    def headrace_on_event(self, event: "Event") -> None:
+        """Hear of every event in this process after it was stored; an error here is logged, never felt::
+
+        @hookimpl
+        def headrace_on_event(event):
+            if event.kind == "flow-run.FAILED":
+                print("failed:", event.subject)
+        """
+
+    @hookspec(historic=True)
+    def headrace_addhooks(self, plugins: pluggy.PluginManager) -> None:
+        """Bring hook specifications of one's own::
+
+        @hookimpl
+        def headrace_addhooks(plugins):
+            plugins.add_hookspecs(MySpecs)
+        """

@@ -1,0 +1,86 @@
+"""Values ⇄ plain data.
+
+Two converters: what programs wrote is read leniently (unknown fields are ignored, so that old and new understand each other), what people
+type is read strictly. Moments are ISO 8601 text in UTC. The live `data` of a state never leaves the process.
+"""
+
+import json
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cattrs import Converter, transform_error
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+
+from headrace.errors import WrongData
+from headrace.model.states import State
+
+T = TypeVar("T")
+
+
+def _moment(text: Any, _: object) -> datetime:
+    if isinstance(text, datetime):
+        return text
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _converter(*, strict: bool, compact: bool) -> Converter:
+    converter = Converter(forbid_extra_keys=strict, omit_if_default=compact, detailed_validation=strict)
+    converter.register_unstructure_hook(datetime, lambda moment: moment.astimezone(UTC).isoformat())
+    converter.register_structure_hook(datetime, _moment)
+    converter.register_unstructure_hook(StrEnum, str)
+    converter.register_unstructure_hook(Path, str)
+    converter.register_structure_hook(Path, lambda text, _: Path(text))
+    hidden = override(omit=True)
+    converter.register_unstructure_hook(State, make_dict_unstructure_fn(State, converter, _cattrs_omit_if_default=compact, data=hidden))
+    converter.register_structure_hook(State, make_dict_structure_fn(State, converter, _cattrs_forbid_extra_keys=strict, data=hidden))
+    return converter
+
+
+@cache
+def _lenient() -> Converter:
+    return _converter(strict=False, compact=False)
+
+
+@cache
+def _strict() -> Converter:
+    return _converter(strict=True, compact=False)
+
+
+@cache
+def _compact() -> Converter:
+    return _converter(strict=False, compact=True)
+
+
+def to_plain(value: Any) -> Any:
+    """A value (or a list of them) as plain data, whole."""
+    return _lenient().unstructure(value)
+
+
+def to_text(value: Any) -> str:
+    """A value as compact JSON text, without fields that are as by default: the form that is stored."""
+    return json.dumps(_compact().unstructure(value), separators=(",", ":"), ensure_ascii=False)
+
+
+def from_plain(kind: type[T], data: Any) -> T:
+    """Plain data that a program wrote, as a value; unknown fields are ignored. Raises WrongData."""
+    try:
+        return _lenient().structure(data, kind)
+    except Exception as error:
+        raise WrongData(where=kind.__name__, why=f"{type(error).__name__}: {error}") from error
+
+
+def from_text(kind: type[T], text: str | bytes) -> T:
+    """The stored form, as a value. Raises WrongData."""
+    return from_plain(kind, json.loads(text))
+
+
+def from_typed(kind: type[T], data: Any, *, where: str) -> T:
+    """What a person typed, as a value; an unknown field is refused. Raises WrongData, naming each fault and its place."""
+    try:
+        return _strict().structure(data, kind)
+    except Exception as error:
+        raise WrongData(where=where, why="; ".join(transform_error(error))) from error
