@@ -1,0 +1,181 @@
+"""What the settings choose, opened: the embedding API.
+
+`with headrace.open() as house:` gives an `Instance`; flows called inside use it. A flow that is called outside opens the one of its process, which
+stays open until the process ends, since opening a store costs more than a flow run. That one is the only thing here that outlives a call.
+"""
+
+import atexit
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import attrs
+
+from headrace.clock import Clock, SystemClock
+from headrace.errors import NoRunStore
+from headrace.hooks.registry import Plugin, Registry
+from headrace.ids import Ids
+from headrace.model.choices import Choice
+from headrace.model.states import State
+from headrace.orchestration.local_client import LocalClient
+from headrace.orchestration.orchestrator import Orchestrator
+from headrace.ports.client import OpenClient
+from headrace.ports.run_store import RunStore
+from headrace.results import Results
+from headrace.rules.decide import RuleBook
+from headrace.settings import Settings, load
+
+MEMORY = "memory"
+
+logger = logging.getLogger("headrace.settings")
+
+
+@attrs.frozen(kw_only=True)
+class Instance:
+    """An orchestration at hand: `client` asks it anything, `results` keeps and reads values."""
+
+    settings: Settings
+    registry: Registry
+    clock: Clock
+    ids: Ids
+    rules: RuleBook
+    client: OpenClient
+    results: Results
+
+    def result(self, state: State) -> Any:
+        """The value of a run that completed, read from where it was kept; failures are raised.
+
+        Raises RunNotFinished, RunFailed, ResultNotKept, ResultUnreadable.
+        """
+        return self.results.of(state)
+
+
+@contextmanager
+def open(
+    settings: Settings | None = None,
+    *,
+    lasting: bool = False,
+    runs_code: bool = False,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+    plugins: list[Plugin] | None = None,
+) -> Iterator[Instance]:
+    """Opens what the settings choose (by default those of the environment); flows called inside use it.
+
+    `lasting` refuses a store that ends with this process. `runs_code` says that this is a flow run's own process, which may read pickles.
+    Raises NoRunStore, NotInstalled, StoreUnusable and the other errors of what is chosen.
+    """
+    settings = settings or load(os.environ)
+    registry = Registry(plugins, blocked=settings.plugins_blocked, runs_code=runs_code, trace=settings.trace_hooks)
+    clock = clock or SystemClock()
+    with _assembled(settings, registry, clock, ids or Ids(clock), lasting=lasting) as house:
+        token = _OPENED.set(house)
+        try:
+            yield house
+        finally:
+            _OPENED.reset(token)
+
+
+@contextmanager
+def _assembled(settings: Settings, registry: Registry, clock: Clock, ids: Ids, *, lasting: bool) -> Iterator[Instance]:
+    for warning in settings.warnings:
+        logger.warning("%s", warning)
+    with ExitStack() as stack:
+        rules = RuleBook(registry.load("rule", name)() for name in registry.offers("rule"))
+        if settings.client:
+            client: OpenClient = stack.enter_context(registry.make("client", Choice(settings.client)).open())
+        else:
+            client = stack.enter_context(_in_process(settings, registry, clock, rules, lasting=lasting))
+        storage = _result_storage(settings, registry)
+        results = Results(registry, storage=storage, serializer=settings.serializer, inline=not settings.client)
+        stack.callback(results.close)
+        yield Instance(settings=settings, registry=registry, clock=clock, ids=ids, rules=rules, client=client, results=results)
+
+
+@contextmanager
+def _in_process(settings: Settings, registry: Registry, clock: Clock, rules: RuleBook, *, lasting: bool) -> Iterator[OpenClient]:
+    """The orchestration itself, over the store that is chosen."""
+    tell = registry.tell if registry.has_observers else _nobody_listens
+    with _run_store(settings, registry, lasting=lasting).open() as store:
+        orchestrator = Orchestrator(store=store, rules=rules, clock=clock, lease_seconds=settings.lease_seconds, tell=tell)
+        yield LocalClient(store=store, orchestrator=orchestrator)
+
+
+def _run_store(settings: Settings, registry: Registry, *, lasting: bool) -> RunStore:
+    """The store that is set, else SQLite under the home, else memory."""
+    name = settings.run_store or ("sqlite" if registry.has("run store", "sqlite") else MEMORY)
+    options = {"path": str(settings.home / "headrace.db"), "busy_seconds": settings.store_busy_seconds} if name == "sqlite" else {}
+    store: RunStore = registry.make("run store", Choice(name, options))
+    if lasting and not store.outlives_process:
+        raise NoRunStore()
+    return store
+
+
+def _result_storage(settings: Settings, registry: Registry) -> Choice:
+    """The storage that is set, else a folder under the home, else memory."""
+    name = settings.result_storage or ("local" if registry.has("storage", "local") else MEMORY)
+    return Choice(name, {"path": str(settings.home / "storage")} if name == "local" else {})
+
+
+def _nobody_listens(_event: object) -> None: ...
+
+
+_OPENED: ContextVar[Instance | None] = ContextVar("headrace_opened", default=None)
+
+
+class _OfThisProcess:
+    """The instance that flows use which were called outside of `open`: made by the first of them, closed at exit.
+
+    It is made anew where the environment says something else, and in a forked child, whose parent goes on using what is open.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process = 0
+        self._environment: object = None
+        self._house: Instance | None = None
+        self._closing = ExitStack()
+        self._of_parents: list[ExitStack] = []
+
+    def get(self) -> Instance:
+        environment = _environment()
+        with self._lock:
+            if self._house is not None and self._process == os.getpid() and self._environment == environment:
+                return self._house
+            self._let_go()
+            clock, settings = SystemClock(), load(os.environ)
+            registry = Registry(blocked=settings.plugins_blocked, runs_code=True, trace=settings.trace_hooks)
+            self._house = self._closing.enter_context(_assembled(settings, registry, clock, Ids(clock), lasting=False))
+            self._environment = environment
+            return self._house
+
+    def _let_go(self) -> None:
+        if self._process == os.getpid():
+            self.close()
+            return
+        self._of_parents.append(self._closing.pop_all())
+        self._house = None
+        self._process = os.getpid()
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        """Closes what this process opened."""
+        if self._process == os.getpid():
+            self._house = None
+            self._closing.pop_all().close()
+
+
+def _environment() -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("HEADRACE_")))
+
+
+_of_this_process = _OfThisProcess()
+
+
+def current() -> Instance:
+    """The instance that a flow called here uses."""
+    return _OPENED.get() or _of_this_process.get()

@@ -1,0 +1,146 @@
+"""Results: kept, and read back.
+
+Where they go: plain data up to 4 KiB lies inline in an embedded store; the rest lies in a storage, written in chunks and named by the run. How they
+become bytes: JSON where it loses nothing, else pickle where that is installed. What is read back is held against its size and sha256.
+"""
+
+import hashlib
+import io
+from collections.abc import Iterator
+from contextlib import ExitStack
+from tempfile import SpooledTemporaryFile
+from typing import Any, BinaryIO, cast
+
+from headrace.errors import HeadraceError, NotInstalled, NotSerializable, NotStored, ResultNotKept, ResultUnreadable
+from headrace.hooks.registry import Registry
+from headrace.model.choices import Choice
+from headrace.model.results import ResultReference
+from headrace.model.states import MISSING, State
+from headrace.ports.serializer import Serializer
+from headrace.ports.storage import OpenStorage, Storage
+
+INLINE_BYTES = 4096
+IN_MEMORY_BYTES = 8 * 1024 * 1024
+CHUNK = 1024 * 1024
+CODE_READER = "pickle"
+
+
+class Results:
+    """Keeps results and reads them. `storage` is where they go if nothing else is said; `inline` allows small ones inside the store."""
+
+    def __init__(self, registry: Registry, *, storage: Choice, serializer: str = "", inline: bool = True) -> None:
+        self._registry = registry
+        self._storage = storage
+        self._serializer = serializer
+        self._inline = inline
+        self._open: dict[str, OpenStorage] = {}
+        self._closing = ExitStack()
+
+    def close(self) -> None:
+        """Closes the storages that were used."""
+        self._open.clear()
+        self._closing.close()
+
+    def keep(self, value: Any, *, key: str, what: str) -> ResultReference:
+        """Keeps a value under a key. Raises NotSerializable, and whatever the storage raises."""
+        with _spool() as file:
+            serializer = self._dump(value, file, what)
+            size = file.tell()
+            file.seek(0)
+            if self._inline and serializer == "json" and size <= INLINE_BYTES:
+                content = file.read()
+                digest = hashlib.sha256(content).hexdigest()
+                return ResultReference(serializer=serializer, size=size, sha256=digest, storage=self._storage, inline=content.decode())
+            written = self._opened(self._storage).write(key, _chunks(file))
+        return ResultReference(serializer=serializer, size=written.size, sha256=written.sha256, storage=self._storage, key=key)
+
+    def read(self, reference: ResultReference) -> Any:
+        """The value behind a reference. Raises ResultUnreadable where it is gone or changed."""
+        if reference.inline is not None:
+            content: BinaryIO = io.BytesIO(reference.inline.encode())
+            return self._load(reference.serializer, content)
+        assert reference.key is not None, "a result that is not inline has a key"
+        try:
+            with self._opened(reference.storage).open(reference.key) as stored, _spool() as file:
+                digest = hashlib.sha256()
+                for chunk in _chunks(stored):
+                    digest.update(chunk)
+                    file.write(chunk)
+                if file.tell() != reference.size or digest.hexdigest() != reference.sha256:
+                    raise self._unreadable(reference, "it was changed after it was written")
+                file.seek(0)
+                return self._load(reference.serializer, file)
+        except NotStored as error:
+            raise self._unreadable(reference, "it is gone") from error
+
+    def of(self, state: State, *, what: str = "this run") -> Any:
+        """The result of a state: its live data, or what its reference points to; failures are raised as by `State.result`."""
+        if state.is_completed() and state.data is MISSING:
+            if state.reference is None:
+                raise ResultNotKept(what=what)
+            return self.read(state.reference)
+        return state.result()
+
+    def fingerprint(self, value: Any) -> str | None:
+        """A sha256 that equal values share, in this process and in others; None where there is none to be had."""
+        with _spool() as file:
+            try:
+                self._dump(value, file, "inputs")
+            except (HeadraceError, RecursionError):
+                return None
+            file.seek(0)
+            digest = hashlib.sha256()
+            for chunk in _chunks(file):
+                digest.update(chunk)
+            return digest.hexdigest()
+
+    def _dump(self, value: Any, file: BinaryIO, what: str) -> str:
+        """Writes the value with the first serializer that can; answers with its name."""
+        names = [self._serializer] if self._serializer else ["json", CODE_READER]
+        refusal: HeadraceError | None = None
+        for name in names:
+            try:
+                serializer: Serializer = self._registry.make("serializer", Choice(name))
+                serializer.dump(value, file)
+                return name
+            except NotSerializable as error:
+                refusal = error
+                file.seek(0)
+                file.truncate()
+            except NotInstalled as error:
+                if name != CODE_READER:
+                    raise
+                refusal = NotSerializable(
+                    what=what, serializer="json", why=f"{_why(refusal)}; pip install headrace-pickle to keep it pickled"
+                )
+                raise refusal from error
+        assert refusal is not None, "a value that no serializer took was refused"
+        raise NotSerializable(what=what, serializer=names[-1], why=_why(refusal))
+
+    def _load(self, name: str, file: BinaryIO) -> Any:
+        serializer: Serializer = self._registry.make("serializer", Choice(name))
+        return serializer.load(file)
+
+    def _opened(self, choice: Choice) -> OpenStorage:
+        name = repr(choice)
+        if name not in self._open:
+            storage: Storage = self._registry.make("storage", choice)
+            self._open[name] = self._closing.enter_context(storage.open())
+        return self._open[name]
+
+    def _unreadable(self, reference: ResultReference, why: str) -> ResultUnreadable:
+        return ResultUnreadable(storage=reference.storage.name, key=reference.key or "", why=why)
+
+
+def _spool() -> BinaryIO:
+    """A file in memory that goes to disk when it grows."""
+    return cast(BinaryIO, SpooledTemporaryFile(max_size=IN_MEMORY_BYTES))
+
+
+def _why(error: HeadraceError | None) -> str:
+    return error.why if isinstance(error, NotSerializable) else str(error)
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    while chunk := file.read(CHUNK):
+        yield chunk
