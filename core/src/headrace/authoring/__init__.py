@@ -1,0 +1,1 @@
+"""What users write: decorators over definitions; calling what they made starts the engine."""

@@ -1,0 +1,1 @@
+"""Running a flow: written once, as generators of steps, with small drivers that perform them."""

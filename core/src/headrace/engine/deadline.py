@@ -1,0 +1,42 @@
+"""Deadlines for code that cannot be cancelled: it runs in a thread, and gets an exception there when its time is over."""
+
+import contextvars
+import ctypes
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from headrace.errors import TimedOut
+
+
+class Overdue(BaseException):
+    """Raised inside code whose time is over; nobody is left to hear of it."""
+
+
+def within(seconds: float, what: str, function: Callable[[], Any]) -> Any:
+    """What the function returns, if it does so in time.
+
+    Raises TimedOut at the deadline, at once; the function itself is ended at its next bytecode, so a blocking call in C is first waited for,
+    out of sight.
+    """
+    outcome: list[tuple[bool, Any]] = []
+    ended = threading.Event()
+    context = contextvars.copy_context()
+
+    def run() -> None:
+        try:
+            outcome.append((True, context.run(function)))
+        except BaseException as error:
+            outcome.append((False, error))
+        finally:
+            ended.set()
+
+    thread = threading.Thread(target=run, name=f"headrace-deadline-{what}", daemon=True)
+    thread.start()
+    if not ended.wait(seconds):
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(Overdue))
+        raise TimedOut(what=what, seconds=seconds)
+    went_well, value = outcome[0]
+    if went_well:
+        return value
+    raise value

@@ -1,0 +1,210 @@
+"""Drivers: they perform the steps of a life, each in its own way.
+
+`drive` performs in the calling thread and blocks; `drive_async` awaits on the running loop; `drive_behind` goes on wherever a step ended, so that any
+number of submitted lives wait without a thread each.
+"""
+
+import contextvars
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from headrace.engine.futures import on_running_loop
+from headrace.engine.live_run import LiveRun
+from headrace.engine.loop_thread import LoopThread
+from headrace.engine.perform import bound_to_here, perform, perform_async
+from headrace.engine.remote import remote
+from headrace.engine.steps import Ask, Invoke, Life, Settle, Sleep, Step
+from headrace.errors import FutureOnRunningLoop
+from headrace.model.states import State
+
+
+def drive(life: Life, loop: LoopThread) -> State:
+    """Lives the life here, and blocks meanwhile."""
+    answer: Any = None
+    error: BaseException | None = None
+    while True:
+        try:
+            step = life.send(answer) if error is None else life.throw(error)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        answer, error = None, None
+        try:
+            answer = _performed(step, loop)
+        except BaseException as raised:
+            error = raised
+
+
+def _performed(step: Step, loop: LoopThread) -> Any:
+    match step:
+        case Invoke():
+            return _result(loop.run(perform_async(step))) if step.is_async else perform(step)
+        case Ask():
+            return step.question()
+        case Sleep():
+            return time.sleep(step.seconds)
+        case Settle():
+            return _wait(step)
+
+
+def _result(future: "Future[Any]") -> Any:
+    """The result; an interruption here ends what is waited for."""
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()
+        raise
+
+
+def _wait(step: Settle) -> None:
+    for future in step.futures:
+        if not future.done() and on_running_loop():
+            raise FutureOnRunningLoop(method="result")
+        future.exception()
+
+
+async def drive_async(life: Life) -> State:
+    """Lives the life on the running loop; nothing blocks it but user code that is not async."""
+    answer: Any = None
+    error: BaseException | None = None
+    while True:
+        try:
+            step = life.send(answer) if error is None else life.throw(error)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        answer, error = None, None
+        try:
+            answer = await _awaited(step)
+        except BaseException as raised:
+            error = raised
+
+
+async def _awaited(step: Step) -> Any:
+    import asyncio
+
+    match step:
+        case Invoke():
+            return await perform_async(step) if step.is_async else perform(step)
+        case Ask():
+            return await asyncio.to_thread(step.question)
+        case Sleep():
+            return await asyncio.sleep(step.seconds)
+        case Settle():
+            await asyncio.wait([asyncio.wrap_future(future) for future in step.futures]) if step.futures else None
+
+
+def drive_behind(life: Life, live: LiveRun, ended: "Future[State]") -> None:
+    """Lives the life as far as it goes now, and the rest of it wherever its steps end; `ended` gets the final state."""
+    context = contextvars.copy_context()
+
+    def go_on(done: "Future[Any] | None") -> None:
+        while True:
+            try:
+                step = context.run(_next_step, life, done)
+            except StopIteration as end:
+                ended.set_result(end.value)
+                return
+            except BaseException as error:
+                ended.set_result(State.crashed(f"{type(error).__name__}: {error}", error))
+                return
+            done = context.run(_begun, step, live)
+            if not done.done():
+                done.add_done_callback(go_on)
+                return
+
+    go_on(None)
+
+
+def _next_step(life: Life, done: "Future[Any] | None") -> Step:
+    if done is None:
+        return next(life)
+    try:
+        answer = done.result()
+    except BaseException as error:
+        return life.throw(error)
+    return life.send(answer)
+
+
+def _begun(step: Step, live: LiveRun) -> "Future[Any]":
+    """The step, begun: a future of what comes of it."""
+    match step:
+        case Invoke():
+            return _invoked(step, live)
+        case Ask():
+            return _at_once(step.question)
+        case Sleep():
+            return live.loop.after(step.seconds)
+        case Settle():
+            return _all_of(step.futures)
+
+
+def _invoked(call: Invoke, live: LiveRun) -> "Future[Any]":
+    if not call.hand_over:
+        return _on_loop(call, live) if call.is_async else _at_once(lambda: perform(call))
+    if not live.task_runner.in_process:
+        return _elsewhere(call, live)
+    return _on_loop(call, live) if call.is_async else live.runner.submit(bound_to_here(call))
+
+
+def _on_loop(call: Invoke, live: LiveRun) -> "Future[Any]":
+    """A coroutine, on the loop of the async flow that submitted it, else on the loop in its own thread."""
+    if live.user_loop is None:
+        return live.loop.run(perform_async(call))
+    import asyncio
+
+    return asyncio.run_coroutine_threadsafe(perform_async(call), live.user_loop)
+
+
+def _elsewhere(call: Invoke, live: LiveRun) -> "Future[Any]":
+    """A call in another process; what it said there is said here."""
+    settings = live.house.settings
+    away = live.runner.submit(remote(call, log_level=settings.log_level, extra_loggers=settings.extra_loggers))
+    here: Future[Any] = Future()
+
+    def back(done: "Future[Any]") -> None:
+        error = done.exception()
+        if error is not None:
+            here.set_exception(error)
+            return
+        returned = done.result()
+        for line in returned.logs:
+            live.journal.say(line)
+        if returned.error is not None:
+            here.set_exception(returned.error)
+        else:
+            here.set_result(returned.value)
+
+    away.add_done_callback(back)
+    return here
+
+
+def _at_once(function: Callable[[], Any]) -> "Future[Any]":
+    future: Future[Any] = Future()
+    try:
+        future.set_result(function())
+    except BaseException as error:
+        future.set_exception(error)
+    return future
+
+
+def _all_of(futures: "tuple[Future[Any], ...]") -> "Future[None]":
+    """Ends when all have ended, however."""
+    together: Future[None] = Future()
+    lock = threading.Lock()
+    left = len(futures)
+
+    def one_ended(_: "Future[Any]") -> None:
+        nonlocal left
+        with lock:
+            left -= 1
+            last = left == 0
+        if last:
+            together.set_result(None)
+
+    if not futures:
+        together.set_result(None)
+    for future in futures:
+        future.add_done_callback(one_ended)
+    return together

@@ -1,0 +1,78 @@
+"""Futures: what `task.submit(...)` gives."""
+
+import sys
+from collections.abc import Generator
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as WaitTimeout
+from typing import Any, Generic, TypeVar, cast
+
+from headrace.errors import FutureOnRunningLoop
+from headrace.model.runs import TaskRun
+from headrace.model.states import State
+
+T = TypeVar("T")
+
+
+def on_running_loop() -> bool:
+    """Whether this thread is an event loop's, where nothing may block."""
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and asyncio._get_running_loop() is not None
+
+
+class TaskFuture(Generic[T]):
+    """A task run that was submitted. `await` it in async code; use `result()` and `wait()` elsewhere. Pass it to other tasks as it is."""
+
+    def __init__(self, task_run: TaskRun) -> None:
+        self.task_run_id = task_run.id
+        self.name = task_run.name
+        self.ended: Future[State] = Future()
+        self.asked = False
+
+    def wait(self, timeout: float | None = None) -> State | None:
+        """The final state; None if it has not ended after `timeout` seconds. Raises FutureOnRunningLoop."""
+        self._may_block("wait")
+        self.asked = True
+        try:
+            return self.ended.result(timeout)
+        except WaitTimeout:
+            return None
+
+    def result(self, timeout: float | None = None, *, raise_on_failure: bool = True) -> T:
+        """The task's value; its failure is raised, or returned where `raise_on_failure` is False.
+
+        Raises TimeoutError after `timeout` seconds, FutureOnRunningLoop, and whatever the task raised.
+        """
+        self._may_block("result")
+        self.asked = True
+        return cast(T, self.ended.result(timeout).result(raise_on_failure=raise_on_failure))
+
+    @property
+    def state(self) -> State | None:
+        """The final state, or None while there is none."""
+        return self.ended.result() if self.ended.done() else None
+
+    def __await__(self) -> Generator[Any, None, T]:
+        import asyncio
+
+        self.asked = True
+        state: State = yield from asyncio.wrap_future(self.ended).__await__()
+        return cast(T, state.result())
+
+    def _may_block(self, method: str) -> None:
+        if not self.ended.done() and on_running_loop():
+            raise FutureOnRunningLoop(method=method)
+
+    def __repr__(self) -> str:
+        return f"TaskFuture({self.name!r}, {self.state or 'not ended'})"
+
+
+class TaskFutures(list[TaskFuture[T]]):
+    """What `task.map(...)` gives: a list of futures, in order of the inputs."""
+
+    def result(self, timeout: float | None = None, *, raise_on_failure: bool = True) -> list[T]:
+        """All values, in order; `timeout` is for each."""
+        return [future.result(timeout, raise_on_failure=raise_on_failure) for future in self]
+
+    def wait(self, timeout: float | None = None) -> list[State | None]:
+        """All final states, in order; `timeout` is for each."""
+        return [future.wait(timeout) for future in self]

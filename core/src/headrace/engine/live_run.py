@@ -1,0 +1,103 @@
+"""A flow run at work in this process: what its tasks share."""
+
+import threading
+from collections import Counter
+from concurrent.futures import Future
+from contextlib import ExitStack
+from typing import Any
+
+from headrace.engine.futures import TaskFuture
+from headrace.engine.journal import Journal
+from headrace.engine.loop_thread import LoopThread
+from headrace.engine.voice import Voice
+from headrace.instance import Instance
+from headrace.model.choices import Choice
+from headrace.model.definitions import FlowDefinition
+from headrace.model.runs import FlowRun, TaskRun
+from headrace.ports.task_runner import OpenTaskRunner, TaskRunner
+
+CallOf = tuple[str, int]
+"""Which call of which task: its key, and how many came before it."""
+
+
+class LiveRun:
+    """One try of a flow run. A subflow's has the journal and the loop of its root's, and a task runner of its own."""
+
+    def __init__(
+        self, house: Instance, definition: FlowDefinition, run: FlowRun, *, journal: Journal, loop: LoopThread, may_retry: bool
+    ) -> None:
+        self.house = house
+        self.definition = definition
+        self.run = run
+        self.epoch = run.epoch
+        self.journal = journal
+        self.loop = loop
+        self.may_retry = may_retry
+        self.title = f"Flow run {run.name!r}"
+        self.voice = Voice(title=self.title, flow_run_id=run.id, new_id=house.ids.new, say=journal.say)
+        self.user_loop: Any = None
+        self.futures: list[TaskFuture[Any]] = []
+        self.completed_tasks = 0
+        self.earlier: dict[CallOf, TaskRun] = {}
+        self.latest: dict[CallOf, TaskRun] = {}
+        self.last_in_order: Future[Any] | None = None
+        self._lock = threading.Lock()
+        self._calls: Counter[str] = Counter()
+        self._closing = ExitStack()
+        self._runner: OpenTaskRunner | None = None
+        self._runner_value: TaskRunner | None = None
+
+    def next_call(self, task_key: str) -> CallOf:
+        """Which call of the task this is."""
+        with self._lock:
+            number = self._calls[task_key]
+            self._calls[task_key] = number + 1
+        return task_key, number
+
+    def begin_again(self) -> None:
+        """Makes ready for another try: what has finished is known, and calls are counted anew."""
+        self.earlier = {**self.earlier, **self.latest}
+        self.latest = {}
+        self.futures = []
+        self.completed_tasks = 0
+        self.last_in_order = None
+        self._calls.clear()
+
+    def note(self, run: TaskRun) -> None:
+        """A task run entered the state it is in."""
+        self.latest[run.task_key, run.call] = run
+        if run.state.is_completed():
+            self.completed_tasks += 1
+        self.journal.note(run)
+
+    @property
+    def task_runner(self) -> TaskRunner:
+        """The flow's task runner: its own choice, else the setting's, else concurrent where it is installed."""
+        with self._lock:
+            if self._runner_value is None:
+                self._runner_value = _chosen(self.house, self.definition.task_runner)
+            return self._runner_value
+
+    @property
+    def runner(self) -> OpenTaskRunner:
+        """The flow's task runner at work, opened by the first call that is submitted."""
+        value = self.task_runner
+        with self._lock:
+            if self._runner is None:
+                self._runner = self._closing.enter_context(value.open())
+            return self._runner
+
+    def close(self) -> None:
+        """Ends the task runner."""
+        self._closing.close()
+        self._runner = None
+
+
+def _chosen(house: Instance, wanted: Any) -> TaskRunner:
+    if isinstance(wanted, Choice):
+        return house.registry.make("task runner", wanted)  # type: ignore[no-any-return]
+    if isinstance(wanted, str) or wanted is None:
+        concurrent = "concurrent" if house.registry.has("task runner", "concurrent") else "inline"
+        name = wanted or house.settings.task_runner or concurrent
+        return house.registry.make("task runner", Choice(name))  # type: ignore[no-any-return]
+    return wanted() if isinstance(wanted, type) else wanted  # type: ignore[no-any-return]

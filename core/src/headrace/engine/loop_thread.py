@@ -1,0 +1,69 @@
+"""An event loop in a thread of its own, for coroutines that are called from code without a loop, and for timers."""
+
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+
+class LoopThread:
+    """Starts with the first use, ends with `close`; asyncio is imported only then."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def loop(self) -> "AbstractEventLoop":
+        """The loop, running."""
+        import asyncio
+
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=self._loop.run_forever, name="headrace-loop", daemon=True)
+                self._thread.start()
+            return self._loop
+
+    def run(self, coroutine: Coroutine[Any, Any, Any]) -> "Future[Any]":
+        """Starts the coroutine in a copy of the caller's context."""
+        import asyncio
+
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+
+    def after(self, seconds: float) -> "Future[None]":
+        """A future that ends after so many seconds."""
+        future: Future[None] = Future()
+        future.set_running_or_notify_cancel()
+        loop = self.loop
+        loop.call_soon_threadsafe(loop.call_later, seconds, future.set_result, None)
+        return future
+
+    def close(self) -> None:
+        """Cancels what still runs and ends the thread."""
+        with self._lock:
+            loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
+        if loop is None or thread is None:
+            return
+        import asyncio
+
+        asyncio.run_coroutine_threadsafe(_end_all(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def _end_all() -> None:
+    import asyncio
+
+    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    loop = asyncio.get_running_loop()
+    await loop.shutdown_asyncgens()
+    await loop.shutdown_default_executor()

@@ -1,0 +1,50 @@
+"""The pulse of a run: writes its journal and renews its lease, from a thread beside the user's code."""
+
+import logging
+import threading
+
+from headrace.clock import Clock
+from headrace.engine.journal import Journal
+from headrace.errors import HeadraceError
+from headrace.ports.client import OpenClient
+
+logger = logging.getLogger("headrace.pulse")
+
+
+class Pulse:
+    """Beats every `interval` seconds from `start` to `stop`, and renews the lease every `renew` seconds."""
+
+    def __init__(
+        self, journal: Journal, client: OpenClient, clock: Clock, *, run_id: str, epoch: int, interval: float, renew: float
+    ) -> None:
+        self._journal = journal
+        self._client = client
+        self._clock = clock
+        self._run_id = run_id
+        self._epoch = epoch
+        self._interval = interval
+        self._renew = renew
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="headrace-pulse", daemon=True)
+
+    def start(self) -> None:
+        """Begins to beat."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends, after the beat that is under way."""
+        self._ended.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        renew_at = self._clock.monotonic() + self._renew
+        while not self._ended.wait(self._interval):
+            try:
+                self._journal.try_flush()
+                if self._clock.monotonic() >= renew_at:
+                    renew_at = self._clock.monotonic() + self._renew
+                    self._journal.obey(self._client.renew_lease(self._run_id, self._epoch))
+            except HeadraceError as error:
+                logger.warning("The lease could not be renewed yet: %s", error)
+            except Exception:
+                logger.exception("The pulse of the run missed a beat")

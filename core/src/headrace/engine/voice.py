@@ -1,0 +1,34 @@
+"""The voice of a run: under which title its lines appear, and where they go."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from headrace.model.logs import LogLine
+
+
+@attrs.frozen(kw_only=True)
+class Voice:
+    """Says a run's lines: `title` is what people see, `say` takes each line, `new_id` makes their ids."""
+
+    title: str
+    flow_run_id: str
+    task_run_id: str | None = None
+    new_id: Callable[[], str]
+    say: Callable[[LogLine], Any]
+
+    def line(self, moment: datetime, level: int, logger: str, message: str) -> None:
+        """Says one thing."""
+        self.say(
+            LogLine(
+                id=self.new_id(),
+                flow_run_id=self.flow_run_id,
+                task_run_id=self.task_run_id,
+                timestamp=moment,
+                level=level,
+                logger=logger,
+                message=message,
+            )
+        )
