@@ -1,0 +1,179 @@
+"""The bench: figures of this machine, side by side with a floor measured in the same run.
+
+Run it with `nox -s bench`. Each row says what was measured, its median, the median of its floor, their ratio, and the budget. Absolute times differ
+between machines; the ratio is what to compare.
+"""
+
+import os
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import attrs
+
+ROUNDS = 9
+
+
+@attrs.frozen(kw_only=True)
+class Row:
+    """One line of the table; times in milliseconds."""
+
+    what: str
+    ours: float
+    floor_is: str
+    floor: float
+    budget: str
+
+    def cells(self) -> tuple[str, ...]:
+        return self.what, f"{self.ours:.3g} ms", f"{self.floor:.3g} ms ({self.floor_is})", f"{self.ours / self.floor:.1f}", self.budget
+
+
+def median_of(measure: Callable[[], float], rounds: int = ROUNDS) -> float:
+    """The median of some rounds after one that does not count, in milliseconds."""
+    measure()
+    return statistics.median(measure() for _ in range(rounds)) * 1000
+
+
+def timed(function: Callable[[], object]) -> float:
+    """Seconds that a call takes."""
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def process(*arguments: str, home: Path) -> Callable[[], float]:
+    """Measures a whole process, from start to end."""
+    environment = {**os.environ, "HEADRACE_HOME": str(home)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    return lambda: timed(lambda: subprocess.run(arguments, env=environment, check=True, capture_output=True))
+
+
+def start_up(home: Path) -> list[Row]:
+    """Whole processes, against an interpreter that does nothing."""
+    python = sys.executable
+    script = home / "noop.py"
+    script.write_text("from headrace import flow\n\n@flow\ndef noop():\n    pass\n\nnoop()\n")
+    bare = median_of(process(python, "-c", "pass", home=home))
+    measured = (
+        ("from headrace import flow, task", (python, "-c", "from headrace import flow, task"), "≤ 60 ms over bare"),
+        ("headrace --help", (str(Path(python).with_name("headrace")), "--help"), "≤ 150 ms"),
+        ("no-op flow script, whole process", (python, str(script)), "≤ 300 ms"),
+    )
+    return [
+        Row(what=what, ours=median_of(process(*command, home=home)), floor_is="python -c pass", floor=bare, budget=budget)
+        for what, command, budget in measured
+    ]
+
+
+def commits(folder: Path, count: int) -> float:
+    """Milliseconds that so many bare commits of one row take."""
+    connection = sqlite3.connect(folder / "floor.db", isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("CREATE TABLE IF NOT EXISTS rows (id INTEGER PRIMARY KEY, text TEXT)")
+
+    def write() -> None:
+        for _ in range(count):
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("INSERT INTO rows (text) VALUES (?)", ("x" * 200,))
+            connection.execute("COMMIT")
+
+    taken = median_of(lambda: timed(write))
+    connection.close()
+    return taken
+
+
+def rows_at_once(folder: Path, count: int) -> float:
+    """Milliseconds that so many rows take in one commit."""
+    connection = sqlite3.connect(folder / "floor-rows.db", isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("CREATE TABLE IF NOT EXISTS rows (id INTEGER PRIMARY KEY, text TEXT)")
+
+    def write() -> None:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany("INSERT INTO rows (text) VALUES (?)", [("x" * 200,)] * count)
+        connection.execute("COMMIT")
+
+    taken = median_of(lambda: timed(write))
+    connection.close()
+    return taken
+
+
+def runs(home: Path) -> list[Row]:
+    """Flow runs and task runs in a warm process, against what SQLite itself needs for as many commits and rows."""
+    os.environ.update(HEADRACE_HOME=str(home), HEADRACE_LOG_LEVEL="INFO")
+    from headrace import flow, task
+
+    @task
+    def step(number: int) -> int:
+        return number
+
+    @flow
+    def noop() -> None: ...
+
+    @flow
+    def one_after_the_other(count: int) -> None:
+        for number in range(count):
+            step(number)
+
+    @flow
+    def at_once(count: int) -> None:
+        for number in range(count):
+            step.submit(number)
+
+    def twenty() -> None:
+        for _ in range(20):
+            noop()
+
+    rows_floor = rows_at_once(home, 6000) / 1000
+    return [
+        Row(
+            what="no-op flow run, warm, SQLite",
+            ours=median_of(lambda: timed(twenty)) / 20,
+            floor_is="3 commits",
+            floor=commits(home, 60) / 20,
+            budget="≤ 3 ms",
+        ),
+        Row(
+            what="task run, journaled, one after the other",
+            ours=median_of(lambda: timed(lambda: one_after_the_other(1000)), 5) / 1000,
+            floor_is="6 rows",
+            floor=rows_floor,
+            budget="≤ 0.2 ms",
+        ),
+        Row(
+            what="1,000 task runs submitted at once",
+            ours=median_of(lambda: timed(lambda: at_once(1000)), 5),
+            floor_is="6,000 rows",
+            floor=rows_floor * 1000,
+            budget="≤ 300 ms",
+        ),
+    ]
+
+
+def table(rows: list[Row]) -> str:
+    """The rows as a Markdown table."""
+    head = ("What", "Ours, median", "Floor", "Ratio", "Budget")
+    lines = [head, tuple("---" for _ in head), *(row.cells() for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as nowhere:
+        home = Path(folder)
+        measured = start_up(home)
+        stderr, sys.stderr = sys.stderr, nowhere
+        try:
+            measured += runs(home)
+        finally:
+            sys.stderr = stderr
+        print(table(measured))
+
+
+if __name__ == "__main__":
+    main()
