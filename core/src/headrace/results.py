@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, cast
 
-from headrace.errors import HeadraceError, NotInstalled, NotSerializable, NotStored, ResultNotKept, ResultUnreadable
+from headrace.errors import CodeNotAllowedHere, HeadraceError, NotInstalled, NotSerializable, NotStored, ResultNotKept, ResultUnreadable
 from headrace.hooks.registry import Registry
 from headrace.model.choices import Choice
 from headrace.model.results import ResultReference
@@ -107,13 +107,11 @@ class Results:
                 refusal = error
                 file.seek(0)
                 file.truncate()
-            except NotInstalled as error:
-                if name != CODE_READER:
+            except (NotInstalled, CodeNotAllowedHere) as error:
+                if refusal is None:
                     raise
-                refusal = NotSerializable(
-                    what=what, serializer="json", why=f"{_why(refusal)}; pip install headrace-pickle to keep it pickled"
-                )
-                raise refusal from error
+                how = "install headrace-pickle" if isinstance(error, NotInstalled) else "open headrace with runs_code=True"
+                raise NotSerializable(what=what, serializer="json", why=f"{_why(refusal)}; {how} to keep it pickled") from error
         assert refusal is not None, "a value that no serializer took was refused"
         raise NotSerializable(what=what, serializer=names[-1], why=_why(refusal))
 

@@ -3,17 +3,19 @@
 from collections.abc import Callable, Coroutine, Iterable
 from datetime import timedelta
 from functools import update_wrapper
-from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
 
 import attrs
 
 from headrace.authoring.options import as_fields, docstring, function_name, refuse_reserved
 from headrace.authoring.retrying import as_delays
-from headrace.engine.futures import TaskFuture, TaskFutures
 from headrace.errors import InvalidOption
 from headrace.model.definitions import Hook, TaskDefinition
 from headrace.model.parameters import Signature
 from headrace.model.tags import as_tags
+
+if TYPE_CHECKING:
+    from headrace.engine.futures import TaskFuture, TaskFutures
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -53,10 +55,10 @@ class Task(Generic[P, R]):
         return cast(R, call_task(self.definition, args, kwargs, wait_for=wait_for, return_state=return_state))
 
     @overload
-    def submit(self: "Task[P, Coroutine[Any, Any, T]]", *args: P.args, **kwargs: P.kwargs) -> TaskFuture[T]: ...
+    def submit(self: "Task[P, Coroutine[Any, Any, T]]", *args: P.args, **kwargs: P.kwargs) -> "TaskFuture[T]": ...
 
     @overload
-    def submit(self, *args: P.args, **kwargs: P.kwargs) -> TaskFuture[R]: ...
+    def submit(self, *args: P.args, **kwargs: P.kwargs) -> "TaskFuture[R]": ...
 
     def submit(self, *args: Any, **kwargs: Any) -> Any:
         """Gives the call to the flow's task runner; the answer is its future. Raises NotInRun outside of a flow."""
@@ -65,10 +67,10 @@ class Task(Generic[P, R]):
         return submit_task(self.definition, args, kwargs, wait_for=kwargs.pop("wait_for", None) or ())
 
     @overload
-    def map(self: "Task[P, Coroutine[Any, Any, T]]", *args: Any, **kwargs: Any) -> TaskFutures[T]: ...
+    def map(self: "Task[P, Coroutine[Any, Any, T]]", *args: Any, **kwargs: Any) -> "TaskFutures[T]": ...
 
     @overload
-    def map(self, *args: Any, **kwargs: Any) -> TaskFutures[R]: ...
+    def map(self, *args: Any, **kwargs: Any) -> "TaskFutures[R]": ...
 
     def map(self, *args: Any, **kwargs: Any) -> Any:
         """Submits one call for each item of the arguments, iterated side by side; wrap in `unmapped(...)` what every call gets whole."""

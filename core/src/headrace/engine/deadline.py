@@ -33,9 +33,12 @@ def within(seconds: float, what: str, function: Callable[[], Any]) -> Any:
 
     thread = threading.Thread(target=run, name=f"headrace-deadline-{what}", daemon=True)
     thread.start()
-    if not ended.wait(seconds):
+    try:
+        if not ended.wait(seconds):
+            raise TimedOut(what=what, seconds=seconds)
+    except BaseException:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(Overdue))
-        raise TimedOut(what=what, seconds=seconds)
+        raise
     went_well, value = outcome[0]
     if went_well:
         return value

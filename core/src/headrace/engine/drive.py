@@ -88,11 +88,23 @@ async def _awaited(step: Step) -> Any:
         case Invoke():
             return await perform_async(step) if step.is_async else perform(step)
         case Ask():
-            return await asyncio.to_thread(step.question)
+            return await _answered(step)
         case Sleep():
             return await asyncio.sleep(step.seconds)
         case Settle():
             await asyncio.wait([asyncio.wrap_future(future) for future in step.futures]) if step.futures else None
+
+
+async def _answered(step: Ask) -> Any:
+    """The answer; a cancellation is felt only when it is there, so that no move is under way unseen."""
+    import asyncio
+
+    asking = asyncio.ensure_future(asyncio.to_thread(step.question))
+    try:
+        return await asyncio.shield(asking)
+    except asyncio.CancelledError:
+        await asyncio.wait([asking])
+        raise
 
 
 def drive_behind(life: Life, live: LiveRun, ended: "Future[State]") -> None:

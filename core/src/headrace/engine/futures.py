@@ -26,6 +26,7 @@ class TaskFuture(Generic[T]):
         self.task_run_id = task_run.id
         self.name = task_run.name
         self.ended: Future[State] = Future()
+        self.ended.set_running_or_notify_cancel()  # whoever stops waiting for it does not cancel it for the others
         self.asked = False
 
     def wait(self, timeout: float | None = None) -> State | None:

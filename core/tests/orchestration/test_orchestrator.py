@@ -1,0 +1,209 @@
+"""Facts, rules, store: one transaction."""
+
+from collections.abc import Iterator
+
+import attrs
+import pytest
+
+from headrace.errors import InvalidOption, NotFound, RunStopped
+from headrace.model.events import Event
+from headrace.model.filters import LogFilter, Page, TaskRunFilter
+from headrace.model.journals import JournalBatch, RunState
+from headrace.model.logs import LogLine
+from headrace.model.moves import Move
+from headrace.model.runs import FlowRun, TaskRun
+from headrace.model.states import State, StateType
+from headrace.orchestration.local_client import LocalClient
+from headrace.orchestration.orchestrator import Orchestrator
+from headrace.reference.run_store import MemoryRunStore
+from headrace.rules.decide import RuleBook
+from headrace.rules.facts import Retry
+from headrace.rules.verdicts import Answer, Verdict
+from headrace.testing.clock import START, FixedClock
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock()
+
+
+@pytest.fixture
+def told() -> list[Event]:
+    return []
+
+
+@pytest.fixture
+def client(clock: FixedClock, told: list[Event]) -> Iterator[LocalClient]:
+    with MemoryRunStore(clock=clock).open() as store:
+        orchestrator = Orchestrator(store=store, rules=RuleBook(), clock=clock, lease_seconds=20, tell=told.append)
+        yield LocalClient(store=store, orchestrator=orchestrator)
+
+
+def flow_run(**fields: object) -> FlowRun:
+    plain = {"id": "flow", "name": "flow", "state": State.pending(), "created": START, "flow_name": "f", "root_id": "flow"}
+    return FlowRun(**(plain | fields))
+
+
+def task_run(name: str = "task", **fields: object) -> TaskRun:
+    state = attrs.evolve(State.pending(), timestamp=START)
+    plain = {"id": name, "name": name, "state": state, "created": START, "flow_run_id": "flow", "task_name": "t", "task_key": "k", "call": 0}
+    return TaskRun(**(plain | fields))
+
+
+def moved(client: LocalClient, move: str, state: State, epoch: int | None = 1) -> Verdict:
+    return client.move_flow_run(Move(id=move, run_id="flow", state=state, epoch=epoch))
+
+
+def line(name: str) -> LogLine:
+    return LogLine(id=name, flow_run_id="flow", timestamp=START, level=20, logger="l", message=name)
+
+
+def test_a_run_with_a_holder_is_owned_from_the_start(client: LocalClient, told: list[Event]) -> None:
+    """With epoch 1, a timestamp, and an event; the same id again changes nothing."""
+    made = client.create_flow_run(flow_run(), holder="me")
+    assert (made.epoch, made.state.timestamp) == (1, START)
+    assert client.create_flow_run(flow_run(name="again"), holder="other") == made == client.read_flow_run("flow")
+    assert [event.kind for event in told] == ["flow-run.created"]
+
+
+def test_a_move_is_written_with_its_bookkeeping(client: LocalClient, clock: FixedClock, told: list[Event]) -> None:
+    """Start, end, counts and times follow from the states."""
+    client.create_flow_run(flow_run(), holder="me")
+    moved(client, "a", State.running())
+    clock.advance(90)
+    moved(client, "b", State.completed())
+    run = client.read_flow_run("flow")
+    assert (run.start_time, run.end_time, run.run_count, run.total_run_time, run.revision) == (START, clock.now(), 1, 90.0, 3)
+    assert [state.type for state in client.read_states("flow")] == [StateType.PENDING, StateType.RUNNING, StateType.COMPLETED]
+    assert [event.kind for event in told] == ["flow-run.created", "flow-run.RUNNING", "flow-run.COMPLETED"]
+    assert [event.sequence for event in told] == sorted({event.sequence for event in told})
+
+
+def test_a_move_asked_twice_is_made_once(client: LocalClient) -> None:
+    """The second answer is the first, also where the run has gone on since."""
+    client.create_flow_run(flow_run(), holder="me")
+    first = moved(client, "a", State.running())
+    moved(client, "b", State.completed())
+    assert moved(client, "a", State.running()) == first
+    assert len(client.read_states("flow")) == 3
+
+
+def test_a_stale_holder_writes_nothing(client: LocalClient) -> None:
+    """No state, no journal, no lease, no subflow; each time it is told to stop."""
+    client.create_flow_run(flow_run(), holder="me")
+    batch = JournalBatch(flow_run_id="flow", epoch=7, task_runs=(task_run(),), logs=(line("x"),))
+    assert moved(client, "a", State.running(), epoch=7).stop
+    assert client.write_journal(batch).stop
+    assert client.renew_lease("flow", 7).stop
+    with pytest.raises(RunStopped):
+        client.create_flow_run(flow_run(id="child", epoch=7))
+    assert client.read_logs(LogFilter(), Page()) == []
+    assert client.read_task_runs(TaskRunFilter(), Page()) == []
+    assert len(client.read_states("flow")) == 1
+    with pytest.raises(NotFound):
+        client.read_flow_run("child")
+
+
+def test_the_last_lines_come_after_the_end(client: LocalClient) -> None:
+    """Who ended a run may still say how it went."""
+    client.create_flow_run(flow_run(), holder="me")
+    moved(client, "a", State.completed())
+    assert not client.write_journal(JournalBatch(flow_run_id="flow", epoch=1, logs=(line("last"),))).stop
+    assert [each.id for each in client.read_logs(LogFilter(), Page())] == ["last"]
+
+
+def test_a_journal_written_twice_changes_nothing(client: LocalClient) -> None:
+    """Each entry has its identity."""
+    client.create_flow_run(flow_run(), holder="me")
+    state = RunState(run_id="task", revision=1, state=task_run().state)
+    batch = JournalBatch(flow_run_id="flow", epoch=1, task_runs=(task_run(),), states=(state,), logs=(line("x"),))
+    for _ in range(2):
+        client.write_journal(batch)
+    assert len(client.read_states("task")) == len(client.read_logs(LogFilter(), Page())) == 1
+
+
+def test_a_run_that_is_being_cancelled_is_told_to_stop(client: LocalClient) -> None:
+    """With its next renewal."""
+    client.create_flow_run(flow_run(), holder="me")
+    moved(client, "a", State.running())
+    assert not client.renew_lease("flow", 1).stop
+    moved(client, "b", State(type=StateType.CANCELLING, message="enough"), epoch=None)
+    assert client.renew_lease("flow", 1).reason == "enough"
+
+
+def test_a_flow_run_is_retried_as_it_says(client: LocalClient, clock: FixedClock) -> None:
+    """Its failure is answered with a time."""
+    client.create_flow_run(flow_run(retries=1, retry_delay=60.0), holder="me")
+    moved(client, "a", State.running())
+    verdict = moved(client, "b", State.failed())
+    assert (verdict.answer, verdict.state and verdict.state.name) == (Answer.REPLACED, "AwaitingRetry")
+    assert moved(client, "c", State.running()).answer is Answer.WAIT
+    clock.advance(60)
+    assert moved(client, "c", State.running()).answer is Answer.ACCEPTED
+    assert moved(client, "d", State.failed()).answer is Answer.ACCEPTED
+
+
+def asked(client: LocalClient, move: str, run: TaskRun, state: State) -> Verdict:
+    return client.move_task_run(Move(id=move, run_id=run.id, state=state, epoch=1), run, Retry())
+
+
+def test_a_slot_is_held_while_its_run_runs(client: LocalClient, clock: FixedClock) -> None:
+    """The next one waits; the end frees it, and so does the end of the lease."""
+    client.create_flow_run(flow_run(), holder="me")
+    client.set_limit("db", 1)
+    first, second, third = (task_run(name, tags=("db",)) for name in "abc")
+    running = asked(client, "1", first, State.running())
+    assert asked(client, "2", second, State.running()).answer is Answer.WAIT
+    assert client.read_limits()[0].holders == ("a",)
+    assert running.state is not None
+    asked(client, "3", first.entering(running.state), State.completed())
+    assert asked(client, "4", second, State.running()).answer is Answer.ACCEPTED
+    clock.advance(21)
+    assert client.read_limits()[0].holders == ()
+    assert asked(client, "5", third, State.running()).answer is Answer.ACCEPTED
+
+
+def test_a_journal_frees_slots_and_fills_the_cache(client: LocalClient) -> None:
+    """Also where the end of a task run comes in a batch."""
+    client.create_flow_run(flow_run(), holder="me")
+    client.set_limit("db", 1)
+    run = task_run("a", tags=("db",))
+    verdict = asked(client, "1", run, State.running())
+    assert verdict.state is not None
+    done = attrs.evolve(State.completed(1), timestamp=START, cache_key="key")
+    ended = run.entering(verdict.state).entering(done)
+    entry = RunState(run_id="a", revision=ended.revision, state=done)
+    client.write_journal(JournalBatch(flow_run_id="flow", epoch=1, task_runs=(ended,), states=(entry,)))
+    assert client.read_limits()[0].holders == ()
+    other = asked(client, "2", task_run("b"), attrs.evolve(State.running(), cache_key="key"))
+    assert (other.answer, other.state and other.state.name) == (Answer.REPLACED, "Cached")
+
+
+def test_what_is_not_there_is_said(client: LocalClient) -> None:
+    """With the command that lists what is."""
+    move = Move(id="m", run_id="ghost", state=State.running())
+    for ask in (
+        lambda: client.read_flow_run("ghost"),
+        lambda: client.read_task_run("ghost"),
+        lambda: client.move_flow_run(move),
+        lambda: client.move_task_run(move, task_run(), Retry()),
+        lambda: client.delete_flow_run("ghost"),
+        lambda: client.delete_limit("ghost"),
+    ):
+        with pytest.raises(NotFound, match="headrace .* ls"):
+            ask()
+
+
+@pytest.mark.parametrize("limit", [-1, True, 1.5, "3"])
+def test_a_limit_is_a_number_of_runs(client: LocalClient, limit: object) -> None:
+    """Anything else is refused."""
+    with pytest.raises(InvalidOption):
+        client.set_limit("db", limit)  # type: ignore[arg-type]
+
+
+def test_a_deleted_run_is_gone(client: LocalClient) -> None:
+    """And its holder is told to stop."""
+    client.create_flow_run(flow_run(), holder="me")
+    client.delete_flow_run("flow")
+    assert client.renew_lease("flow", 1).stop
+    assert client.write_journal(JournalBatch(flow_run_id="flow", epoch=1, logs=(line("x"),))).stop

@@ -1,0 +1,99 @@
+"""Opening what the settings choose."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+import headrace
+import headrace.reference.plugin as reference
+from headrace import flow, task
+from headrace.errors import NoRunStore, NotInstalled, ResultNotKept, RunNotFinished
+from headrace.hooks import Provider, hookimpl
+from headrace.hooks.registry import Plugin
+from headrace.instance import Instance
+from headrace.model.filters import FlowRunFilter, Page
+from headrace.model.moves import Move
+from headrace.model.states import MISSING, State
+from headrace.ports.rule import Fact, Facts, Verdict, moves, refused
+from headrace.settings import Settings, load
+
+
+@flow
+def answer() -> int:
+    return 42
+
+
+def settings(home: Path, **chosen: str) -> Settings:
+    return load({"HEADRACE_HOME": str(home), "HEADRACE_RUN_STORE": "memory", **chosen})
+
+
+def test_flows_use_what_is_opened(tmp_path: Path) -> None:
+    """The innermost instance; after it, the one around it."""
+    with headrace.open(settings(tmp_path)) as outer:
+        answer()
+        with headrace.open(settings(tmp_path)) as inner:
+            answer()
+            answer()
+        answer()
+        counts = [len(house.client.read_flow_runs(FlowRunFilter(), Page())) for house in (outer, inner)]
+    assert counts == [2, 2]
+
+
+def test_a_lasting_store_can_be_asked_for(tmp_path: Path) -> None:
+    """Memory does not outlive the process, so it is refused, with what to install."""
+    with pytest.raises(NoRunStore, match="headrace-sqlite"), headrace.open(settings(tmp_path), lasting=True):
+        pass
+
+
+def test_a_store_that_is_not_installed_is_refused(tmp_path: Path) -> None:
+    """It lists what there is."""
+    with pytest.raises(NotInstalled, match="no run store named 'papyrus'"), headrace.open(settings(tmp_path, HEADRACE_RUN_STORE="papyrus")):
+        pass
+
+
+def test_a_client_that_is_not_installed_is_refused(tmp_path: Path) -> None:
+    """Rather than silently running in process."""
+    with pytest.raises(NotInstalled, match="no client named 'pigeon'"), headrace.open(settings(tmp_path, HEADRACE_CLIENT="pigeon")):
+        pass
+
+
+def test_results_are_read_through_the_instance(house: Instance) -> None:
+    """Live data as it is, kept ones from where they are; what was not kept says how to keep it."""
+    kept = answer.with_options(persist_result=True)(return_state=True)
+    stored = house.client.read_flow_runs(FlowRunFilter(), Page())[0].state
+    assert (house.result(kept), house.result(stored)) == (42, 42)
+    with pytest.raises(ResultNotKept, match="persist_result"):
+        house.result(State.completed(MISSING))
+    with pytest.raises(RunNotFinished):
+        house.result(State.running())
+
+
+def test_an_extra_rule_of_a_plugin_is_in_force(tmp_path: Path) -> None:
+    """It judges flow runs and task runs alike."""
+    class NoBadName:
+        name = "no-bad-name"
+        moves = moves()
+        needs: frozenset[Fact] = frozenset()
+
+        def judge(self, move: Move, facts: Facts) -> Verdict | None:
+            return refused("bad names do not run") if facts.run.name.startswith("bad") else None
+
+    rules = SimpleNamespace(headrace_rules=hookimpl(lambda: [Provider("names", NoBadName, "No task named bad")]))
+    plugins = [
+        Plugin(name="core", dist="headrace-core", version="1", load=lambda: reference),
+        Plugin(name="rules", dist="rules", version="1", load=lambda: rules),
+    ]
+
+    @task
+    def bad() -> None: ...
+
+    @task
+    def good() -> None: ...
+
+    @flow
+    def whole() -> tuple[bool, bool]:
+        return bad(return_state=True).is_completed(), good(return_state=True).is_completed()  # type: ignore[call-arg, attr-defined]
+
+    with headrace.open(settings(tmp_path), plugins=plugins):
+        assert whole() == (False, True)
