@@ -10,7 +10,7 @@ import headrace.reference.plugin as reference
 from headrace import flow, task
 from headrace.errors import NoRunStore, NotInstalled, ResultNotKept, RunNotFinished
 from headrace.hooks import Provider, hookimpl
-from headrace.hooks.registry import Plugin
+from headrace.hooks.registry import Plugin, Registry
 from headrace.instance import Instance
 from headrace.model.filters import FlowRunFilter, Page
 from headrace.model.moves import Move
@@ -71,6 +71,7 @@ def test_results_are_read_through_the_instance(house: Instance) -> None:
 
 def test_an_extra_rule_of_a_plugin_is_in_force(tmp_path: Path) -> None:
     """It judges flow runs and task runs alike."""
+
     class NoBadName:
         name = "no-bad-name"
         moves = moves()
@@ -95,5 +96,5 @@ def test_an_extra_rule_of_a_plugin_is_in_force(tmp_path: Path) -> None:
     def whole() -> tuple[bool, bool]:
         return bad(return_state=True).is_completed(), good(return_state=True).is_completed()  # type: ignore[call-arg, attr-defined]
 
-    with headrace.open(settings(tmp_path), plugins=plugins):
+    with headrace.open(settings(tmp_path), registry=Registry(plugins)):
         assert whole() == (False, True)

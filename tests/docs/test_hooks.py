@@ -36,7 +36,9 @@ def section(name: str) -> str:
     arguments = [parameter for parameter in inspect.signature(function).parameters if parameter != "self"]
     sentence, _, example = inspect.cleandoc(function.__doc__).partition("::\n")
     code = inspect.cleandoc(example)
-    return f"## `{name}({', '.join(arguments)})`\n\n{sentence}:\n\n```python\nfrom headrace.hooks import Provider, hookimpl\n\n{code}\n```\n"
+    return (
+        f"## `{name}({', '.join(arguments)})`\n\n{sentence}:\n\n```python\nfrom headrace.hooks import Provider, hookimpl\n\n{code}\n```\n"
+    )
 
 
 def test_the_page_shows_every_hook() -> None:

@@ -38,7 +38,7 @@ _NAMES = {
     "unmapped": "headrace.engine.calls:Unmapped",
 }
 
-__all__ = [  # noqa: PLE0604
+__all__ = [
     "Flow",
     "FlowRunContext",
     "Instance",

@@ -259,7 +259,8 @@ class NotInstalled(HeadraceError):
 
 @attrs.frozen(kw_only=True)
 class NoRunStore(HeadraceError):
-    """there is no run store installed that outlives a process, so there is nothing to show; pip install headrace-sqlite"""
+    """the run store in use is gone when its process ends, so there is nothing to show; pip install headrace-sqlite, and do not block it or set
+    run_store to another"""
 
 
 @attrs.frozen(kw_only=True)

@@ -17,7 +17,7 @@ import attrs
 
 from headrace.clock import Clock, SystemClock
 from headrace.errors import NoRunStore
-from headrace.hooks.registry import Plugin, Registry
+from headrace.hooks.registry import Registry
 from headrace.ids import Ids
 from headrace.model.choices import Choice
 from headrace.model.states import State
@@ -62,15 +62,16 @@ def open(
     runs_code: bool = False,
     clock: Clock | None = None,
     ids: Ids | None = None,
-    plugins: list[Plugin] | None = None,
+    registry: Registry | None = None,
 ) -> Iterator[Instance]:
     """Opens what the settings choose (by default those of the environment); flows called inside use it.
 
     `lasting` refuses a store that ends with this process. `runs_code` says that this is a flow run's own process, which may read pickles.
+    `registry` saves finding the plugins once more.
     Raises NoRunStore, NotInstalled, StoreUnusable and the other errors of what is chosen.
     """
     settings = settings or load(os.environ)
-    registry = Registry(plugins, blocked=settings.plugins_blocked, runs_code=runs_code, trace=settings.trace_hooks)
+    registry = registry or Registry(blocked=settings.plugins_blocked, runs_code=runs_code, trace=settings.trace_hooks)
     clock = clock or SystemClock()
     with _assembled(settings, registry, clock, ids or Ids(clock), lasting=lasting) as house:
         token = _OPENED.set(house)
@@ -105,11 +106,15 @@ def _in_process(settings: Settings, registry: Registry, clock: Clock, rules: Rul
         yield LocalClient(store=store, orchestrator=orchestrator)
 
 
-def _run_store(settings: Settings, registry: Registry, *, lasting: bool) -> RunStore:
+def run_store_choice(settings: Settings, registry: Registry) -> Choice:
     """The store that is set, else SQLite under the home, else memory."""
     name = settings.run_store or ("sqlite" if registry.has("run store", "sqlite") else MEMORY)
     options = {"path": str(settings.home / "headrace.db"), "busy_seconds": settings.store_busy_seconds} if name == "sqlite" else {}
-    store: RunStore = registry.make("run store", Choice(name, options))
+    return Choice(name, options)
+
+
+def _run_store(settings: Settings, registry: Registry, *, lasting: bool) -> RunStore:
+    store: RunStore = registry.make("run store", run_store_choice(settings, registry))
     if lasting and not store.outlives_process:
         raise NoRunStore()
     return store

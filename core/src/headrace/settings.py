@@ -178,6 +178,7 @@ class Settings:
     )
     plugins_blocked: tuple[str, ...] = attrs.field(default=(), metadata=about("plugins that are not loaded, commas between them", NAMES))
     trace_hooks: bool = attrs.field(default=False, metadata=about("show every hook call", TRUTH))
+    debug: bool = attrs.field(default=False, metadata=about("show where an error of headrace itself came from", TRUTH))
 
     warnings: tuple[str, ...] = attrs.field(eq=False, repr=False)
     _origins: Mapping[str, Origin] = attrs.field(eq=False, repr=False)

@@ -155,7 +155,7 @@ def test_observers_hear_and_harm_nobody() -> None:
 
 
 def test_a_plugin_may_bring_hooks_of_its_own() -> None:
-    """Others implement them, and are not taken for misspelt."""
+    """Others implement them, and are not taken for misspelt; a plugin that offers nothing to choose is a row too."""
     from headrace.hooks.specs import hookspec
 
     class Mine:
@@ -165,7 +165,7 @@ def test_a_plugin_may_bring_hooks_of_its_own() -> None:
     registry = Registry(
         [plugin("a", headrace_addhooks=lambda plugins: plugins.add_hookspecs(Mine)), plugin("b", headrace_colours=lambda: ["red"])]
     )
-    assert registry.rows() == []
+    assert [(row.name, row.kind, row.status) for row in registry.rows()] == [("a", "plugin", Status.OK), ("b", "plugin", Status.OK)]
 
 
 def test_hook_calls_can_be_traced(capsys: pytest.CaptureFixture[str]) -> None:

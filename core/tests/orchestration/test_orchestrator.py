@@ -46,7 +46,16 @@ def flow_run(**fields: object) -> FlowRun:
 
 def task_run(name: str = "task", **fields: object) -> TaskRun:
     state = attrs.evolve(State.pending(), timestamp=START)
-    plain = {"id": name, "name": name, "state": state, "created": START, "flow_run_id": "flow", "task_name": "t", "task_key": "k", "call": 0}
+    plain = {
+        "id": name,
+        "name": name,
+        "state": state,
+        "created": START,
+        "flow_run_id": "flow",
+        "task_name": "t",
+        "task_key": "k",
+        "call": 0,
+    }
     return TaskRun(**(plain | fields))
 
 

@@ -39,7 +39,10 @@ states = st.builds(
     cache_key=st.none() | texts,
     reference=st.none() | references,
 )
-json_values = st.recursive(st.none() | st.booleans() | st.integers() | texts, lambda inner: st.lists(inner) | st.dictionaries(texts, inner))
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | texts, lambda inner: st.lists(inner) | st.dictionaries(texts, inner), max_leaves=5
+)
+odd_values = st.floats() | st.binary(max_size=5) | st.dates() | st.sets(st.integers(), max_size=3)
 flow_runs = st.builds(
     FlowRun,
     id=texts,
@@ -73,7 +76,9 @@ def test_every_value_comes_back_equal(value: object) -> None:
     assert from_text(type(value), to_text(value)) == value
 
 
-@pytest.mark.parametrize("verdict", [accepted(State.running()), replaced(State.cancelled(), "why"), wait(START, "later"), refused("no", stop=True)])
+@pytest.mark.parametrize(
+    "verdict", [accepted(State.running()), replaced(State.cancelled(), "why"), wait(START, "later"), refused("no", stop=True)]
+)
 def test_verdicts_come_back_equal(verdict: Verdict) -> None:
     """All four answers."""
     assert from_text(Verdict, to_text(verdict)) == verdict
@@ -103,11 +108,7 @@ def test_moments_are_in_utc() -> None:
     assert to_plain(State.scheduled(moment))["scheduled_time"] == "2026-03-01T07:00:00+00:00"
 
 
-@given(
-    parameters=st.dictionaries(
-        texts, st.recursive(json_values | st.floats() | st.binary() | st.dates() | st.sets(st.integers()), lambda inner: st.lists(inner))
-    )
-)
+@given(parameters=st.dictionaries(texts, json_values | odd_values | st.lists(odd_values, max_size=3), max_size=4))
 def test_parameters_can_always_be_remembered(parameters: dict[str, object]) -> None:
     """As JSON; what it cannot hold is there by its type."""
     json.dumps(plain_parameters(parameters), allow_nan=False)

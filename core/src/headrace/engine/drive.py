@@ -92,7 +92,9 @@ async def _awaited(step: Step) -> Any:
         case Sleep():
             return await asyncio.sleep(step.seconds)
         case Settle():
-            await asyncio.wait([asyncio.wrap_future(future) for future in step.futures]) if step.futures else None
+            if step.futures:
+                await asyncio.wait([asyncio.wrap_future(future) for future in step.futures])
+            return None
 
 
 async def _answered(step: Ask) -> Any:

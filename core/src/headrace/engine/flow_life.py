@@ -11,8 +11,8 @@ from headrace.engine import outcome
 from headrace.engine.journal import Journal
 from headrace.engine.live_run import LiveRun
 from headrace.engine.loop_thread import LoopThread
-from headrace.engine.pulse import Pulse
 from headrace.engine.perform import raised_by_user
+from headrace.engine.pulse import Pulse
 from headrace.engine.run_context import AMBIENT_TAGS, FlowRunContext
 from headrace.engine.run_logs import FLOW_RUNS, RunLogger, install
 from headrace.engine.run_titles import titled

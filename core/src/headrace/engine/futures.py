@@ -15,8 +15,8 @@ T = TypeVar("T")
 
 def on_running_loop() -> bool:
     """Whether this thread is an event loop's, where nothing may block."""
-    asyncio = sys.modules.get("asyncio")
-    return asyncio is not None and asyncio._get_running_loop() is not None
+    get_running_loop = getattr(sys.modules.get("asyncio.events"), "_get_running_loop", None)  # another thread may be importing it just now
+    return get_running_loop is not None and get_running_loop() is not None
 
 
 class TaskFuture(Generic[T]):

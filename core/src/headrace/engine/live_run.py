@@ -97,7 +97,7 @@ def _chosen(house: Instance, wanted: Any) -> TaskRunner:
     if isinstance(wanted, Choice):
         return house.registry.make("task runner", wanted)  # type: ignore[no-any-return]
     if isinstance(wanted, str) or wanted is None:
-        concurrent = "concurrent" if house.registry.has("task runner", "concurrent") else "inline"
+        concurrent = "concurrent" if house.registry.has("task runner", "concurrent") else "sequential"
         name = wanted or house.settings.task_runner or concurrent
         return house.registry.make("task runner", Choice(name))  # type: ignore[no-any-return]
     return wanted() if isinstance(wanted, type) else wanted  # type: ignore[no-any-return]

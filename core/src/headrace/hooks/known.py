@@ -6,7 +6,6 @@ KNOWN = {
     ("storage", "temporary"): "headrace-files",
     ("storage", "file"): "headrace-files",
     ("serializer", "pickle"): "headrace-pickle",
-    ("task runner", "sequential"): "headrace-tasks",
     ("task runner", "concurrent"): "headrace-tasks",
     ("task runner", "processes"): "headrace-tasks",
 }

@@ -197,7 +197,9 @@ class Registry:
             if isinstance(offer.provider.target, str)
         }
         if name not in classes:
-            raise AttributeError(f"no {port} class {name!r} is installed; there are: {', '.join(sorted(classes)) or 'none'}{_dist_of(port, name)}")
+            raise AttributeError(
+                f"no {port} class {name!r} is installed; there are: {', '.join(sorted(classes)) or 'none'}{_dist_of(port, name)}"
+            )
         return self.load(port, classes[name])
 
     def rows(self) -> list[PluginRow]:
@@ -216,7 +218,16 @@ class Registry:
             for name, offers in self.offers(port).items()
             for offer in offers
         ]
-        return rows + self._troubles
+        return rows + self._without_offers(rows) + self._troubles
+
+    def _without_offers(self, rows: list[PluginRow]) -> list[PluginRow]:
+        """Plugins that offer nothing to choose: they observe, or bring hooks."""
+        offering = {row.dist for row in rows} | {row.dist for row in self._troubles}
+        silent = [plugin for key, plugin in sorted(self._plugins.items()) if plugin.dist not in offering]
+        return [
+            PluginRow(name=plugin.name, kind="plugin", dist=plugin.dist, version=plugin.version, summary="Offers nothing to choose")
+            for plugin in silent
+        ]
 
     # Observers
 

@@ -14,5 +14,5 @@ class Serializer(Protocol):
         ...
 
     def load(self, file: BinaryIO) -> Any:
-        """The value that was written."""
+        """The value that was written. Raises WrongData for what it did not write."""
         ...

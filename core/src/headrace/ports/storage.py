@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
-from typing import BinaryIO, ClassVar, Protocol
+from typing import BinaryIO, Protocol
 
 import attrs
 
@@ -18,7 +18,10 @@ class Written:
 
 
 class OpenStorage(Protocol):
-    """A storage in use. Keys are relative and posix-like (`results/ab12`); any number of threads may use it at once."""
+    """A storage in use. Keys are relative and posix-like (`results/ab12`); any number of threads may use it at once.
+
+    Every method refuses a wrong key at once, and may raise StorageUnusable; a storage may refuse, as a WrongKey, one that is a folder of others.
+    """
 
     def open(self, key: str) -> BinaryIO:
         """What is stored under the key, to be read from the start and closed by the reader. Raises NotStored."""
@@ -48,8 +51,11 @@ class Storage(Protocol):
     `outlives_process`: another process on this machine reads what was written. `reaches_others`: so does another machine.
     """
 
-    outlives_process: ClassVar[bool]
-    reaches_others: ClassVar[bool]
+    @property
+    def outlives_process(self) -> bool: ...
+
+    @property
+    def reaches_others(self) -> bool: ...
 
     def open(self) -> AbstractContextManager[OpenStorage]: ...
 

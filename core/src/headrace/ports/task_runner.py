@@ -17,7 +17,7 @@ class OpenTaskRunner(Protocol):
         """Runs the call, now or when there is room, and answers at once with its future.
 
         The call is self-contained and its inputs are there: it never waits for another. Its exception becomes the future's. Called from
-        any thread. States and retries are the engine's: nothing is run twice.
+        any thread; after the end it raises TaskRunnerClosed. States and retries are the engine's: nothing is run twice.
         """
         ...
 

@@ -15,7 +15,12 @@ from headrace.settings import load
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[Instance]:
     """An instance in memory, with the plainest parts; flows that the test calls use it."""
-    chosen = {"HEADRACE_HOME": str(tmp_path), "HEADRACE_RUN_STORE": "memory", "HEADRACE_TASK_RUNNER": "inline", "HEADRACE_LOG_LEVEL": "DEBUG"}
+    chosen = {
+        "HEADRACE_HOME": str(tmp_path),
+        "HEADRACE_RUN_STORE": "memory",
+        "HEADRACE_TASK_RUNNER": "sequential",
+        "HEADRACE_LOG_LEVEL": "DEBUG",
+    }
     with headrace.instance.open(load(chosen), runs_code=True) as opened:
         yield opened
 

@@ -1,0 +1,55 @@
+"""One call of the command line: its settings and its plugins, each found once; click keeps it as `ctx.obj`."""
+
+from collections.abc import Mapping
+from functools import cached_property
+
+from headrace.cli import show
+from headrace.errors import HeadraceError
+from headrace.hooks.registry import Registry
+from headrace.settings import Settings, load
+
+DEBUG = "HEADRACE_DEBUG"
+"""The environment variable that shows the traceback of a bug; it is looked at as it is, since a bug may come before settings are read."""
+
+
+class Invocation:
+    """What a command starts from. A command takes it with `@click.pass_obj`."""
+
+    def __init__(self, environment: Mapping[str, str], *, profile: str | None = None) -> None:
+        self._environment = environment
+        self._flags = {"profile": profile}
+        self._told = False
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force. Raises what is wrong with them."""
+        settings, fault = self._read
+        if fault is not None:
+            raise fault
+        return self._with_warnings_told(settings)
+
+    @property
+    def lenient_settings(self) -> Settings:
+        """The settings as far as they can be used, for commands that must work though some cannot; what is wrong is told as a warning."""
+        settings, _ = self._read
+        return self._with_warnings_told(settings)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """What is installed, without what the settings block."""
+        settings, _ = self._read
+        return Registry(blocked=settings.plugins_blocked, trace=settings.trace_hooks)
+
+    @cached_property
+    def _read(self) -> tuple[Settings, HeadraceError | None]:
+        try:
+            return load(self._environment, self._flags), None
+        except HeadraceError as fault:
+            return load(self._environment, self._flags, lenient=True), fault
+
+    def _with_warnings_told(self, settings: Settings) -> Settings:
+        if not self._told:
+            self._told = True
+            for sentence in settings.warnings:
+                show.warning(sentence)
+        return settings

@@ -1,0 +1,14 @@
+"""The commands that core offers by itself."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from headrace.hooks import Provider, hookimpl
+
+
+@hookimpl
+def headrace_commands() -> Iterator[Provider[Any]]:
+    yield Provider("flow-run", "headrace.cli.flow_run:flow_run", "Look at flow runs, their states and their logs")
+    yield Provider("plugins", "headrace.cli.plugins:plugins", "List what is installed, and what cannot be used")
+    yield Provider("task-run", "headrace.cli.task_run:task_run", "Look at the task runs of flow runs")
+    yield Provider("version", "headrace.cli.version:version", "Show versions, the home folder and the run store in use")

@@ -1,0 +1,68 @@
+"""What the commands on flow runs and on task runs share: options, questions, and runs as rows of JSON."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import attrs
+import click
+
+from headrace.cli import show
+from headrace.model.filters import MOST_ROWS, FlowRunFilter, Page, TaskRunFilter
+from headrace.model.runs import FlowRun, TaskRun
+from headrace.model.states import State, StateType
+from headrace.wire.plain import to_plain
+
+C = TypeVar("C", bound=Callable[..., Any])
+R = TypeVar("R", FlowRun, TaskRun)
+W = TypeVar("W", FlowRunFilter, TaskRunFilter)
+
+
+def state_option(command: C) -> C:
+    """Gives a command the option `--state`, as its argument `states`."""
+    meaning = "Only runs in a state of this type (FAILED) or name (Cached); may be given several times."
+    return click.option("--state", "states", metavar="TYPE|NAME", multiple=True, help=meaning)(command)
+
+
+def limit_option(command: C) -> C:
+    """Gives a command the option `--limit`."""
+    kind = click.IntRange(1, MOST_ROWS)
+    meaning = f"How many to show, the newest first; 20 if not given, at most {MOST_ROWS}."
+    return click.option("--limit", type=kind, metavar="N", default=20, help=meaning)(command)
+
+
+def newest(read: Callable[[W, Page], list[R]], wanted: W, states: Sequence[str], limit: int) -> list[R]:
+    """The newest runs that fit, in one of these states. Types and names are two questions, since a filter with both asks for both."""
+    types = tuple(StateType[state.upper()] for state in states if state.upper() in StateType.__members__)
+    names = tuple(state for state in states if state.upper() not in StateType.__members__)
+    questions = [wanted] if not states else []
+    if types:
+        questions.append(attrs.evolve(wanted, state_types=types))
+    if names:
+        questions.append(attrs.evolve(wanted, state_names=names))
+    found = {run.id: run for question in questions for run in read(question, Page(limit=limit))}
+    return [found[run_id] for run_id in sorted(found, reverse=True)][:limit]
+
+
+def flow_run_row(run: FlowRun) -> dict[str, Any]:
+    """A flow run as JSON shows it: flat, its state by name and type."""
+    row = _row(run)
+    row["deployment"] = row.pop("deployment_id")
+    return row
+
+
+def task_run_row(run: TaskRun) -> dict[str, Any]:
+    """A task run as JSON shows it."""
+    return _row(run)
+
+
+def _row(run: FlowRun | TaskRun) -> dict[str, Any]:
+    plain: dict[str, Any] = to_plain(run)
+    del plain["state"]
+    kind = {"state": run.state.name, "state_type": str(run.state.type), "state_message": run.state.message}
+    return {"id": plain.pop("id"), "name": plain.pop("name"), **kind, **plain}
+
+
+def states_table(states: Sequence[State]) -> None:
+    """The history of a run."""
+    rows = [(show.moment(state.timestamp), show.state(state), state.message) for state in states]
+    show.table(("when", "state", "message"), rows, empty="this run has no states yet")

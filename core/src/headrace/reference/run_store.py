@@ -1,0 +1,357 @@
+"""The reference run store: runs in this process's memory.
+
+Frozen values in dicts, and one lock that every look and every transaction holds from beginning to end. A transaction changes the dicts in place and
+notes what was there before; if it fails, the notes are played back. Looking and writing do not nest: a second one in the same thread would wait for
+the first for ever.
+"""
+
+import copy
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, ClassVar, TypeVar
+
+import attrs
+
+from headrace.clock import Clock, SystemClock
+from headrace.model.events import Event
+from headrace.model.filters import FlowRunFilter, LogFilter, Page, TaskRunFilter
+from headrace.model.journals import RunState
+from headrace.model.leases import Lease
+from headrace.model.limits import ConcurrencyLimit
+from headrace.model.logs import LogLine
+from headrace.model.runs import FlowRun, TaskRun
+from headrace.model.states import MISSING, State
+from headrace.ports.run_store import OpenRunStore, Reading, Writing
+from headrace.rules.verdicts import Verdict
+
+K = TypeVar("K")
+V = TypeVar("V")
+Run = TypeVar("Run", FlowRun, TaskRun)
+Row = TypeVar("Row", FlowRun, TaskRun, LogLine)
+
+_ENDED = float("-inf")
+
+
+@attrs.frozen
+class _Grant:
+    """A lease as it is kept; `expires` is a reading of the monotonic clock."""
+
+    epoch: int
+    holder: str
+    expires: float
+
+
+@attrs.frozen
+class _Tables:
+    """All that is remembered. Histories are by run and revision; what is kept under a cache key is oldest first; slots are by task run."""
+
+    flow_runs: dict[str, FlowRun] = attrs.field(factory=dict)
+    task_runs: dict[str, TaskRun] = attrs.field(factory=dict)
+    states: dict[str, dict[int, State]] = attrs.field(factory=dict)
+    logs: dict[str, LogLine] = attrs.field(factory=dict)
+    leases: dict[str, _Grant] = attrs.field(factory=dict)
+    verdicts: dict[str, tuple[str, Verdict]] = attrs.field(factory=dict)
+    cached: dict[str, tuple[tuple[str, State], ...]] = attrs.field(factory=dict)
+    limits: dict[str, int] = attrs.field(factory=dict)
+    slots: dict[str, tuple[frozenset[str], str, int]] = attrs.field(factory=dict)
+    events: dict[int, Event] = attrs.field(factory=dict)
+
+
+class _Look:
+    """Answers questions. The lock is held as long as this is used."""
+
+    def __init__(self, tables: _Tables, clock: Clock) -> None:
+        self._tables = tables
+        self._clock = clock
+
+    def flow_run(self, run_id: str) -> FlowRun | None:
+        return self._tables.flow_runs.get(run_id)
+
+    def flow_runs(self, wanted: FlowRunFilter, page: Page) -> list[FlowRun]:
+        return _page((run for run in self._tables.flow_runs.values() if _is_wanted_flow_run(run, wanted)), page)
+
+    def task_run(self, run_id: str) -> TaskRun | None:
+        return self._tables.task_runs.get(run_id)
+
+    def task_runs(self, wanted: TaskRunFilter, page: Page) -> list[TaskRun]:
+        return _page((run for run in self._tables.task_runs.values() if _is_wanted_task_run(run, wanted)), page)
+
+    def states(self, run_id: str) -> list[State]:
+        return [state for _, state in sorted(self._tables.states.get(run_id, {}).items())]
+
+    def logs(self, wanted: LogFilter, page: Page) -> list[LogLine]:
+        return _page((line for line in self._tables.logs.values() if _is_wanted_line(line, wanted)), page)
+
+    def lease(self, run_id: str) -> Lease | None:
+        grant = self._tables.leases.get(run_id)
+        if grant is None:
+            return None
+        return Lease(run_id=run_id, epoch=grant.epoch, holder=grant.holder, live=self._is_live(grant))
+
+    def verdict(self, move_id: str) -> Verdict | None:
+        _, verdict = self._tables.verdicts.get(move_id, (None, None))
+        return verdict
+
+    def cached(self, cache_key: str, now: datetime) -> State | None:
+        kept = (state for _, state in reversed(self._tables.cached.get(cache_key, ())))
+        return next((state for state in kept if state.cache_expiration is None or state.cache_expiration > now), None)
+
+    def limits(self, tags: Iterable[str] | None = None) -> list[ConcurrencyLimit]:
+        known = self._tables.limits
+        wanted = sorted(known if tags is None else known.keys() & set(tags))
+        return [ConcurrencyLimit(tag=tag, limit=known[tag], holders=self._holders(tag)) for tag in wanted]
+
+    def events(self, after: int, limit: int) -> list[Event]:
+        return [self._tables.events[sequence] for sequence in range(max(after, 0) + 1, len(self._tables.events) + 1)[: max(limit, 0)]]
+
+    def _holders(self, tag: str) -> tuple[str, ...]:
+        slots = self._tables.slots.items()
+        return tuple(sorted(run_id for run_id, (tags, root_id, epoch) in slots if tag in tags and self._is_owned(root_id, epoch)))
+
+    def _is_owned(self, root_id: str, epoch: int) -> bool:
+        grant = self._tables.leases.get(root_id)
+        return grant is not None and grant.epoch == epoch and self._is_live(grant)
+
+    def _is_live(self, grant: _Grant) -> bool:
+        return self._clock.monotonic() < grant.expires
+
+
+class _Change(_Look):
+    """Changes what is remembered, and notes how to take it back."""
+
+    def __init__(self, tables: _Tables, clock: Clock) -> None:
+        super().__init__(tables, clock)
+        self._before: list[tuple[dict[Any, Any], Any, Any]] = []
+
+    def add_flow_run(self, run: FlowRun) -> bool:
+        if run.id in self._tables.flow_runs:
+            return False
+        self._keep_flow_run(attrs.evolve(run, parameters=copy.deepcopy(run.parameters)))
+        return True
+
+    def update_flow_run(self, run: FlowRun, *, was: int) -> bool:
+        known = self._tables.flow_runs.get(run.id)
+        if known is None or known.revision != was:
+            return False
+        self._keep_flow_run(run)
+        return True
+
+    def delete_flow_run(self, run_id: str) -> bool:
+        if run_id not in self._tables.flow_runs:
+            return False
+        for subflow in [run.id for run in self._tables.flow_runs.values() if self._is_under(run, run_id)]:
+            self.delete_flow_run(subflow)
+        for task_run in [run.id for run in self._tables.task_runs.values() if run.flow_run_id == run_id]:
+            self._forget_task_run(task_run)
+        for line in [line.id for line in self._tables.logs.values() if line.flow_run_id == run_id]:
+            self._drop(self._tables.logs, line)
+        for move_id in [move_id for move_id, (run, _) in self._tables.verdicts.items() if run == run_id]:
+            self._drop(self._tables.verdicts, move_id)
+        self._drop(self._tables.leases, run_id)
+        self._drop(self._tables.states, run_id)
+        self._drop(self._tables.flow_runs, run_id)
+        return True
+
+    def put_task_runs(self, runs: Iterable[TaskRun]) -> None:
+        for run in runs:
+            known = self._tables.task_runs.get(run.id)
+            if run.flow_run_id in self._tables.flow_runs and (known is None or known.revision <= run.revision):
+                self._put(self._tables.task_runs, run.id, _kept(run))
+
+    def add_states(self, states: Iterable[RunState]) -> None:
+        for entry in states:
+            if entry.run_id in self._tables.task_runs:
+                self._add_state(entry.run_id, entry.revision, entry.state)
+
+    def add_logs(self, lines: Iterable[LogLine]) -> None:
+        for line in lines:
+            if line.flow_run_id in self._tables.flow_runs and line.id not in self._tables.logs:
+                self._put(self._tables.logs, line.id, line)
+
+    def remember(self, move_id: str, run_id: str, verdict: Verdict) -> None:
+        if run_id in self._tables.flow_runs and move_id not in self._tables.verdicts:
+            state = verdict.state and _without_data(verdict.state)
+            self._put(self._tables.verdicts, move_id, (run_id, attrs.evolve(verdict, state=state)))
+
+    def grant_lease(self, run_id: str, *, epoch: int, holder: str, seconds: float) -> None:
+        if run_id in self._tables.flow_runs:
+            self._put(self._tables.leases, run_id, _Grant(epoch, holder, self._clock.monotonic() + seconds))
+
+    def renew_lease(self, run_id: str, *, epoch: int, seconds: float) -> bool:
+        grant = self._tables.leases.get(run_id)
+        if grant is None or grant.epoch != epoch:
+            return False
+        self._put(self._tables.leases, run_id, attrs.evolve(grant, expires=self._clock.monotonic() + seconds))
+        return True
+
+    def end_lease(self, run_id: str) -> None:
+        grant = self._tables.leases.get(run_id)
+        if grant is not None:
+            self._put(self._tables.leases, run_id, attrs.evolve(grant, expires=_ENDED))
+
+    def keep_cached(self, cache_key: str, state: State, run_id: str) -> None:
+        if run_id in self._tables.task_runs:
+            others = tuple(kept for kept in self._tables.cached.get(cache_key, ()) if kept[0] != run_id)
+            self._put(self._tables.cached, cache_key, (*others, (run_id, _without_data(state))))
+
+    def hold_slots(self, task_run_id: str, tags: Iterable[str], *, root_id: str, epoch: int) -> None:
+        if task_run_id in self._tables.task_runs:
+            self._put(self._tables.slots, task_run_id, (frozenset(tags), root_id, epoch))
+
+    def free_slots(self, task_run_ids: Iterable[str]) -> None:
+        for task_run_id in task_run_ids:
+            self._drop(self._tables.slots, task_run_id)
+
+    def set_limit(self, tag: str, limit: int) -> None:
+        self._put(self._tables.limits, tag, limit)
+
+    def delete_limit(self, tag: str) -> bool:
+        known = tag in self._tables.limits
+        self._drop(self._tables.limits, tag)
+        return known
+
+    def append_event(self, event: Event) -> Event:
+        stored = attrs.evolve(event, sequence=len(self._tables.events) + 1, details=copy.deepcopy(event.details))
+        self._put(self._tables.events, stored.sequence, stored)
+        return stored
+
+    def take_back(self) -> None:
+        """Makes everything as it was before the first change."""
+        while self._before:
+            table, key, value = self._before.pop()
+            if value is MISSING:
+                del table[key]
+            else:
+                table[key] = value
+
+    def _put(self, table: dict[K, V], key: K, value: V) -> None:
+        self._before.append((table, key, table.get(key, MISSING)))
+        table[key] = value
+
+    def _drop(self, table: dict[K, V], key: K) -> None:
+        if key in table:
+            self._before.append((table, key, table.pop(key)))
+
+    def _keep_flow_run(self, run: FlowRun) -> None:
+        self._put(self._tables.flow_runs, run.id, _kept(run))
+        self._add_state(run.id, run.revision, run.state)
+
+    def _add_state(self, run_id: str, revision: int, state: State) -> None:
+        if run_id not in self._tables.states:
+            self._put(self._tables.states, run_id, {})
+        history = self._tables.states[run_id]
+        if revision not in history:
+            self._put(history, revision, _without_data(state))
+
+    def _is_under(self, run: FlowRun, run_id: str) -> bool:
+        """Whether it is a subflow: of the whole tree under a root run, of the next level under any other."""
+        if run.root_id == run_id:
+            return run.id != run_id
+        parent = self._tables.task_runs.get(run.parent_task_run_id or "")
+        return parent is not None and parent.flow_run_id == run_id
+
+    def _forget_task_run(self, run_id: str) -> None:
+        for cache_key, kept in tuple(self._tables.cached.items()):
+            if any(owner == run_id for owner, _ in kept):
+                self._put(self._tables.cached, cache_key, tuple(each for each in kept if each[0] != run_id))
+        self._drop(self._tables.slots, run_id)
+        self._drop(self._tables.states, run_id)
+        self._drop(self._tables.task_runs, run_id)
+
+
+class _Memory:
+    """The tables, and the lock around them."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._tables = _Tables()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def reading(self) -> Iterator[Reading]:
+        with self._lock:
+            yield _Look(self._tables, self._clock)
+
+    @contextmanager
+    def writing(self) -> Iterator[Writing]:
+        with self._lock:
+            change = _Change(self._tables, self._clock)
+            try:
+                yield change
+            except BaseException:
+                change.take_back()
+                raise
+
+
+@attrs.frozen(kw_only=True)
+class MemoryRunStore:
+    """Remembers runs in memory. Every `open()` gives an empty store of its own, which is gone when it is closed.
+
+    `clock` judges leases; it is no option, since options are plain data.
+    """
+
+    outlives_process: ClassVar[bool] = False
+
+    clock: Clock = attrs.field(factory=SystemClock, eq=False, repr=False, metadata={"option": False})
+
+    @contextmanager
+    def open(self) -> Iterator[OpenRunStore]:
+        yield _Memory(self.clock)
+
+
+def _page(rows: Iterable[Row], page: Page) -> list[Row]:
+    """The rows of a page, out of all that fit."""
+    after = page.after
+    if after is not None:
+        rows = (row for row in rows if (row.id < after if page.newest_first else row.id > after))
+    return sorted(rows, key=lambda row: row.id, reverse=page.newest_first)[: max(page.limit, 0)]
+
+
+def _is_wanted_flow_run(run: FlowRun, wanted: FlowRunFilter) -> bool:
+    return (
+        _is_one_of(run.flow_name, wanted.flow_names)
+        and _is_one_of(run.deployment_id, wanted.deployment_ids)
+        and (not wanted.root_only or run.root_id == run.id)
+        and (wanted.created_after is None or run.created >= wanted.created_after)
+        and (wanted.created_before is None or run.created <= wanted.created_before)
+        and _is_wanted_run(run, wanted)
+    )
+
+
+def _is_wanted_task_run(run: TaskRun, wanted: TaskRunFilter) -> bool:
+    return _is_one_of(run.flow_run_id, wanted.flow_run_ids) and _is_wanted_run(run, wanted)
+
+
+def _is_wanted_run(run: FlowRun | TaskRun, wanted: FlowRunFilter | TaskRunFilter) -> bool:
+    return (
+        _is_one_of(run.id, wanted.ids)
+        and run.id.startswith(wanted.id_prefix or "")
+        and _is_one_of(run.name, wanted.names)
+        and _is_one_of(run.state.type, wanted.state_types)
+        and _is_one_of(run.state.name, wanted.state_names)
+        and set(wanted.tags) <= set(run.tags)
+    )
+
+
+def _is_wanted_line(line: LogLine, wanted: LogFilter) -> bool:
+    return (
+        _is_one_of(line.flow_run_id, wanted.flow_run_ids)
+        and wanted.task_run_id in {None, line.task_run_id}
+        and line.level >= wanted.least_level
+        and (wanted.text or "") in line.message
+    )
+
+
+def _is_one_of(value: object, wanted: tuple[object, ...]) -> bool:
+    return not wanted or value in wanted
+
+
+def _kept(run: Run) -> Run:
+    return run if run.state.data is MISSING else attrs.evolve(run, state=_without_data(run.state))
+
+
+def _without_data(state: State) -> State:
+    """The state as another process would see it: its live data stays with whoever made it."""
+    return state if state.data is MISSING else attrs.evolve(state, data=MISSING)

@@ -1,0 +1,970 @@
+"""What every run store does."""
+
+import json
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from itertools import combinations
+from typing import Any, TypeVar
+
+import attrs
+import pytest
+
+from headrace.model.choices import Choice
+from headrace.model.events import Event
+from headrace.model.filters import FlowRunFilter, LogFilter, Page, TaskRunFilter
+from headrace.model.journals import RunState
+from headrace.model.leases import Lease
+from headrace.model.limits import ConcurrencyLimit
+from headrace.model.logs import LogLine
+from headrace.model.results import ResultReference
+from headrace.model.runs import FlowRun, TaskRun
+from headrace.model.states import MISSING, State, StateType
+from headrace.ports.run_store import OpenRunStore, Reading, RunStore, Writing
+from headrace.rules.verdicts import Verdict, accepted, refused, replaced, wait
+from headrace.testing.conformance.facts import Facts
+
+NOW = datetime(2026, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)
+HOUR = 3600.0
+SECONDS = 60
+MOMENT = 0.1
+"""Seconds given to a thread that may come through at once, or may have to wait until this one is ready."""
+
+STRANGE = "ümläut, 漢字, 😀, \u2028, \"quotes\", 'more', \\, %, _, \t and [] {} -- ;"
+
+Row = TypeVar("Row", FlowRun, TaskRun, LogLine)
+Some = TypeVar("Some")
+
+
+class Interrupted(Exception):
+    """Raised by a test in the middle of a transaction."""
+
+
+def later(seconds: float) -> datetime:
+    """So many seconds after the moment of the tests."""
+    return NOW + timedelta(seconds=seconds)
+
+
+def stamped(state: State, moment: datetime = NOW) -> State:
+    """The state as it enters a run."""
+    return attrs.evolve(state, timestamp=moment)
+
+
+SCHEDULED = stamped(State.scheduled(NOW))
+RUNNING = stamped(State.running())
+
+FULL_STATE = State(
+    type=StateType.COMPLETED,
+    name="Cached",
+    message=STRANGE,
+    timestamp=later(0.000001),
+    scheduled_time=later(-1),
+    cache_key=STRANGE,
+    cache_expiration=later(HOUR),
+    child_flow_run_id="child",
+    reference=ResultReference(
+        serializer="json",
+        size=2,
+        sha256="ab" * 32,
+        storage=Choice("local", {"path": "/there", "deep": {"list": [1, None, True]}}),
+        key="results/ab",
+        inline="{}",
+    ),
+)
+
+PARAMETERS = {"number": 1, "real": 0.1, "big": 2**70, "none": None, "truth": True, STRANGE: [STRANGE, {"": []}], "half": "\udcff"}
+
+
+def flow_run(run_id: str, state: State = SCHEDULED, **fields: Any) -> FlowRun:
+    """A flow run with what it must have."""
+    whole: dict[str, Any] = {"name": f"name of {run_id}", "flow_name": "etl", "created": NOW, "root_id": run_id} | fields
+    return FlowRun(id=run_id, state=state, **whole)
+
+
+def task_run(run_id: str, of: str = "flow", state: State = RUNNING, **fields: Any) -> TaskRun:
+    """A task run with what it must have."""
+    whole: dict[str, Any] = {
+        "name": f"name of {run_id}",
+        "created": NOW,
+        "task_name": "extract",
+        "task_key": "0a1b2c3d",
+        "call": 0,
+    } | fields
+    return TaskRun(id=run_id, flow_run_id=of, state=state, **whole)
+
+
+def log_line(line_id: str, of: str = "flow", **fields: Any) -> LogLine:
+    """A log line with what it must have."""
+    whole: dict[str, Any] = {"timestamp": NOW, "level": 20, "logger": "headrace.flow_runs", "message": f"message of {line_id}"} | fields
+    return LogLine(id=line_id, flow_run_id=of, **whole)
+
+
+FLOW_RUNS = {
+    "with what it must have": flow_run("flow"),
+    "with every field": flow_run(
+        "flow",
+        FULL_STATE,
+        tags=("a", "b"),
+        revision=7,
+        run_count=2,
+        expected_start_time=later(1),
+        start_time=later(2),
+        end_time=later(3),
+        total_run_time=0.1 + 0.2,
+        flow_version=STRANGE,
+        parameters=PARAMETERS,
+        deployment_id="deployment",
+        parent_task_run_id="parent",
+        root_id="root",
+        epoch=3,
+        retries=4,
+        retry_delay=0.5,
+    ),
+    "with strange names and tags": flow_run("flow-ü", name=STRANGE, flow_name=STRANGE, tags=tuple(sorted([STRANGE, "two words", "[]"]))),
+    "with a megabyte of parameters": flow_run("flow", parameters={"text": "ü" * 1_000_000, "list": list(range(1000))}),
+}
+
+TASK_RUNS = {
+    "with what it must have": task_run("task"),
+    "with every field": task_run(
+        "task",
+        "flow",
+        FULL_STATE,
+        name=STRANGE,
+        tags=("a", "b"),
+        revision=7,
+        run_count=2,
+        expected_start_time=later(1),
+        start_time=later(2),
+        end_time=later(3),
+        total_run_time=0.1 + 0.2,
+        task_name=STRANGE,
+        call=5,
+        task_version="1",
+        inputs={"data": ("one", "two"), "none": ()},
+        inputs_hash="cd" * 32,
+        child_flow_run_id="child",
+    ),
+}
+
+STATES = {
+    "plain": RUNNING,
+    "with every field": FULL_STATE,
+    "with half a surrogate pair": stamped(State.failed(message="no file \udcff")),
+    "with a character that ends texts elsewhere": stamped(State.failed(message="one\0two")),
+    "with a megabyte": stamped(State.failed(message="x" * 1_000_000)),
+}
+
+VERDICTS = {
+    "accepted": accepted(FULL_STATE),
+    "replaced": replaced(RUNNING, STRANGE),
+    "wait": wait(later(1), "too early"),
+    "refused": refused("stale", stop=True),
+}
+
+TAGGED = {"a": ("x",), "b": ("x", "y"), "c": ("x", "y", "z"), "d": (), "e": ("y",)}
+
+LISTED_FLOW_RUNS = [
+    flow_run(
+        f"{letter}{number}",
+        stamped([SCHEDULED, RUNNING, State.completed(), State(type=StateType.COMPLETED, name="Cached")][number]),
+        name=f"name-{number}",
+        flow_name=f"flow-{letter}" if letter in "ab" else "flow-z",
+        deployment_id=None if letter == "d" else f"deployment-{number}",
+        tags=TAGGED[letter],
+        root_id=f"{letter}0",
+        created=later(number),
+    )
+    for letter in TAGGED
+    for number in range(4)
+]
+
+FLOW_RUN_FILTERS: list[tuple[dict[str, Any], Callable[[FlowRun], bool]]] = [
+    ({"ids": ("a1", "b0", "b2", "c3", "e1", "nowhere", "a1")}, lambda run: run.id in {"a1", "b0", "b2", "c3", "e1"}),
+    ({"id_prefix": "b"}, lambda run: run.id.startswith("b")),
+    ({"names": ("name-1", "name-2")}, lambda run: run.name in {"name-1", "name-2"}),
+    ({"flow_names": ("flow-z", "flow-b")}, lambda run: run.flow_name in {"flow-z", "flow-b"}),
+    ({"deployment_ids": ("deployment-0", "deployment-2")}, lambda run: run.deployment_id in {"deployment-0", "deployment-2"}),
+    ({"state_types": (StateType.COMPLETED, StateType.RUNNING)}, lambda run: run.state.type in {StateType.COMPLETED, StateType.RUNNING}),
+    ({"state_names": ("Cached", "Scheduled")}, lambda run: run.state.name in {"Cached", "Scheduled"}),
+    ({"tags": ("x",)}, lambda run: "x" in run.tags),
+    ({"tags": ("y", "x")}, lambda run: {"x", "y"} <= set(run.tags)),
+    ({"root_only": True}, lambda run: run.root_id == run.id),
+    ({"created_after": later(1)}, lambda run: run.created >= later(1)),
+    ({"created_before": later(2)}, lambda run: run.created <= later(2)),
+]
+
+LISTED_TASK_RUNS = [
+    task_run(
+        f"{letter}{number}",
+        f"flow-{letter}",
+        stamped([State.pending(), RUNNING, State.completed(), State(type=StateType.COMPLETED, name="Cached")][number]),
+        name=f"name-{number}",
+        tags=TAGGED[letter],
+    )
+    for letter in TAGGED
+    for number in range(4)
+]
+
+TASK_RUN_FILTERS: list[tuple[dict[str, Any], Callable[[TaskRun], bool]]] = [
+    ({"ids": ("a1", "b0", "b2", "c3", "e1", "nowhere")}, lambda run: run.id in {"a1", "b0", "b2", "c3", "e1"}),
+    ({"id_prefix": "b"}, lambda run: run.id.startswith("b")),
+    ({"names": ("name-1", "name-2")}, lambda run: run.name in {"name-1", "name-2"}),
+    ({"flow_run_ids": ("flow-a", "flow-b", "flow-e")}, lambda run: run.flow_run_id in {"flow-a", "flow-b", "flow-e"}),
+    ({"state_types": (StateType.COMPLETED, StateType.RUNNING)}, lambda run: run.state.type in {StateType.COMPLETED, StateType.RUNNING}),
+    ({"state_names": ("Cached", "Pending")}, lambda run: run.state.name in {"Cached", "Pending"}),
+    ({"tags": ("x",)}, lambda run: "x" in run.tags),
+    ({"tags": ("y", "x")}, lambda run: {"x", "y"} <= set(run.tags)),
+]
+
+LISTED_LOGS = [
+    log_line(
+        f"{letter}{number}",
+        f"flow-{letter}",
+        task_run_id=f"task-{number}" if number else None,
+        level=10 * number,
+        message=f"100% of {letter}_{number} Ümlaut",
+    )
+    for letter in TAGGED
+    for number in range(4)
+]
+
+LOG_FILTERS: list[tuple[dict[str, Any], Callable[[LogLine], bool]]] = [
+    ({"flow_run_ids": ("flow-a", "flow-c")}, lambda line: line.flow_run_id in {"flow-a", "flow-c"}),
+    ({"task_run_id": "task-2"}, lambda line: line.task_run_id == "task-2"),
+    ({"least_level": 20}, lambda line: line.level >= 20),
+    ({"text": "_2 Ü"}, lambda line: "_2 Ü" in line.message),
+    ({"text": "100%"}, lambda line: True),
+    ({"text": "ümlaut"}, lambda line: False),
+]
+
+
+def alone_and_combined(cases: list[tuple[dict[str, Any], Callable[[Any], bool]]]) -> list[Any]:
+    """Every case by itself, and every two that ask for different things, with a name each."""
+    together = [
+        ((one | other), lambda row, first=first, second=second: first(row) and second(row))
+        for (one, first), (other, second) in combinations(cases, 2)
+        if not one.keys() & other.keys()
+    ]
+    return [pytest.param(*case, id=" ".join(f"{name}={value!r}" for name, value in case[0].items())) for case in (*cases, *together)]
+
+
+def in_threads(count: int, work: Callable[[int], Some]) -> list[Some]:
+    """What came of so many calls that start together."""
+    barrier = threading.Barrier(count)
+
+    def start(number: int) -> Some:
+        barrier.wait(SECONDS)
+        return work(number)
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(start, range(count)))
+
+
+def pages(ask: Callable[[Page], list[Row]], *, limit: int, newest_first: bool) -> Iterator[list[Row]]:
+    """Page after page, until one is empty."""
+    after = None
+    while page := ask(Page(limit=limit, after=after, newest_first=newest_first)):
+        yield page
+        after = page[-1].id
+
+
+def ids(rows: Iterable[Row]) -> list[str]:
+    """Their ids, in the order they have."""
+    return [row.id for row in rows]
+
+
+def history(*states: State, of: str) -> list[RunState]:
+    """The states as a run's history."""
+    return [RunState(run_id=of, revision=revision, state=state) for revision, state in enumerate(states, start=1)]
+
+
+def put(opened: OpenRunStore, *rows: FlowRun | TaskRun | LogLine) -> None:
+    """Remembers them all, in one transaction."""
+    with opened.writing() as writing:
+        for row in rows:
+            if isinstance(row, FlowRun):
+                assert writing.add_flow_run(row)
+        writing.put_task_runs([row for row in rows if isinstance(row, TaskRun)])
+        writing.add_logs([row for row in rows if isinstance(row, LogLine)])
+
+
+def interrupted(opened: OpenRunStore, change: Callable[[Writing], object], error: type[BaseException] = Interrupted) -> None:
+    """Makes the change in a transaction that then fails."""
+    with opened.writing() as writing:
+        change(writing)
+        raise error
+
+
+class RunStoreConformance(Facts):
+    """Facts about run stores. Override the fixture `run_store`: a store value whose place is empty and belongs to this test alone."""
+
+    @pytest.fixture
+    def run_store(self) -> RunStore:
+        raise NotImplementedError("override the fixture `run_store`; it gives the run store to try")
+
+    @pytest.fixture
+    def open_store(self, run_store: RunStore) -> Iterator[OpenRunStore]:
+        with run_store.open() as opened:
+            yield opened
+
+    def expire(self, opened: OpenRunStore, run_id: str) -> None:
+        """Makes a lease expire; override it where no lease of 0 seconds can be had."""
+        with opened.writing() as writing:
+            lease = writing.lease(run_id)
+            assert lease is not None, "there is a lease to expire"
+            assert writing.renew_lease(run_id, epoch=lease.epoch, seconds=0)
+
+    # Values
+
+    def test_a_run_store_is_a_value(self, run_store: RunStore) -> None:
+        """A run store equals another one with the same fields; opening one changes nothing about that."""
+        with run_store.open():
+            assert attrs.evolve(run_store) == run_store  # type: ignore[misc]
+
+    def test_a_second_opening_sees_what_outlives_the_process(self, run_store: RunStore) -> None:
+        """What is written is seen through another opening of an equal value exactly if the store outlives the process."""
+        expected = flow_run("flow") if run_store.outlives_process else None
+        with run_store.open() as first, attrs.evolve(run_store).open() as second:  # type: ignore[misc]
+            put(first, flow_run("flow"))
+            with second.reading() as reading:
+                assert reading.flow_run("flow") == expected
+        with run_store.open() as third, third.reading() as reading:
+            assert reading.flow_run("flow") == expected
+
+    # Flow runs
+
+    @pytest.mark.parametrize("run", FLOW_RUNS.values(), ids=FLOW_RUNS)
+    def test_a_flow_run_comes_back_whole(self, open_store: OpenRunStore, run: FlowRun) -> None:
+        """Every field of a flow run is read as it was written, by itself and in a list, inside the transaction and after it."""
+        with open_store.writing() as writing:
+            assert writing.add_flow_run(run)
+            assert writing.flow_run(run.id) == run
+        with open_store.reading() as reading:
+            assert reading.flow_run(run.id) == run
+            assert reading.flow_runs(FlowRunFilter(), Page()) == [run]
+            assert reading.flow_runs(FlowRunFilter(names=(run.name,), flow_names=(run.flow_name,), tags=run.tags), Page()) == [run]
+            assert reading.states(run.id) == [run.state]
+
+    def test_what_is_not_there_is_none(self, open_store: OpenRunStore) -> None:
+        """An empty store answers every question, with nothing."""
+        with open_store.reading() as reading:
+            assert reading.flow_run("flow") is None
+            assert reading.task_run("task") is None
+            assert reading.lease("flow") is None
+            assert reading.verdict("move") is None
+            assert reading.cached("key", NOW) is None
+            assert reading.states("flow") == []
+            assert reading.flow_runs(FlowRunFilter(), Page()) == []
+            assert reading.task_runs(TaskRunFilter(), Page()) == []
+            assert reading.logs(LogFilter(), Page()) == []
+            assert reading.limits() == []
+            assert reading.events(0, 10) == []
+
+    def test_a_known_id_is_not_added_again(self, open_store: OpenRunStore) -> None:
+        """Adding a run whose id is known says False and changes nothing."""
+        put(open_store, flow_run("flow", tags=("a",)))
+        with open_store.writing() as writing:
+            assert not writing.add_flow_run(flow_run("flow", RUNNING, name="other", tags=("b",)))
+        with open_store.reading() as reading:
+            assert reading.flow_run("flow") == flow_run("flow", tags=("a",))
+            assert reading.states("flow") == [SCHEDULED]
+            assert reading.flow_runs(FlowRunFilter(tags=("b",)), Page()) == []
+
+    def test_a_flow_run_goes_on(self, open_store: OpenRunStore) -> None:
+        """An update replaces the run, adds its state to the history, and is found by what the run is now, not by what it was."""
+        first = flow_run("flow", tags=("a", "b"))
+        second = attrs.evolve(first.entering(stamped(State.running(), later(1))), name="other", tags=("b", "c"))
+        put(open_store, first)
+        with open_store.writing() as writing:
+            assert writing.update_flow_run(second, was=1)
+            assert writing.flow_run("flow") == second
+        with open_store.reading() as reading:
+            assert reading.flow_run("flow") == second
+            assert reading.states("flow") == [first.state, second.state]
+            for now in ({"names": ("other",)}, {"state_types": (StateType.RUNNING,)}, {"tags": ("b", "c")}):
+                assert reading.flow_runs(FlowRunFilter(**now), Page()) == [second]
+            for before in ({"names": (first.name,)}, {"state_types": (StateType.SCHEDULED,)}, {"tags": ("a",)}):
+                assert reading.flow_runs(FlowRunFilter(**before), Page()) == []
+
+    def test_only_the_expected_revision_is_replaced(self, open_store: OpenRunStore) -> None:
+        """An update from another revision, or of a run that is not known, says False and changes nothing."""
+        first = flow_run("flow")
+        second = first.entering(RUNNING)
+        put(open_store, first)
+        with open_store.writing() as writing:
+            assert not writing.update_flow_run(second, was=2)
+            assert writing.update_flow_run(second, was=1)
+            assert not writing.update_flow_run(attrs.evolve(second, name="other"), was=1)
+            assert not writing.update_flow_run(flow_run("unknown"), was=1)
+        with open_store.reading() as reading:
+            assert reading.flow_run("flow") == second
+            assert reading.states("flow") == [first.state, second.state]
+            assert reading.flow_run("unknown") is None
+            assert reading.states("unknown") == []
+
+    def test_one_of_many_wins(self, open_store: OpenRunStore) -> None:
+        """Of eight threads that replace the same revision, exactly one does."""
+        put(open_store, flow_run("flow"))
+
+        def move(number: int) -> bool:
+            with open_store.writing() as writing:
+                return writing.update_flow_run(flow_run("flow", RUNNING, revision=2, name=f"of {number}"), was=1)
+
+        won = in_threads(8, move)
+        assert sorted(won) == [False] * 7 + [True]
+        with open_store.reading() as reading:
+            run = reading.flow_run("flow")
+        assert run is not None
+        assert run.name == f"of {won.index(True)}"
+
+    def test_live_data_stays_behind(self, open_store: OpenRunStore) -> None:
+        """The data of a state is not kept, wherever the state is."""
+        done = stamped(State.completed(object()))
+        with open_store.writing() as writing:
+            writing.add_flow_run(flow_run("flow", done))
+            writing.put_task_runs([task_run("task", state=done)])
+            writing.add_states(history(done, of="task"))
+            writing.remember("move", "flow", accepted(done))
+            writing.keep_cached("key", done, "task")
+        with open_store.reading() as reading:
+            run, task = reading.flow_run("flow"), reading.task_run("task")
+            verdict, cached = reading.verdict("move"), reading.cached("key", NOW)
+            states = [
+                run and run.state,
+                task and task.state,
+                verdict and verdict.state,
+                cached,
+                *reading.states("flow"),
+                *reading.states("task"),
+            ]
+        assert [state and state.data for state in states] == [MISSING] * 6
+
+    def test_what_is_kept_does_not_change(self, open_store: OpenRunStore) -> None:
+        """A change of parameters by whoever handed them over does not reach the store."""
+        parameters = {"list": [1]}
+        put(open_store, flow_run("flow", parameters=parameters))
+        parameters["list"].append(2)
+        with open_store.reading() as reading:
+            run = reading.flow_run("flow")
+        assert run is not None
+        assert run.parameters == {"list": [1]}
+
+    # Task runs, states and logs
+
+    @pytest.mark.parametrize("run", TASK_RUNS.values(), ids=TASK_RUNS)
+    def test_a_task_run_comes_back_whole(self, open_store: OpenRunStore, run: TaskRun) -> None:
+        """Every field of a task run is read as it was written, by itself and in a list."""
+        put(open_store, flow_run("flow"), run)
+        with open_store.reading() as reading:
+            assert reading.task_run("task") == run
+            assert reading.task_runs(TaskRunFilter(names=(run.name,), tags=run.tags), Page()) == [run]
+
+    def test_an_older_task_run_does_not_replace_a_newer(self, open_store: OpenRunStore) -> None:
+        """A task run is replaced by one of the same or a greater revision only, so batches may come late or twice."""
+        put(open_store, flow_run("flow"), task_run("task", revision=2, tags=("a",)))
+        put(open_store, task_run("task", revision=1, name="older", tags=("b",)))
+        with open_store.reading() as reading:
+            assert reading.task_run("task") == task_run("task", revision=2, tags=("a",))
+            assert reading.task_runs(TaskRunFilter(tags=("b",)), Page()) == []
+        same, newer = task_run("task", revision=2, name="same"), task_run("task", state=FULL_STATE, revision=3, tags=("c",))
+        for replacement in (same, newer):
+            put(open_store, replacement)
+            with open_store.reading() as reading:
+                assert reading.task_run("task") == replacement
+                assert reading.task_runs(TaskRunFilter(), Page()) == [replacement]
+                assert reading.task_runs(TaskRunFilter(tags=("a",)), Page()) == []
+
+    @pytest.mark.parametrize("state", STATES.values(), ids=STATES)
+    def test_a_state_comes_back_whole(self, open_store: OpenRunStore, state: State) -> None:
+        """Every field of a state is read as it was written, in the histories of both kinds of runs."""
+        put(open_store, flow_run("flow", state), task_run("task"))
+        with open_store.writing() as writing:
+            writing.add_states(history(state, of="task"))
+        with open_store.reading() as reading:
+            assert reading.states("flow") == reading.states("task") == [state]
+
+    def test_states_are_in_the_order_of_the_run(self, open_store: OpenRunStore) -> None:
+        """A history is by revision, however it was written, and writing a part of it again changes nothing."""
+        states = [stamped(State.pending(f"number {number}"), later(-number)) for number in range(12)]
+        entries = history(*states, of="task")
+        put(open_store, flow_run("flow"), task_run("task"), task_run("other"))
+        with open_store.writing() as writing:
+            writing.add_states(history(RUNNING, of="other"))
+            writing.add_states(reversed(entries[4:]))
+            writing.add_states(iter(entries))
+            writing.add_states(attrs.evolve(entry, state=RUNNING) for entry in entries)
+        with open_store.reading() as reading:
+            assert reading.states("task") == states
+            assert reading.states("other") == [RUNNING]
+
+    def test_a_log_line_comes_back_whole(self, open_store: OpenRunStore) -> None:
+        """Every field of a log line is read as it was written; of a line whose id is known, the first one stays."""
+        plain = log_line("1")
+        full = log_line("2", task_run_id="task", timestamp=later(0.000001), level=45, logger=STRANGE, message=f"{STRANGE}\0" * 1000)
+        put(open_store, flow_run("flow"), full, plain)
+        put(open_store, log_line("1", message="other"), full)
+        with open_store.reading() as reading:
+            assert reading.logs(LogFilter(), Page(newest_first=False)) == [plain, full]
+
+    def test_a_log_line_cannot_be_refused(self, open_store: OpenRunStore) -> None:
+        """A line with what is no text (a name of a file that no encoding fits) is kept as it can be, and so are those beside it."""
+        put(open_store, flow_run("flow"), *(log_line(message[0], message=message) for message in ("1", "2 \udcff", "3")))
+        with open_store.reading() as reading:
+            first, broken, third = reading.logs(LogFilter(), Page(newest_first=False))
+        assert (first.message, third.message) == ("1", "3")
+        assert broken.message.startswith("2 ")
+
+    def test_what_belongs_to_no_run_is_left_out(self, open_store: OpenRunStore) -> None:
+        """What comes after its run was deleted leaves nothing behind, and what comes with it is written."""
+        with open_store.writing() as writing:
+            writing.add_flow_run(flow_run("flow"))
+            writing.put_task_runs([task_run("1"), task_run("2", of="gone"), task_run("3")])
+            writing.add_states(history(RUNNING, of="1") + history(RUNNING, of="2") + history(RUNNING, of="3"))
+            writing.add_logs([log_line("1"), log_line("2", of="gone"), log_line("3")])
+            writing.remember("move", "gone", refused("no"))
+            writing.grant_lease("gone", epoch=1, holder="me", seconds=HOUR)
+            writing.keep_cached("key", FULL_STATE, "2")
+            writing.set_limit("tag", 1)
+            writing.hold_slots("2", ["tag"], root_id="flow", epoch=1)
+        with open_store.reading() as reading:
+            assert ids(reading.task_runs(TaskRunFilter(), Page())) == ["3", "1"]
+            assert ids(reading.logs(LogFilter(), Page())) == ["3", "1"]
+            assert [len(reading.states(run_id)) for run_id in "123"] == [1, 0, 1]
+            assert (reading.verdict("move"), reading.lease("gone"), reading.cached("key", NOW)) == (None, None, None)
+            assert reading.limits() == [ConcurrencyLimit(tag="tag", limit=1)]
+
+    # Lists
+
+    @pytest.mark.parametrize(("fields", "fits"), alone_and_combined(FLOW_RUN_FILTERS))
+    def test_flow_runs_are_filtered(self, open_store: OpenRunStore, fields: dict[str, Any], fits: Callable[[FlowRun], bool]) -> None:
+        """A filter's fields are all asked for at once: of tags a run has all, of any other field one."""
+        put(open_store, *LISTED_FLOW_RUNS)
+        with open_store.reading() as reading:
+            found = reading.flow_runs(FlowRunFilter(**fields), Page(newest_first=False))
+            newest = reading.flow_runs(FlowRunFilter(**fields), Page(limit=2))
+        assert found == [run for run in LISTED_FLOW_RUNS if fits(run)]
+        assert newest == found[:-3:-1]
+
+    @pytest.mark.parametrize(("fields", "fits"), alone_and_combined(TASK_RUN_FILTERS))
+    def test_task_runs_are_filtered(self, open_store: OpenRunStore, fields: dict[str, Any], fits: Callable[[TaskRun], bool]) -> None:
+        """A filter's fields are all asked for at once: of tags a run has all, of any other field one."""
+        put(open_store, *(flow_run(f"flow-{letter}") for letter in TAGGED), *LISTED_TASK_RUNS)
+        with open_store.reading() as reading:
+            found = reading.task_runs(TaskRunFilter(**fields), Page(newest_first=False))
+            newest = reading.task_runs(TaskRunFilter(**fields), Page(limit=2))
+        assert found == [run for run in LISTED_TASK_RUNS if fits(run)]
+        assert newest == found[:-3:-1]
+
+    @pytest.mark.parametrize(("fields", "fits"), alone_and_combined(LOG_FILTERS))
+    def test_logs_are_filtered(self, open_store: OpenRunStore, fields: dict[str, Any], fits: Callable[[LogLine], bool]) -> None:
+        """A filter's fields are all asked for at once; text is found as it is written, case and all."""
+        put(open_store, *(flow_run(f"flow-{letter}") for letter in TAGGED), *LISTED_LOGS)
+        with open_store.reading() as reading:
+            found = reading.logs(LogFilter(**fields), Page(newest_first=False))
+            newest = reading.logs(LogFilter(**fields), Page(limit=2))
+        assert found == [line for line in LISTED_LOGS if fits(line)]
+        assert newest == found[:-3:-1]
+
+    @pytest.mark.parametrize("newest_first", [True, False])
+    @pytest.mark.parametrize("fields", [{}, {"flow_run_ids": ("flow-a", "flow-b", "flow-c", "flow-e")}], ids=["all", "some"])
+    def test_pages_meet_every_row_once(self, open_store: OpenRunStore, fields: dict[str, Any], *, newest_first: bool) -> None:
+        """Page after page gives every row that fits once, in order of their ids, also while rows are added where the reader has been."""
+        put(open_store, *(flow_run(f"flow-{letter}") for letter in TAGGED), *LISTED_TASK_RUNS)
+        expected = [run.id for run in LISTED_TASK_RUNS if run.flow_run_id in fields.get("flow_run_ids", (run.flow_run_id,))]
+
+        def ask(page: Page) -> list[TaskRun]:
+            with open_store.reading() as reading:
+                return reading.task_runs(TaskRunFilter(**fields), page)
+
+        met: list[str] = []
+        for number, page in enumerate(pages(ask, limit=3, newest_first=newest_first)):
+            assert len(page) <= 3
+            met += ids(page)
+            passed = "z" if newest_first else "0"
+            put(open_store, task_run(f"{passed}-{number}", of="flow-a"))
+        assert met == (expected[::-1] if newest_first else expected)
+
+    @pytest.mark.parametrize("newest_first", [True, False])
+    def test_flow_runs_and_logs_have_pages_too(self, open_store: OpenRunStore, *, newest_first: bool) -> None:
+        """Flow runs and log lines come in pages like task runs, and a page of no rows has none."""
+        put(open_store, *LISTED_FLOW_RUNS, *(attrs.evolve(line, flow_run_id=line.id) for line in LISTED_LOGS))
+        expected = sorted(ids(LISTED_FLOW_RUNS), reverse=newest_first)
+        types = (StateType.SCHEDULED, StateType.RUNNING, StateType.COMPLETED)
+        with open_store.reading() as reading:
+            asked: list[Callable[[Page], list[FlowRun]]] = [
+                lambda page: reading.flow_runs(FlowRunFilter(), page),
+                lambda page: reading.flow_runs(FlowRunFilter(state_types=types), page),
+            ]
+            for ask in asked:
+                assert ids(run for page in pages(ask, limit=7, newest_first=newest_first) for run in page) == expected
+            lines = pages(lambda page: reading.logs(LogFilter(), page), limit=7, newest_first=newest_first)
+            assert ids(line for page in lines for line in page) == expected
+            assert reading.flow_runs(FlowRunFilter(), Page(limit=0)) == []
+            assert reading.logs(LogFilter(), Page(limit=0)) == []
+
+    # Verdicts
+
+    @pytest.mark.parametrize("verdict", VERDICTS.values(), ids=VERDICTS)
+    def test_a_verdict_is_remembered(self, open_store: OpenRunStore, verdict: Verdict) -> None:
+        """What came of a move is read as it was written; the first answer stays."""
+        put(open_store, flow_run("flow"))
+        with open_store.writing() as writing:
+            writing.remember("move", "flow", verdict)
+            writing.remember("move", "flow", refused("other"))
+            assert writing.verdict("move") == verdict
+        with open_store.reading() as reading:
+            assert reading.verdict("move") == verdict
+            assert reading.verdict("other") is None
+
+    # Leases
+
+    @pytest.fixture
+    def leased(self, open_store: OpenRunStore) -> OpenRunStore:
+        put(open_store, flow_run("flow"))
+        with open_store.writing() as writing:
+            writing.grant_lease("flow", epoch=1, holder=STRANGE, seconds=HOUR)
+        return open_store
+
+    def test_a_lease_is_granted(self, leased: OpenRunStore) -> None:
+        """A lease that was granted says who has it, for the how-manieth time, and that it lives."""
+        with leased.reading() as reading:
+            assert reading.lease("flow") == Lease(run_id="flow", epoch=1, holder=STRANGE, live=True)
+
+    def test_a_lease_is_taken_over(self, leased: OpenRunStore) -> None:
+        """Granting it anew takes it from its holder, whose epoch renews nothing any more."""
+        with leased.writing() as writing:
+            writing.grant_lease("flow", epoch=2, holder="you", seconds=HOUR)
+            assert not writing.renew_lease("flow", epoch=1, seconds=HOUR)
+            assert writing.renew_lease("flow", epoch=2, seconds=HOUR)
+            assert writing.lease("flow") == Lease(run_id="flow", epoch=2, holder="you", live=True)
+
+    def test_an_expired_lease_can_be_renewed(self, leased: OpenRunStore) -> None:
+        """Expiry makes a lease takeable and nothing else: while nobody took it, its holder's renewal brings it back."""
+        self.expire(leased, "flow")
+        with leased.reading() as reading:
+            expired = reading.lease("flow")
+        with leased.writing() as writing:
+            assert writing.renew_lease("flow", epoch=1, seconds=HOUR)
+        with leased.reading() as reading:
+            renewed = reading.lease("flow")
+        assert expired == Lease(run_id="flow", epoch=1, holder=STRANGE, live=False)
+        assert renewed == Lease(run_id="flow", epoch=1, holder=STRANGE, live=True)
+
+    def test_an_ended_lease_keeps_its_epoch(self, leased: OpenRunStore) -> None:
+        """A lease that was ended lives no more and keeps its epoch; its last holder may bring it back, an earlier one not."""
+        with leased.writing() as writing:
+            writing.end_lease("flow")
+            writing.end_lease("unknown")
+        with leased.reading() as reading:
+            assert reading.lease("flow") == Lease(run_id="flow", epoch=1, holder=STRANGE, live=False)
+        with leased.writing() as writing:
+            assert not writing.renew_lease("flow", epoch=0, seconds=HOUR)
+            assert writing.renew_lease("flow", epoch=1, seconds=HOUR)
+            assert not writing.renew_lease("unknown", epoch=1, seconds=HOUR)
+            assert writing.lease("flow") == Lease(run_id="flow", epoch=1, holder=STRANGE, live=True)
+
+    # Limits and slots
+
+    @pytest.fixture
+    def limited(self, leased: OpenRunStore) -> OpenRunStore:
+        put(leased, flow_run("other"), *(task_run(run_id) for run_id in "123"), task_run("4", of="other"))
+        with leased.writing() as writing:
+            writing.grant_lease("other", epoch=5, holder="you", seconds=HOUR)
+            writing.set_limit("b", 2)
+            writing.set_limit("a", 0)
+            writing.hold_slots("2", ["b"], root_id="flow", epoch=1)
+            writing.hold_slots("1", ["b", "a", "unlimited"], root_id="flow", epoch=1)
+            writing.hold_slots("4", ["b"], root_id="other", epoch=5)
+        return leased
+
+    def limit(self, reading: Reading, tag: str) -> tuple[int, tuple[str, ...]]:
+        """A tag's limit and who holds its slots."""
+        (limit,) = reading.limits([tag])
+        return limit.limit, limit.holders
+
+    def test_limits_are_listed(self, limited: OpenRunStore) -> None:
+        """Limits come by tag, sorted, all or those asked for, each with its holders, sorted; a tag without a limit has no row."""
+        a, b = ConcurrencyLimit(tag="a", limit=0, holders=("1",)), ConcurrencyLimit(tag="b", limit=2, holders=("1", "2", "4"))
+        with limited.reading() as reading:
+            assert reading.limits() == [a, b]
+            assert reading.limits(iter(["b", "unlimited", "b"])) == [b]
+            assert reading.limits([]) == []
+
+    def test_limits_are_changed_and_deleted(self, limited: OpenRunStore) -> None:
+        """Setting a limit again changes it and keeps its holders; one that was deleted is there no more."""
+        with limited.writing() as writing:
+            writing.set_limit("b", 7)
+            assert writing.delete_limit("a")
+            assert not writing.delete_limit("a")
+        with limited.reading() as reading:
+            assert reading.limits() == [ConcurrencyLimit(tag="b", limit=7, holders=("1", "2", "4"))]
+
+    def test_slots_are_freed(self, limited: OpenRunStore) -> None:
+        """A task run that was freed holds no slot of any tag; freeing twice, or what holds nothing, changes nothing."""
+        with limited.writing() as writing:
+            writing.free_slots(iter(["1", "3", "nowhere"]))
+            writing.free_slots(["1"])
+        with limited.reading() as reading:
+            assert self.limit(reading, "a") == (0, ())
+            assert self.limit(reading, "b") == (2, ("2", "4"))
+
+    def test_slots_are_held_once(self, limited: OpenRunStore) -> None:
+        """Holding again counts once, and for the tags of the last time only."""
+        with limited.writing() as writing:
+            writing.hold_slots("1", ["b", "b"], root_id="flow", epoch=1)
+        with limited.reading() as reading:
+            assert self.limit(reading, "a") == (0, ())
+            assert self.limit(reading, "b") == (2, ("1", "2", "4"))
+
+    def test_slots_live_as_long_as_the_lease(self, limited: OpenRunStore) -> None:
+        """A slot counts while the lease of its epoch lives: not when it expired, again when it was renewed, no more when it was taken or ended."""
+        self.expire(limited, "flow")
+        with limited.reading() as reading:
+            assert self.limit(reading, "b") == (2, ("4",))
+        with limited.writing() as writing:
+            writing.renew_lease("flow", epoch=1, seconds=HOUR)
+            assert self.limit(writing, "b") == (2, ("1", "2", "4"))
+            writing.grant_lease("flow", epoch=2, holder="you", seconds=HOUR)
+            assert self.limit(writing, "b") == (2, ("4",))
+            writing.hold_slots("2", ["b"], root_id="flow", epoch=2)
+            assert self.limit(writing, "b") == (2, ("2", "4"))
+            writing.end_lease("other")
+            assert self.limit(writing, "b") == (2, ("2",))
+
+    # The cache
+
+    def test_the_newest_unexpired_state_is_found(self, open_store: OpenRunStore) -> None:
+        """Of the states under a cache key, the one kept last that has not expired is found; others' keys play no part."""
+        put(open_store, flow_run("flow"), *(task_run(run_id) for run_id in "1234"))
+        done = stamped(State.completed(message="for ever"))
+        kept = [done, *(attrs.evolve(done, message=f"for {hours} h", cache_expiration=later(hours * HOUR)) for hours in (3, 1))]
+        with open_store.writing() as writing:
+            for run_id, state in zip("123", kept, strict=True):
+                writing.keep_cached(STRANGE, state, run_id)
+            writing.keep_cached("other", FULL_STATE, "4")
+        with open_store.reading() as reading:
+            assert reading.cached(STRANGE, NOW) == kept[2]
+            assert reading.cached(STRANGE, later(HOUR)) == kept[1]
+            assert reading.cached(STRANGE, later(2 * HOUR)) == kept[1]
+            assert reading.cached(STRANGE, later(4 * HOUR)) == kept[0]
+            assert reading.cached("other", NOW) == FULL_STATE
+            assert reading.cached("nobody's", NOW) is None
+
+    def test_a_run_keeps_one_state_under_a_key(self, open_store: OpenRunStore) -> None:
+        """What a task run keeps again under a key replaces what it kept there."""
+        put(open_store, flow_run("flow"), task_run("1"))
+        brief = attrs.evolve(stamped(State.completed()), cache_expiration=later(1))
+        with open_store.writing() as writing:
+            writing.keep_cached("key", stamped(State.completed()), "1")
+            writing.keep_cached("key", brief, "1")
+        with open_store.reading() as reading:
+            assert reading.cached("key", NOW) == brief
+            assert reading.cached("key", later(2)) is None
+
+    # Deleting
+
+    def test_deleting_forgets_all_that_belongs(self, open_store: OpenRunStore) -> None:
+        """A run is forgotten with its states, task runs, logs, lease, verdicts, slots, cached states and subflows; others stay."""
+
+        def write(writing: Writing, root: str) -> None:
+            for run_id, parent in ((root, None), (f"{root}-sub", f"{root}-task"), (f"{root}-subsub", f"{root}-sub-task")):
+                writing.add_flow_run(flow_run(run_id, root_id=root, parent_task_run_id=parent, tags=("a",)))
+                writing.put_task_runs([task_run(f"{run_id}-task", of=run_id, tags=("a",))])
+                writing.add_states(history(RUNNING, of=f"{run_id}-task"))
+                writing.add_logs([log_line(f"{run_id}-1", of=run_id), log_line(f"{run_id}-2", of=run_id, task_run_id=f"{run_id}-task")])
+                writing.remember(f"{run_id}-move", run_id, refused("no"))
+                writing.keep_cached(f"{run_id}-key", FULL_STATE, f"{run_id}-task")
+                writing.hold_slots(f"{run_id}-task", ["tag"], root_id=root, epoch=1)
+            writing.grant_lease(root, epoch=1, holder="me", seconds=HOUR)
+
+        def seen(reading: Reading) -> tuple[list[str], ...]:
+            runs = [f"{root}{rest}" for root in ("gone", "stays") for rest in ("", "-sub", "-subsub")]
+            return (
+                ids(reading.flow_runs(FlowRunFilter(tags=("a",)), Page(newest_first=False))),
+                sorted(run.flow_run_id for run in reading.task_runs(TaskRunFilter(tags=("a",)), Page())),
+                sorted(line.flow_run_id for line in reading.logs(LogFilter(), Page()) if line.task_run_id is None),
+                [run_id for run_id in runs if reading.logs(LogFilter(task_run_id=f"{run_id}-task"), Page())],
+                [run_id for run_id in runs if reading.states(run_id)],
+                [run_id for run_id in runs if reading.states(f"{run_id}-task")],
+                [run_id for run_id in runs if reading.verdict(f"{run_id}-move")],
+                [run_id for run_id in runs if reading.cached(f"{run_id}-key", NOW)],
+                sorted(holder.removesuffix("-task") for holder in self.limit(reading, "tag")[1]),
+            )
+
+        with open_store.writing() as writing:
+            writing.set_limit("tag", 9)
+            write(writing, "gone")
+            write(writing, "stays")
+        everything = ["gone", "gone-sub", "gone-subsub", "stays", "stays-sub", "stays-subsub"]
+        with open_store.reading() as reading:
+            assert seen(reading) == (everything,) * 9
+
+        with open_store.writing() as writing:
+            assert writing.delete_flow_run("stays-sub")
+            assert not writing.delete_flow_run("stays-sub")
+        with open_store.reading() as reading:
+            assert seen(reading) == (everything[:4],) * 9
+
+        with open_store.writing() as writing:
+            assert writing.delete_flow_run("gone")
+            assert not writing.delete_flow_run("gone")
+            assert seen(writing) == (["stays"],) * 9
+        with open_store.reading() as reading:
+            assert seen(reading) == (["stays"],) * 9
+            assert reading.lease("gone") is None
+            assert reading.lease("stays") is not None
+
+    # Events
+
+    def test_events_are_numbered(self, open_store: OpenRunStore) -> None:
+        """Events get a sequence that grows by one in order of their writing, also across transactions; one that failed takes none."""
+        plain = Event(moment=NOW, kind="counted", subject=STRANGE, details={STRANGE: [None]})
+        events = [attrs.evolve(plain, moment=later(-number), kind=f"kind {number}") for number in range(6)]
+        stored: list[Event] = []
+        with open_store.writing() as writing:
+            stored += [writing.append_event(event) for event in events[:3]]
+        with pytest.raises(Interrupted):
+            interrupted(open_store, lambda writing: writing.append_event(events[0]))
+        for event in events[3:]:
+            with open_store.writing() as writing:
+                stored.append(writing.append_event(event))
+        assert [attrs.evolve(event, sequence=0) for event in stored] == events
+        first = stored[0].sequence
+        assert first > 0
+        assert [event.sequence for event in stored] == list(range(first, first + 6))
+        with open_store.reading() as reading:
+            assert reading.events(0, 100) == stored
+            assert reading.events(stored[1].sequence, 3) == stored[2:5]
+            assert reading.events(stored[-1].sequence, 100) == []
+            assert reading.events(0, 0) == []
+
+    # Transactions
+
+    def test_a_failed_transaction_leaves_nothing(self, open_store: OpenRunStore) -> None:
+        """An exception inside of a transaction is raised on and takes back every change, whatever it was."""
+
+        def seen() -> tuple[Any, ...]:
+            with open_store.reading() as reading:
+                return (
+                    reading.flow_runs(FlowRunFilter(), Page()),
+                    reading.flow_runs(FlowRunFilter(tags=("b",)), Page()),
+                    reading.task_runs(TaskRunFilter(), Page()),
+                    reading.task_runs(TaskRunFilter(tags=("b",)), Page()),
+                    reading.logs(LogFilter(), Page()),
+                    [reading.states(run_id) for run_id in ("flow", "deleted", "new", "task", "of deleted")],
+                    [reading.lease(run_id) for run_id in ("flow", "deleted", "new")],
+                    [reading.verdict(move_id) for move_id in ("old", "new")],
+                    [reading.cached(key, NOW) for key in ("old", "new")],
+                    reading.limits(),
+                    reading.events(0, 100),
+                )
+
+        put(open_store, flow_run("flow", tags=("a",)), flow_run("deleted"), task_run("task", tags=("a",)))
+        put(open_store, task_run("of deleted", of="deleted"), log_line("line"))
+        with open_store.writing() as writing:
+            writing.grant_lease("flow", epoch=1, holder="me", seconds=HOUR)
+            writing.remember("old", "deleted", refused("old"))
+            writing.keep_cached("old", FULL_STATE, "of deleted")
+            writing.set_limit("old", 1)
+            writing.set_limit("other", 2)
+            writing.hold_slots("task", ["old"], root_id="flow", epoch=1)
+            writing.append_event(Event(moment=NOW, kind="old", subject="flow"))
+        known = seen()
+
+        def change(writing: Writing) -> None:
+            writing.add_flow_run(flow_run("new", tags=("b",)))
+            writing.update_flow_run(attrs.evolve(flow_run("flow").entering(RUNNING), tags=("b",)), was=1)
+            writing.put_task_runs([task_run("task", tags=("b",), revision=9), task_run("new task", of="new")])
+            writing.add_states(history(RUNNING, of="task"))
+            writing.add_logs([log_line("new")])
+            writing.remember("new", "flow", refused("new"))
+            writing.keep_cached("new", FULL_STATE, "task")
+            writing.keep_cached("old", FULL_STATE, "task")
+            writing.grant_lease("flow", epoch=2, holder="you", seconds=HOUR)
+            writing.grant_lease("new", epoch=1, holder="you", seconds=HOUR)
+            writing.renew_lease("flow", epoch=2, seconds=0)
+            writing.end_lease("flow")
+            writing.set_limit("old", 7)
+            writing.set_limit("new", 7)
+            writing.delete_limit("other")
+            writing.hold_slots("task", ["new"], root_id="flow", epoch=2)
+            writing.free_slots(["task"])
+            writing.append_event(Event(moment=NOW, kind="new", subject="flow"))
+            writing.delete_flow_run("deleted")
+            writing.delete_flow_run("flow")
+
+        for error in (Interrupted, KeyboardInterrupt):
+            with pytest.raises(error):
+                interrupted(open_store, change, error)
+            assert seen() == known
+        with open_store.writing() as writing:
+            change(writing)
+        assert seen() != known
+
+    def test_what_is_not_committed_is_not_seen(self, open_store: OpenRunStore) -> None:
+        """A reader never sees what a transaction wrote that then fails, whether it answers at once or waits for its end."""
+        put(open_store, flow_run("flow"))
+        seen: list[Any] = []
+
+        def look() -> None:
+            with open_store.reading() as reading:
+                seen.append((reading.flow_run("new"), reading.flow_runs(FlowRunFilter(), Page()), reading.events(0, 10)))
+
+        reader = threading.Thread(target=look)
+
+        def change(writing: Writing) -> None:
+            writing.add_flow_run(flow_run("new"))
+            writing.append_event(Event(moment=NOW, kind="new", subject="flow"))
+            reader.start()
+            reader.join(MOMENT)
+
+        with pytest.raises(Interrupted):
+            interrupted(open_store, change)
+        reader.join(SECONDS)
+        assert seen == [(None, [flow_run("flow")], [])]
+
+    def test_a_look_is_of_one_moment(self, open_store: OpenRunStore) -> None:
+        """What is written while somebody looks is not seen by that look, from its first question to its last, and is seen by the next."""
+        put(open_store, flow_run("flow"))
+        writer = threading.Thread(target=put, args=(open_store, flow_run("new"), task_run("task"), log_line("line")))
+        with open_store.reading() as reading:
+            writer.start()
+            writer.join(MOMENT)
+            assert reading.flow_runs(FlowRunFilter(), Page()) == [flow_run("flow")]
+            assert reading.flow_run("new") is None
+            assert reading.task_run("task") is None
+            assert reading.logs(LogFilter(), Page()) == []
+        writer.join(SECONDS)
+        with open_store.reading() as reading:
+            assert reading.flow_run("new") == flow_run("new")
+            assert reading.task_run("task") == task_run("task")
+
+    def test_threads_lose_nothing(self, open_store: OpenRunStore) -> None:
+        """Eight threads that read, count and write lose nothing: transactions come one after the other, and looks in between are whole."""
+        put(open_store, flow_run("flow", parameters={"count": 0}))
+
+        def count(number: int) -> None:
+            for turn in range(25):
+                with open_store.writing() as writing:
+                    run = writing.flow_run("flow")
+                    assert run is not None
+                    counted = attrs.evolve(run.entering(RUNNING), parameters={"count": run.parameters["count"] + 1})
+                    assert writing.update_flow_run(counted, was=run.revision)
+                    writing.add_logs([log_line(f"{number}-{turn}")])
+                    writing.append_event(Event(moment=NOW, kind="counted", subject="flow"))
+                with open_store.reading() as reading:
+                    run = reading.flow_run("flow")
+                    assert run is not None
+                    seen = {len(reading.states("flow")) - 1, len(reading.events(0, 1000)), len(reading.logs(LogFilter(), Page(limit=1000)))}
+                    assert seen == {run.run_count} == {run.parameters["count"]}
+
+        in_threads(8, count)
+        with open_store.reading() as reading:
+            run = reading.flow_run("flow")
+            assert run is not None
+            assert json.dumps(run.parameters) == '{"count": 200}'
+            assert len(reading.states("flow")) == 201
+            sequences = [event.sequence for event in reading.events(0, 1000)]
+        assert sequences == list(range(sequences[0], sequences[0] + 200))

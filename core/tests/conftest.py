@@ -1,0 +1,8 @@
+"""What all tests of core share."""
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def tidy(nothing_left_behind: None) -> None:
+    """Every test leaves things as it found them."""

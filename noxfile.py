@@ -1,0 +1,180 @@
+"""Every developer action is a session: `nox -s demo`, or `python3 noxfile.py demo` on a machine that has only Python and git.
+
+What stands after `--` goes to pytest. `nox --list` shows all sessions; plugins are found by their folders.
+"""
+
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from importlib.util import find_spec
+from itertools import chain
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+OWN = ROOT / ".nox" / "bootstrap"
+TOOLS = ("nox>=2026.4", "uv>=0.9")
+
+
+def python_with_nox() -> str:
+    """A Python that can run nox: this one, or that of a small environment made here."""
+    if sys.version_info < (3, 11):
+        sys.exit(f"headrace needs Python 3.11 or newer, and {sys.executable} is {sys.version.split()[0]}; run this file with a newer one")
+    if find_spec("nox") and find_spec("uv"):
+        return sys.executable
+    python = str(OWN / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
+    if Path(python).exists() and subprocess.run([python, "-c", "import nox, uv"], capture_output=True, check=False).returncode == 0:
+        return python
+    if not (find_spec("venv") and find_spec("ensurepip")):
+        sys.exit(f"{sys.executable} cannot make virtual environments; install its venv (Debian and Ubuntu: apt-get install python3-venv)")
+    print(f"nox is not here yet: it is installed into {OWN.relative_to(ROOT)}", file=sys.stderr, flush=True)
+    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *TOOLS]
+    for command in ([sys.executable, "-m", "venv", "--clear", str(OWN)], install):
+        if subprocess.run(command, check=False).returncode:
+            sys.exit(f"nox could not be installed: {' '.join(command)} failed, for the reason above")
+    return python
+
+
+def main(arguments: list[str]) -> None:
+    """Becomes nox, running the sessions named first."""
+    python = python_with_nox()
+    sessions = ["--session", *arguments] if arguments and not arguments[0].startswith("-") else arguments
+    command = [python, "-m", "nox", "--noxfile", str(ROOT / "noxfile.py"), *sessions]
+    if os.name == "nt":  # there a process cannot become another one
+        sys.exit(subprocess.run(command, check=False).returncode)
+    os.execv(python, command)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
+
+import nox
+
+nox.needs_version = ">=2026.4"
+nox.options.default_venv_backend = "uv"
+nox.options.download_python = "never"
+nox.options.sessions = ["tests"]
+os.environ["UV_PYTHON_DOWNLOADS"] = "never"  # the Python that was chosen, or none
+
+CORE = "core"
+PLUGINS = sorted(str(found.parent.relative_to(ROOT)) for found in ROOT.glob("plugins/*/pyproject.toml"))
+STOCK = [CORE, *PLUGINS]
+FLOW = str(ROOT / "examples" / "tutorial" / "leo_flow.py")
+
+
+def prepare(session: nox.Session, *groups: str, dists: Sequence[str] = (), wheels: Sequence[str] = ()) -> None:
+    """Installs dependency groups, and dists from their folders or wheels; the developer's own settings take no part."""
+    logging.getLogger("nox").setLevel(logging.NOTSET)
+    for name in os.environ:
+        if name.startswith(("HEADRACE_", "PYTHON")):
+            session.env[name] = None
+    options = [*(("--group", group) for group in groups), *(("--editable", dist) for dist in dists)]
+    session.install("--compile-bytecode", *chain.from_iterable(options), *wheels)
+
+
+def own_groups(*dists: str) -> list[str]:
+    """The dependency groups of dists whose tests need more than all tests do."""
+    files = [f"{dist}/pyproject.toml" for dist in dists]
+    return [f"{file}:test" for file in files if "test" in nox.project.load_toml(file).get("dependency-groups", {})]
+
+
+def pytest(session: nox.Session, *arguments: str) -> None:
+    """Runs pytest on all cores."""
+    session.run("pytest", "--numprocesses=auto", *arguments, *session.posargs)
+
+
+def demonstrate(session: nox.Session, home: Path) -> None:
+    """Runs the first flow of the tutorial, and shows that it is remembered."""
+    session.env["HEADRACE_HOME"] = str(home)
+    session.run("python", FLOW)
+    session.run("headrace", "flow-run", "ls")
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Runs a first flow with all stock plugins, and shows its run."""
+    prepare(session, dists=[*STOCK, "."])
+    home = Path(session.create_tmp(), "home").resolve()
+    demonstrate(session, home)
+    session.log(f"Look next: README.md, or HEADRACE_HOME={home} {session.bin}/headrace --help")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Runs everything: the tests of core, of every plugin, and across them; the tools are among the latter."""
+    prepare(session, "dev", *own_groups(*STOCK), dists=STOCK)
+    logging.getLogger("nox").setLevel(logging.CRITICAL)  # pytest's summary is the last thing printed
+    pytest(session)
+
+
+@nox.session
+def bare(session: nox.Session) -> None:
+    """Runs core alone: a first flow in memory, and core's own tests."""
+    prepare(session, "test", *own_groups(CORE), dists=[CORE])
+    session.run("python", FLOW, env={"HEADRACE_HOME": session.create_tmp()})
+    pytest(session, "core/tests")
+
+
+@nox.session
+@nox.parametrize("plugin", PLUGINS, ids=[Path(plugin).name for plugin in PLUGINS])
+def each_plugin(session: nox.Session, plugin: str) -> None:
+    """Runs the tests of one plugin with core and what it declares, and nothing else."""
+    prepare(session, "test", *own_groups(plugin), dists=[CORE, plugin])
+    pytest(session, f"{plugin}/tests")
+
+
+@nox.session
+def architecture(session: nox.Session) -> None:
+    """Checks who imports whom, what start-up loads, and that all dists look alike."""
+    prepare(session, "dev", dists=STOCK)
+    pytest(session, "tests/architecture")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Checks style and layout."""
+    prepare(session, "lint")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Checks types, strictly."""
+    prepare(session, "typing", "test", dists=STOCK)
+    session.run("mypy")
+
+
+@nox.session
+def wheels(session: nox.Session) -> None:
+    """Builds every dist, looks into the wheels, and runs the demo from them far from this folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        built = Path(folder, "wheels")
+        for dist in [*STOCK, "."]:
+            session.run("uv", "build", "--quiet", "--out-dir", str(built), dist)
+        found = sorted(built.glob("*.whl"))
+        for wheel in found:
+            check_wheel(session, wheel)
+        prepare(session, wheels=[str(wheel) for wheel in found])
+        session.chdir(folder)
+        demonstrate(session, Path(folder, "home"))
+
+
+def check_wheel(session: nox.Session, wheel: Path) -> None:
+    """Refuses a wheel without its licence, or with an untyped package, or with anything that is no package."""
+    names = zipfile.ZipFile(wheel).namelist()
+    packages = {name.partition("/")[0] for name in names if ".dist-info/" not in name}
+    missing = {f"{package}/py.typed" for package in packages} - set(names)
+    if missing or not any(name.endswith(".dist-info/licenses/LICENSE") for name in names):
+        session.error(f"{wheel.name} lacks {', '.join(sorted(missing)) or 'its LICENSE'}")
+    session.log(f"{wheel.name}: {', '.join(sorted(packages)) or 'no code'}")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measures what DESIGN promises; what stands after `--` goes to the benchmark."""
+    prepare(session, dists=[*STOCK, "."])
+    session.run("python", "tests/bench/run.py", *session.posargs)

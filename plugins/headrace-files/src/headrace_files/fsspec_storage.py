@@ -1,0 +1,187 @@
+"""A file system of fsspec in use as a storage, whatever it is.
+
+fsspec promises little about writing: most of its files appear when they are closed, closed by an exception too; its transactions are ignored by some
+(memory), gather in the server's /tmp for others (sftp). So a value is written beside its place and then moved there, which every file system can do.
+Object stores need no move: an upload is seen when it is finished and not before, and can be given up (`ObjectStorage`).
+
+Nor does it promise anything about threads. File systems with an event loop of their own (object stores, http) take calls from any thread; the others
+mostly talk over one connection, and two threads on it mix up each other's answers or wait for ever. So these take one step at a time, and what is
+read from them is fetched whole before it is handed out.
+"""
+
+import io
+import shutil
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from tempfile import SpooledTemporaryFile
+from typing import Any, BinaryIO, cast
+
+from fsspec.spec import AbstractFileSystem  # type: ignore[import-untyped]
+
+from headrace.errors import HeadraceError, NotStored, StorageUnusable, WrongKey
+from headrace.ports.storage import Written
+from headrace_files.keys import TAKEN, copied, right_key, sorted_keys, unfinished
+
+
+class FsspecStorage:
+    """Keeps each value in a file under `root` of a live file system; `where` names the place in errors."""
+
+    def __init__(self, files: AbstractFileSystem, root: str, *, where: str) -> None:
+        self._files = files
+        self._root = root.rstrip("/")
+        self._where = where
+        self._turn: AbstractContextManager[Any] = nullcontext() if files.async_impl else threading.RLock()
+        self._folders: set[str] = set()
+
+    def open(self, key: str) -> BinaryIO:
+        path = self._place(key)
+        try:
+            with self._told():
+                file = self._files.open(path, "rb")
+                details = getattr(file, "details", None) or self._files.info(path)
+                if details["type"] == "directory":  # some open it, and fail or give nothing when it is read
+                    file.close()
+                    raise IsADirectoryError(path)
+                return cast(BinaryIO, file) if self._files.async_impl else _fetched(file)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            raise NotStored(storage=self._where, key=key) from None
+
+    def write(self, key: str, chunks: Iterable[bytes]) -> Written:
+        path = self._place(key)
+        beside = unfinished(path)
+        with self._told(key):
+            self._make_folder(path.rpartition("/")[0])
+            file = self._files.open(beside, "wb")
+        try:
+            written = self._copied(key, chunks, file)
+            with self._told(key):
+                file.close()
+                self._move(beside, path)
+        except BaseException:
+            with suppress(Exception):
+                file.close()
+            with suppress(Exception):
+                self._files.rm_file(beside)
+            raise
+        return written
+
+    def exists(self, key: str) -> bool:
+        path = self._place(key)
+        try:
+            with self._told():
+                self._files.invalidate_cache()
+                # fsspec's own `exists` takes every trouble for a no
+                return bool(self._files.info(path)["type"] != "directory")
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
+    def delete(self, key: str) -> None:
+        path = self._place(key)
+        if not self.exists(key):
+            return
+        with suppress(FileNotFoundError), self._told():
+            self._files.rm_file(path)
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        return sorted_keys(self._names, prefix)
+
+    def _place(self, key: str) -> str:
+        return f"{self._root}/{right_key(key)}"
+
+    def _names(self, folder: str) -> list[str]:
+        path = f"{self._root}/{folder}".rstrip("/")
+        try:
+            with self._told():
+                self._files.invalidate_cache()
+                entries = self._files.ls(path, detail=True)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        names = ((entry["name"].rstrip("/"), entry["type"] == "directory") for entry in entries)
+        # some list the folder itself, or a file of that name
+        return [name.rpartition("/")[2] + "/" * is_folder for name, is_folder in names if name.strip("/") != path.strip("/")]
+
+    def _copied(self, key: str, chunks: Iterable[bytes], file: Any) -> Written:
+        def write(chunk: bytes) -> None:
+            with self._told(key):
+                file.write(chunk)
+
+        return copied(chunks, write)
+
+    def _make_folder(self, folder: str) -> None:
+        if folder in self._folders:
+            return
+        try:
+            self._files.makedirs(folder, exist_ok=True)
+        except Exception:
+            if not self._files.isdir(folder):  # else somebody else was faster
+                raise
+        self._folders.add(folder)
+
+    def _move(self, path: str, to: str) -> None:
+        if type(self._files).mv is not AbstractFileSystem.mv:
+            self._files.mv(path, to)  # a rename
+            return
+        # the inherited one reads * and ? as patterns
+        self._files.cp_file(path, to)
+        self._files.rm_file(path)
+
+    @contextmanager
+    def _told(self, key: str | None = None) -> Iterator[None]:
+        """What a file system refuses, in our words; around our own steps only, since chunks may raise too.
+
+        Every protocol's library has errors of its own. Those that say that nothing is there pass through, for the caller to judge; in writing
+        they mean that the key's place is taken.
+        """
+        try:
+            with self._turn:
+                yield
+        except HeadraceError:
+            raise
+        except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+            if key is None:
+                raise
+            raise WrongKey(key=key, why=TAKEN) from error
+        except FileNotFoundError as error:
+            if key is None:
+                raise
+            raise self._unusable(error) from error
+        except Exception as error:
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: Exception) -> StorageUnusable:
+        return StorageUnusable(where=self._where, why=f"{type(error).__name__}: {error}")
+
+
+def _fetched(file: Any) -> BinaryIO:
+    """All of the file: in memory, or in a temporary file if it is big."""
+    if isinstance(file, io.BytesIO):  # fsspec's memory gives all readers one file, with one position
+        return io.BytesIO(file.getvalue())
+    content = SpooledTemporaryFile(max_size=8_000_000)  # noqa: SIM115 - the reader closes it
+    try:
+        with file:
+            shutil.copyfileobj(file, content)
+    except BaseException:
+        content.close()
+        raise
+    content.seek(0)
+    return cast(BinaryIO, content)
+
+
+class ObjectStorage(FsspecStorage):
+    """Keeps each value in an object of an object store, whose files appear, whole, when they are closed."""
+
+    def write(self, key: str, chunks: Iterable[bytes]) -> Written:
+        path = self._place(key)
+        with self._told(key):
+            file = self._files.open(path, "wb")
+        try:
+            written = self._copied(key, chunks, file)
+        except BaseException:
+            with suppress(Exception):
+                file.discard()
+            file.closed = True  # else it would be finished when it is collected
+            raise
+        with self._told(key):
+            file.close()
+        return written

@@ -1,0 +1,1 @@
+"""Results as pickles: almost any Python value, for those who trust who wrote it."""

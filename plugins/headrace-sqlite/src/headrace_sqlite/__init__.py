@@ -1,0 +1,1 @@
+"""Runs in an SQLite file: the run store of one machine."""

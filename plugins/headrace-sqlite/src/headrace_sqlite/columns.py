@@ -1,0 +1,16 @@
+"""Values as columns hold them."""
+
+from datetime import UTC, datetime
+
+
+def moment_text(moment: datetime) -> str:
+    """A moment in UTC, so that texts sort as moments do."""
+    return moment.astimezone(UTC).isoformat()
+
+
+def storable(text: str) -> str:
+    """The text, with halves of surrogate pairs (in names of files, say) written out, since no file can hold those.
+
+    In JSON text they are written out as JSON would, and are read back as they were.
+    """
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")

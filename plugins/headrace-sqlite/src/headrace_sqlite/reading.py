@@ -1,0 +1,95 @@
+"""Questions to the file."""
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+import attrs
+
+from headrace.model.events import Event
+from headrace.model.filters import FlowRunFilter, LogFilter, Page, TaskRunFilter
+from headrace.model.leases import Lease
+from headrace.model.limits import ConcurrencyLimit
+from headrace.model.logs import LogLine
+from headrace.model.runs import FlowRun, TaskRun
+from headrace.model.states import State
+from headrace.rules.verdicts import Verdict
+from headrace.wire.plain import from_text
+from headrace_sqlite import listing
+from headrace_sqlite.columns import moment_text, storable
+from headrace_sqlite.lease_clock import LeaseClock
+from headrace_sqlite.queries import queries
+
+
+class SqliteReading:
+    """Answers questions, inside the transaction that its connection is in."""
+
+    def __init__(self, connection: sqlite3.Connection, clock: LeaseClock) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._queries = queries()
+
+    def flow_run(self, run_id: str) -> FlowRun | None:
+        row = self._row("flow_run", run_id=run_id)
+        return row and from_text(FlowRun, row[0])
+
+    def flow_runs(self, wanted: FlowRunFilter, page: Page) -> list[FlowRun]:
+        return [from_text(FlowRun, text) for (text,) in self._connection.execute(*listing.flow_runs(wanted, page))]
+
+    def task_run(self, run_id: str) -> TaskRun | None:
+        row = self._row("task_run", run_id=run_id)
+        return row and from_text(TaskRun, row[0])
+
+    def task_runs(self, wanted: TaskRunFilter, page: Page) -> list[TaskRun]:
+        return [from_text(TaskRun, text) for (text,) in self._connection.execute(*listing.task_runs(wanted, page))]
+
+    def states(self, run_id: str) -> list[State]:
+        return [from_text(State, text) for (text,) in self._execute("states", run_id=run_id)]
+
+    def logs(self, wanted: LogFilter, page: Page) -> list[LogLine]:
+        return [_log_line(*row) for row in self._connection.execute(*listing.logs(wanted, page))]
+
+    def lease(self, run_id: str) -> Lease | None:
+        row = self._row("lease", run_id=run_id, boot=self._clock.boot, now=self._clock.seconds())
+        return row and Lease(run_id=run_id, epoch=row[0], holder=row[1], live=bool(row[2]))
+
+    def verdict(self, move_id: str) -> Verdict | None:
+        row = self._row("verdict", move_id=move_id)
+        return row and from_text(Verdict, row[0])
+
+    def cached(self, cache_key: str, now: datetime) -> State | None:
+        row = self._row("cached", cache_key=storable(cache_key), now=moment_text(now))
+        return row and from_text(State, row[0])
+
+    def limits(self, tags: Iterable[str] | None = None) -> list[ConcurrencyLimit]:
+        wanted = None if tags is None else json.dumps(list(tags))
+        rows = self._execute("limits", tags=wanted, boot=self._clock.boot, now=self._clock.seconds())
+        return [
+            ConcurrencyLimit(tag=tag, limit=most, holders=tuple(holder for _, _, holder in held if holder is not None))
+            for (tag, most), held in groupby(rows, key=lambda row: row[:2])
+        ]
+
+    def events(self, after: int, limit: int) -> list[Event]:
+        rows = self._execute("events", after=after, limit=max(limit, 0))
+        return [attrs.evolve(from_text(Event, text), sequence=sequence) for sequence, text in rows]
+
+    def _execute(self, name: str, **parameters: Any) -> sqlite3.Cursor:
+        return self._connection.execute(self._queries[name], parameters)
+
+    def _row(self, name: str, **parameters: Any) -> Any:
+        return self._execute(name, **parameters).fetchone()
+
+
+def _log_line(line_id: str, flow_run_id: str, task_run_id: str | None, timestamp: str, level: int, logger: str, message: str) -> LogLine:
+    return LogLine(
+        id=line_id,
+        flow_run_id=flow_run_id,
+        task_run_id=task_run_id,
+        timestamp=datetime.fromisoformat(timestamp),
+        level=level,
+        logger=logger,
+        message=message,
+    )

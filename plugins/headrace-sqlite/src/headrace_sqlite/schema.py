@@ -1,0 +1,153 @@
+"""The tables, as migrations of sqlite-utils. Imported only when there is something to migrate, since sqlite-utils takes long to import.
+
+A row has its whole value as JSON text in `value`, and beside it, in columns, what is asked for or joined: one statement writes a run and one row
+reads it. Only log lines, of which there are most, are columns throughout. Both are written by the same statement, so they cannot disagree.
+
+Tags lie in a table of their own, since an index over a list finds whole lists only. Triggers fill it from the column `tags`, so that writing a run
+stays one statement and changed tags leave nothing behind.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+
+from sqlite_utils import Database
+from sqlite_utils.db import ForeignKey, Table
+from sqlite_utils.migrations import Migrations
+
+MIGRATIONS = Migrations("headrace")
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Applies what was not yet applied, inside the transaction that the connection is in."""
+    MIGRATIONS.apply(Database(connection, execute_plugins=False, recursive_triggers=False))
+
+
+@MIGRATIONS()
+def runs(database: Database) -> None:
+    """Runs of flows and tasks, and all that belongs to them."""
+    flow_runs = _create(
+        database,
+        "flow_runs",
+        {
+            "id": str,
+            "name": str,
+            "flow_name": str,
+            "deployment_id": str,
+            "state_type": str,
+            "state_name": str,
+            "tags": str,
+            "created": str,
+            "root_id": str,
+            "parent_task_run_id": str,
+            "revision": int,
+            "value": str,
+        },
+        may_be_null={"deployment_id", "parent_task_run_id"},
+    )
+    _index(flow_runs, "name", "flow_name", "deployment_id", "state_type", "state_name", "created", "root_id", "parent_task_run_id")
+    database.execute("CREATE INDEX flow_runs_that_are_roots ON flow_runs (id) WHERE root_id = id")
+    _create(
+        database,
+        "flow_run_states",
+        {"run_id": str, "revision": int, "value": str},
+        key=("run_id", "revision"),
+        belongs={"run_id": "flow_runs"},
+    )
+    task_runs = _create(
+        database,
+        "task_runs",
+        {
+            "id": str,
+            "flow_run_id": str,
+            "name": str,
+            "state_type": str,
+            "state_name": str,
+            "tags": str,
+            "revision": int,
+            "value": str,
+        },
+        belongs={"flow_run_id": "flow_runs"},
+    )
+    _index(task_runs, "flow_run_id", "name", "state_type", "state_name")
+    _create(
+        database,
+        "task_run_states",
+        {"run_id": str, "revision": int, "value": str},
+        key=("run_id", "revision"),
+        belongs={"run_id": "task_runs"},
+    )
+    _create_tags(database, "flow_run_tags", "flow_runs")
+    _create_tags(database, "task_run_tags", "task_runs")
+    logs = _create(
+        database,
+        "logs",
+        {"id": str, "flow_run_id": str, "task_run_id": str, "timestamp": str, "level": int, "logger": str, "message": str},
+        may_be_null={"task_run_id"},
+        belongs={"flow_run_id": "flow_runs"},
+    )
+    _index(logs, "flow_run_id", "task_run_id")
+    _create(
+        database,
+        "leases",
+        {"run_id": str, "epoch": int, "holder": str, "boot": str, "renewed": float, "expires": float},
+        key="run_id",
+        belongs={"run_id": "flow_runs"},
+    )
+    verdicts = _create(database, "verdicts", {"move_id": str, "run_id": str, "value": str}, key="move_id", belongs={"run_id": "flow_runs"})
+    verdicts.create_index(["run_id"], "verdicts_by_run_id")
+    cached = _create(
+        database,
+        "cached",
+        {"kept": int, "cache_key": str, "run_id": str, "expires": str, "value": str},
+        key="kept",
+        may_be_null={"expires"},
+        belongs={"run_id": "task_runs"},
+    )
+    cached.create_index(["cache_key"], "cached_by_cache_key")
+    cached.create_index(["run_id", "cache_key"], "cached_by_run_id", unique=True)
+    _create(database, "limits", {"tag": str, "most": int}, key="tag")
+    slots = _create(
+        database,
+        "slots",
+        {"task_run_id": str, "tag": str, "root_id": str, "epoch": int},
+        key=("task_run_id", "tag"),
+        belongs={"task_run_id": "task_runs"},
+    )
+    slots.create_index(["tag", "task_run_id"], "slots_by_tag")
+    # The next sequence is one more than the greatest: whoever clears away old events must leave the newest.
+    _create(database, "events", {"sequence": int, "value": str}, key="sequence")
+
+
+def _create(
+    database: Database,
+    name: str,
+    columns: Mapping[str, type],
+    *,
+    key: str | tuple[str, ...] = "id",
+    may_be_null: Iterable[str] = (),
+    belongs: Mapping[str, str] | None = None,
+) -> Table:
+    """A strict table; `belongs` says in which column is the run that it is deleted with."""
+    keys = [
+        ForeignKey(table=name, column=column, other_table=owner, other_column="id", on_delete="CASCADE")
+        for column, owner in (belongs or {}).items()
+    ]
+    not_null = columns.keys() - set(may_be_null) - ({key} if columns.get(str(key)) is int else set())
+    return database.table(name).create(dict(columns), pk=key, not_null=not_null, foreign_keys=keys, strict=True)
+
+
+def _index(table: Table, *columns: str) -> None:
+    """An index for every column that lists are narrowed by; with the id after it, a page is read in order and without sorting."""
+    for column in columns:
+        table.create_index([column, "id"], f"{table.name}_by_{column}")
+
+
+def _create_tags(database: Database, name: str, owner: str) -> None:
+    tags = _create(database, name, {"run_id": str, "tag": str}, key=("run_id", "tag"), belongs={"run_id": owner})
+    tags.create_index(["tag", "run_id"], f"{name}_by_tag")
+    fill = f"INSERT INTO {name} (run_id, tag) SELECT DISTINCT new.id, value FROM json_each(new.tags);"
+    database.execute(f"CREATE TRIGGER {name}_added AFTER INSERT ON {owner} WHEN new.tags <> '[]' BEGIN {fill} END")
+    database.execute(
+        f"CREATE TRIGGER {name}_changed AFTER UPDATE OF tags ON {owner} WHEN new.tags <> old.tags"
+        f" BEGIN DELETE FROM {name} WHERE run_id = new.id; {fill} END"
+    )

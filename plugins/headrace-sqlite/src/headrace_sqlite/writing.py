@@ -1,0 +1,159 @@
+"""Changes of the file."""
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+
+from headrace.model.events import Event
+from headrace.model.journals import RunState
+from headrace.model.logs import LogLine
+from headrace.model.runs import FlowRun, TaskRun
+from headrace.model.states import State
+from headrace.model.tags import Tags
+from headrace.rules.verdicts import Verdict
+from headrace.wire.plain import to_text
+from headrace_sqlite.columns import moment_text, storable
+from headrace_sqlite.reading import SqliteReading
+
+Row = tuple[Any, ...]
+
+
+class SqliteWriting(SqliteReading):
+    """Changes what is remembered, inside the transaction that its connection is in."""
+
+    def add_flow_run(self, run: FlowRun) -> bool:
+        return self._change("add_flow_run", _flow_run_row(run)) and self._enter(run)
+
+    def update_flow_run(self, run: FlowRun, *, was: int) -> bool:
+        return self._change("update_flow_run", (*_flow_run_row(run)[1:], run.id, was)) and self._enter(run)
+
+    def delete_flow_run(self, run_id: str) -> bool:
+        return self._change("delete_flow_run", {"run_id": run_id})
+
+    def put_task_runs(self, runs: Iterable[TaskRun]) -> None:
+        self._change_all("put_task_run", map(_task_run_row, runs))
+
+    def add_states(self, states: Iterable[RunState]) -> None:
+        self._change_all("add_task_run_state", ((entry.run_id, entry.revision, _json(entry.state)) for entry in states))
+
+    def add_logs(self, lines: Iterable[LogLine]) -> None:
+        self._change_all("add_log", map(_log_row, lines))
+
+    def remember(self, move_id: str, run_id: str, verdict: Verdict) -> None:
+        self._change("remember", {"move_id": move_id, "run_id": run_id, "value": _json(verdict)})
+
+    def grant_lease(self, run_id: str, *, epoch: int, holder: str, seconds: float) -> None:
+        self._change("grant_lease", self._lease_row(run_id, epoch, seconds) | {"holder": storable(holder)})
+
+    def renew_lease(self, run_id: str, *, epoch: int, seconds: float) -> bool:
+        return self._change("renew_lease", self._lease_row(run_id, epoch, seconds))
+
+    def end_lease(self, run_id: str) -> None:
+        self._change("end_lease", {"run_id": run_id})
+
+    def keep_cached(self, cache_key: str, state: State, run_id: str) -> None:
+        expires = state.cache_expiration and moment_text(state.cache_expiration)
+        self._change("keep_cached", {"cache_key": storable(cache_key), "run_id": run_id, "expires": expires, "value": _json(state)})
+
+    def hold_slots(self, task_run_id: str, tags: Iterable[str], *, root_id: str, epoch: int) -> None:
+        self.free_slots([task_run_id])
+        self._change_all("hold_slot", ((task_run_id, tag, root_id, epoch) for tag in tags))
+
+    def free_slots(self, task_run_ids: Iterable[str]) -> None:
+        self._change_all("free_slots", ((task_run_id,) for task_run_id in task_run_ids))
+
+    def set_limit(self, tag: str, limit: int) -> None:
+        self._change("set_limit", {"tag": tag, "most": limit})
+
+    def delete_limit(self, tag: str) -> bool:
+        return self._change("delete_limit", {"tag": tag})
+
+    def append_event(self, event: Event) -> Event:
+        stored = self._execute("append_event", value=_json(attrs.evolve(event, sequence=0)))
+        assert stored.lastrowid is not None, "an insert has a row"
+        return attrs.evolve(event, sequence=stored.lastrowid)
+
+    def _enter(self, run: FlowRun) -> bool:
+        """Adds the run's state to its history; True, for its callers."""
+        self._change("add_flow_run_state", (run.id, run.revision, _json(run.state)))
+        return True
+
+    def _lease_row(self, run_id: str, epoch: int, seconds: float) -> dict[str, Any]:
+        return {"run_id": run_id, "epoch": epoch, "boot": self._clock.boot, "now": self._clock.seconds(), "seconds": seconds}
+
+    def _change(self, name: str, row: Row | dict[str, Any]) -> bool:
+        """Whether it changed anything; what belongs to a run that is not known does not."""
+        try:
+            return self._connection.execute(self._queries[name], row).rowcount > 0
+        except sqlite3.IntegrityError as error:
+            if not _is_of_unknown_run(error):
+                raise
+            return False
+
+    def _change_all(self, name: str, rows: Iterable[Row]) -> None:
+        """All rows by one call; only if one of them belongs to a run that is not known, each by itself. What is written already stays the same."""
+        each = list(rows)
+        try:
+            self._connection.executemany(self._queries[name], each)
+        except sqlite3.IntegrityError as error:
+            if not _is_of_unknown_run(error):
+                raise
+            for row in each:
+                self._change(name, row)
+
+
+def _is_of_unknown_run(error: sqlite3.IntegrityError) -> bool:
+    return error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY
+
+
+def _flow_run_row(run: FlowRun) -> Row:
+    return (
+        run.id,
+        storable(run.name),
+        storable(run.flow_name),
+        run.deployment_id,
+        run.state.type,
+        storable(run.state.name),
+        _tags(run.tags),
+        moment_text(run.created),
+        run.root_id,
+        run.parent_task_run_id,
+        run.revision,
+        _json(run),
+    )
+
+
+def _task_run_row(run: TaskRun) -> Row:
+    return (
+        run.id,
+        run.flow_run_id,
+        storable(run.name),
+        run.state.type,
+        storable(run.state.name),
+        _tags(run.tags),
+        run.revision,
+        _json(run),
+    )
+
+
+def _log_row(line: LogLine) -> Row:
+    return (
+        line.id,
+        line.flow_run_id,
+        line.task_run_id,
+        moment_text(line.timestamp),
+        line.level,
+        storable(line.logger),
+        storable(line.message),
+    )
+
+
+def _tags(tags: Tags) -> str:
+    return json.dumps(tags) if tags else "[]"
+
+
+def _json(value: object) -> str:
+    return storable(to_text(value))

@@ -1,0 +1,39 @@
+"""Leases are judged by the clock of this boot, and by nothing else."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from headrace.testing.conformance.run_store import flow_run, put
+from headrace_sqlite.run_store import SqliteRunStore
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param("boot = 'another'", id="another boot"),
+        pytest.param("renewed = renewed + 1e6, expires = expires + 1e6", id="a clock that started anew"),
+        pytest.param("renewed = renewed - 1e6, expires = expires - 1e6", id="a time that has passed"),
+    ],
+)
+def test_a_lease_of_another_time_is_not_live(tmp_path: Path, change: str) -> None:
+    """A lease from before the machine was started, or from a time that has passed, is void; its slots are free, and renewing brings it back."""
+    with SqliteRunStore(path=tmp_path / "headrace.db").open() as opened:
+        put(opened, flow_run("flow"))
+        with opened.writing() as writing:
+            writing.grant_lease("flow", epoch=1, holder="me", seconds=3600)
+        seen = []
+        for statement in ("SELECT 1", f"UPDATE leases SET {change}"):
+            connection = sqlite3.connect(tmp_path / "headrace.db")
+            connection.execute(statement)
+            connection.commit()
+            connection.close()
+            with opened.reading() as reading:
+                lease = reading.lease("flow")
+                seen.append(lease and lease.live)
+        with opened.writing() as writing:
+            assert writing.renew_lease("flow", epoch=1, seconds=3600)
+            lease = writing.lease("flow")
+            seen.append(lease and lease.live)
+    assert seen == [True, False, True]

@@ -1,0 +1,1 @@
+"""Task runners for one machine: in the calling thread, in threads, in processes."""

@@ -1,0 +1,82 @@
+"""Every dist looks alike: learn one, know all."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import headrace
+
+ROOT = Path(__file__).parents[2]
+CORE = ROOT / "core"
+PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))
+DISTS = [CORE, *PLUGINS]
+RANGE = "headrace-core>=0.1,<0.2"
+
+each_dist = pytest.mark.parametrize("dist", DISTS, ids=lambda dist: dist.name)
+each_plugin = pytest.mark.parametrize("dist", PLUGINS, ids=lambda dist: dist.name)
+
+
+def project(dist: Path) -> dict[str, Any]:
+    """The project table of a dist."""
+    table: dict[str, Any] = tomllib.loads((dist / "pyproject.toml").read_text())["project"]
+    return table
+
+
+def package(dist: Path) -> str:
+    """The name under which a dist is imported."""
+    return "headrace" if dist == CORE else dist.name.replace("-", "_")
+
+
+def test_no_folder_is_forgotten() -> None:
+    """Every folder of a plugin holds a dist."""
+    assert [path.name for path in PLUGINS] == sorted(path.name for path in (ROOT / "plugins").iterdir() if path.is_dir())
+
+
+@pytest.mark.parametrize("dist", [ROOT, *DISTS], ids=lambda dist: "headrace" if dist == ROOT else dist.name)
+def test_what_every_dist_says(dist: Path) -> None:
+    """Licence, readme, Python and version are there, and the same everywhere."""
+    table = project(dist)
+    assert (dist / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+    assert (dist / "README.md").read_text().startswith(f"# {table['name']}\n")
+    assert (table["license"], table["license-files"], table["readme"]) == ("Apache-2.0", ["LICENSE"], "README.md")
+    assert (table["requires-python"], table["version"]) == (">=3.11", headrace.__version__)
+
+
+@each_dist
+def test_one_package_in_each(dist: Path) -> None:
+    """A dist has one typed package with one docstring line, and tests beside it."""
+    assert project(dist)["name"] == ("headrace-core" if dist == CORE else dist.name)
+    assert [path.name for path in (dist / "src").glob("[!.]*")] == [package(dist)]
+    assert (dist / "src" / package(dist) / "py.typed").is_file()
+    assert (dist / "src" / package(dist) / "__init__.py").read_text().startswith('"""')
+    assert list((dist / "tests").rglob("test_*.py"))
+
+
+@each_dist
+def test_the_way_in(dist: Path) -> None:
+    """A dist is found by entry points, a plugin by one of its own name; their modules hold the hooks and are called `plugin`."""
+    [(group, points)] = project(dist)["entry-points"].items()
+    assert group == "headrace"
+    assert dist == CORE or points == {dist.name.removeprefix("headrace-"): f"{package(dist)}.plugin"}
+    for module in points.values():
+        assert module.endswith(".plugin")
+        assert (dist / "src" / Path(*module.split("."))).with_suffix(".py").is_file()
+
+
+@each_plugin
+def test_core_is_pinned(dist: Path) -> None:
+    """A plugin works with a stated range of core, and names no other plugin."""
+    assert [line for line in project(dist)["dependencies"] if line.startswith("headrace")] == [RANGE]
+
+
+def test_the_stock_install() -> None:
+    """`pip install headrace` brings core and every stock plugin, and nothing else."""
+    assert project(ROOT)["dependencies"] == sorted(RANGE.replace("headrace-core", project(dist)["name"]) for dist in DISTS)
+
+
+def test_core_depends_on_little() -> None:
+    """Core takes these libraries and no more."""
+    names = [line.partition(">=")[0] for line in project(CORE)["dependencies"]]
+    assert names == ["attrs", "cattrs", "click", "importlib-metadata", "pluggy"]
