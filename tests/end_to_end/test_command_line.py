@@ -339,7 +339,7 @@ def test_a_blocked_store(headrace: Headrace) -> None:
     """Where the store is blocked, commands on runs say that none is there."""
     shown = headrace("flow-run", "ls", more={"HEADRACE_PLUGINS_BLOCKED": "headrace-sqlite"})
     assert (shown.returncode, shown.stdout) == (1, "")
-    assert shown.stderr.startswith("error: there is no run store installed that outlives a process")
+    assert shown.stderr.startswith("error: the run store in use is gone when its process ends")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")

@@ -132,21 +132,20 @@ def test_a_process_killed_between_calls_is_replaced() -> None:
         assert runner.submit(os.getpid).result(SECONDS) != first
 
 
-def _left_behind() -> None:
-    """Forks a process that keeps all files of this one open, and dies."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        if os.fork() == 0:
-            os.setsid()
-            signal.alarm(5)
-            signal.pause()
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 def test_a_death_is_noticed_though_the_line_stays_open() -> None:
     """What a call left behind, holding the line open, does not keep the runner waiting for a dead process."""
+
+    def left_behind() -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if os.fork() == 0:
+                os.setsid()
+                signal.alarm(5)
+                signal.pause()
+        os.kill(os.getpid(), signal.SIGKILL)
+
     with ProcessTaskRunner(max_workers=1).open() as runner:
-        assert isinstance(runner.submit(_left_behind).exception(SECONDS), CallLost)
+        assert isinstance(runner.submit(left_behind).exception(SECONDS), CallLost)
 
 
 def test_what_cannot_travel_says_so() -> None:
