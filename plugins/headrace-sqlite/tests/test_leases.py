@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from headrace.testing.conformance.run_store import flow_run, put
+from headrace.model.leases import Lease
+from headrace.model.limits import ConcurrencyLimit
+from headrace.testing.conformance.run_store import flow_run, put, task_run
 from headrace_sqlite.run_store import SqliteRunStore
 
 
@@ -20,9 +22,11 @@ from headrace_sqlite.run_store import SqliteRunStore
 def test_a_lease_of_another_time_is_not_live(tmp_path: Path, change: str) -> None:
     """A lease from before the machine was started, or from a time that has passed, is void; its slots are free, and renewing brings it back."""
     with SqliteRunStore(path=tmp_path / "headrace.db").open() as opened:
-        put(opened, flow_run("flow"))
+        put(opened, flow_run("flow"), task_run("task"))
         with opened.writing() as writing:
             writing.grant_lease("flow", epoch=1, holder="me", seconds=3600)
+            writing.set_limit("tag", 1)
+            writing.hold_slots("task", ["tag"], root_id="flow", epoch=1)
         seen = []
         for statement in ("SELECT 1", f"UPDATE leases SET {change}"):
             connection = sqlite3.connect(tmp_path / "headrace.db")
@@ -30,10 +34,10 @@ def test_a_lease_of_another_time_is_not_live(tmp_path: Path, change: str) -> Non
             connection.commit()
             connection.close()
             with opened.reading() as reading:
-                lease = reading.lease("flow")
-                seen.append(lease and lease.live)
+                seen.append((reading.lease("flow"), reading.limits()))
         with opened.writing() as writing:
             assert writing.renew_lease("flow", epoch=1, seconds=3600)
-            lease = writing.lease("flow")
-            seen.append(lease and lease.live)
-    assert seen == [True, False, True]
+            seen.append((writing.lease("flow"), writing.limits()))
+    live = (Lease(run_id="flow", epoch=1, holder="me", live=True), [ConcurrencyLimit(tag="tag", limit=1, holders=("task",))])
+    void = (Lease(run_id="flow", epoch=1, holder="me", live=False), [ConcurrencyLimit(tag="tag", limit=1)])
+    assert seen == [live, void, live]
