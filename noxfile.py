@@ -5,6 +5,7 @@ What stands after `--` goes to pytest. `nox --list` shows all sessions; plugins 
 
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -62,7 +63,17 @@ os.environ["UV_PYTHON_DOWNLOADS"] = "never"  # the Python that was chosen, or no
 CORE = "core"
 PLUGINS = sorted(str(found.parent.relative_to(ROOT)) for found in ROOT.glob("plugins/*/pyproject.toml"))
 STOCK = [CORE, *PLUGINS]
-FLOW = str(ROOT / "examples" / "tutorial" / "leo_flow.py")
+TUTORIAL = ROOT / "examples" / "tutorial"
+FLOW = str(TUTORIAL / "leo_flow.py")
+DEMO = (
+    ("deployment", "create", str(TUTORIAL / "leo_deployment.py")),
+    ("work-queue", "create", "tutorial_queue", "--tag", "tutorial"),
+    ("deployment", "run", "leonardo_dicapriflow/leonardo-deployment", "--name", "first-run"),
+    ("agent", "start", "tutorial_queue", "--run-once"),
+    ("flow-run", "ls"),
+    ("flow-run", "logs", "first-run"),
+)
+"""The tutorial's main job: a flow is deployed, a queue gathers its runs, an agent takes one and runs it in a subprocess."""
 
 
 def prepare(session: nox.Session, *groups: str, dists: Sequence[str] = (), wheels: Sequence[str] = ()) -> None:
@@ -87,19 +98,21 @@ def pytest(session: nox.Session, *arguments: str) -> None:
 
 
 def demonstrate(session: nox.Session, home: Path) -> None:
-    """Runs the first flow of the tutorial, and shows that it is remembered."""
+    """Walks through the tutorial's main job, in a home that is new."""
+    shutil.rmtree(home, ignore_errors=True)
     session.env["HEADRACE_HOME"] = str(home)
-    session.run("python", FLOW)
-    session.run("headrace", "flow-run", "ls")
+    for arguments in DEMO:
+        session.run("headrace", *arguments)
 
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """Runs a first flow with all stock plugins, and shows its run."""
+    """Deploys a flow and lets an agent run it, with all stock plugins, and shows what it logged."""
     prepare(session, dists=[*STOCK, "."])
     home = Path(session.create_tmp(), "home").resolve()
     demonstrate(session, home)
-    session.log(f"Look next: README.md, or HEADRACE_HOME={home} {session.bin}/headrace --help")
+    session.log("That was the tutorial's main job. Look next: docs/tutorial.md, which walks through it, and")
+    session.log(f"HEADRACE_HOME={home} {session.bin}/headrace --help")
 
 
 @nox.session

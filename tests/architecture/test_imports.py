@@ -15,9 +15,10 @@ SOURCES = sorted(path for pattern in ("core/src", "plugins/*/src", "contrib/*/sr
 LINTER = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
 FACADES = {f"headrace.{name}" for name in ("deployments", "flow_runners", "task_runners", "schedules", "storage")}
 PUBLIC = {
-    f"headrace.{name}" for name in ("model", "rules", "ports", "hooks", "wire", "settings", "errors", "clock", "ids", "instance", "testing")
+    f"headrace.{name}"
+    for name in ("model", "rules", "ports", "hooks", "wire", "settings", "errors", "clock", "ids", "processes", "instance", "testing")
 }
-LOADERS = {"headrace", "headrace.hooks.registry", *FACADES}
+LOADERS = {"headrace", "headrace.hooks.registry", "headrace.packaging.loading", *FACADES}
 PURE = {"headrace.model", "headrace.rules"}
 BELOW_THE_RULES = {"headrace.errors", *PURE}
 READERS = {"now", "today", "utcnow", "monotonic", "perf_counter", "urandom", "uuid1", "uuid4", "token_hex"}

@@ -221,6 +221,15 @@ class Ambiguous(HeadraceError):
 
 
 @attrs.frozen(kw_only=True)
+class AlreadyThere(HeadraceError):
+    """there is a {what} {name!r} already; choose another name, or change it with `headrace {command}`"""
+
+    what: str
+    name: str
+    command: str
+
+
+@attrs.frozen(kw_only=True)
 class NotStored(HeadraceError):
     """nothing is stored under key {key!r} in {storage}"""
 
@@ -290,6 +299,41 @@ class CodeNotAllowedHere(HeadraceError):
 
     port: str
     name: str
+
+
+# Deployments and where they run
+
+
+@attrs.frozen(kw_only=True)
+class WrongSpec(HeadraceError):
+    """{where}: {why}"""
+
+    where: str
+    why: str
+
+
+@attrs.frozen(kw_only=True)
+class SpecsRefused(HeadraceError):
+    """nothing was deployed: {faults}"""
+
+    faults: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class CodeUnusable(HeadraceError):
+    """the code of {what} cannot be used: {why}"""
+
+    what: str
+    why: str
+
+
+@attrs.frozen(kw_only=True)
+class FlowRunnerFailed(HeadraceError):
+    """flow runner {runner!r} could not start flow run {run!r}: {why}"""
+
+    runner: str
+    run: str
+    why: str
 
 
 # Settings

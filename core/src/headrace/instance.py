@@ -22,9 +22,9 @@ from headrace.ids import Ids
 from headrace.model.choices import Choice
 from headrace.model.states import State
 from headrace.orchestration.local_client import LocalClient
-from headrace.orchestration.orchestrator import Orchestrator
 from headrace.ports.client import OpenClient
 from headrace.ports.run_store import RunStore
+from headrace.ports.storage import OpenStorage, Storage
 from headrace.results import Results
 from headrace.rules.decide import RuleBook
 from headrace.settings import Settings, load
@@ -52,6 +52,18 @@ class Instance:
         Raises RunNotFinished, RunFailed, ResultNotKept, ResultUnreadable.
         """
         return self.results.of(state)
+
+    @property
+    def default_storage(self) -> Choice:
+        """Where results and code go if nothing else is said."""
+        return _result_storage(self.settings, self.registry)
+
+    @contextmanager
+    def code_storage(self, choice: Choice | None = None) -> Iterator[OpenStorage]:
+        """The storage of a deployment's code, open; None is the one that results go to."""
+        storage: Storage = self.registry.make("storage", choice or self.default_storage)
+        with storage.open() as opened:
+            yield opened
 
 
 @contextmanager
@@ -102,8 +114,14 @@ def _in_process(settings: Settings, registry: Registry, clock: Clock, rules: Rul
     """The orchestration itself, over the store that is chosen."""
     tell = registry.tell if registry.has_observers else _nobody_listens
     with _run_store(settings, registry, lasting=lasting).open() as store:
-        orchestrator = Orchestrator(store=store, rules=rules, clock=clock, lease_seconds=settings.lease_seconds, tell=tell)
-        yield LocalClient(store=store, orchestrator=orchestrator)
+        yield LocalClient.over(
+            store,
+            rules=rules,
+            clock=clock,
+            lease_seconds=settings.lease_seconds,
+            matcher=lambda name: registry.make("queue matcher", Choice(name)),
+            tell=tell,
+        )
 
 
 def run_store_choice(settings: Settings, registry: Registry) -> Choice:
@@ -111,6 +129,18 @@ def run_store_choice(settings: Settings, registry: Registry) -> Choice:
     name = settings.run_store or ("sqlite" if registry.has("run store", "sqlite") else MEMORY)
     options = {"path": str(settings.home / "headrace.db"), "busy_seconds": settings.store_busy_seconds} if name == "sqlite" else {}
     return Choice(name, options)
+
+
+def provider_choices(settings: Settings, registry: Registry) -> list[tuple[str, Choice]]:
+    """What a run needs of its settings' choices, by port: to be imported ahead of it."""
+    concurrent = "concurrent" if registry.has("task runner", "concurrent") else "sequential"
+    reached = ("client", Choice(settings.client)) if settings.client else ("run store", run_store_choice(settings, registry))
+    return [
+        reached,
+        ("storage", _result_storage(settings, registry)),
+        ("serializer", Choice(settings.serializer or "json")),
+        ("task runner", Choice(settings.task_runner or concurrent)),
+    ]
 
 
 def _run_store(settings: Settings, registry: Registry, *, lasting: bool) -> RunStore:

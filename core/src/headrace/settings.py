@@ -151,6 +151,9 @@ class Settings:
     )
     run_store: str = attrs.field(default="", metadata=about("where runs are remembered; empty: sqlite if installed, else memory", TEXT))
     client: str = attrs.field(default="", metadata=about("how the orchestration is reached; empty: in this process", TEXT))
+    flow_runner: str = attrs.field(
+        default="", metadata=about("where an agent starts runs that leave it the choice; empty: subprocess", TEXT)
+    )
     task_runner: str = attrs.field(
         default="", metadata=about("how task calls run; empty: concurrent if installed, else the reference one", TEXT)
     )
@@ -172,6 +175,9 @@ class Settings:
     )
     renew_seconds: float = attrs.field(
         default=5.0, metadata=about("seconds between two renewals; must be less than lease_seconds", SECONDS)
+    )
+    grace_seconds: float = attrs.field(
+        default=10.0, metadata=about("seconds that a run which is to stop has before its processes are killed", SECONDS)
     )
     store_busy_seconds: float = attrs.field(
         default=30.0, metadata=about("seconds to wait for a run store that another program has locked", SECONDS)

@@ -14,7 +14,9 @@ COMMANDS = {
     "plugins": "List what is installed, and what cannot be used",
     "task-run": "Look at the task runs of flow runs",
     "version": "Show versions, the home folder and the run store in use",
+    "work-queue": "Look after the work queues that agents take runs from",
 }
+WIDTH = max(map(len, COMMANDS))
 
 
 def test_help_lists_every_command_with_its_summary(headrace: Headrace) -> None:
@@ -23,7 +25,7 @@ def test_help_lists_every_command_with_its_summary(headrace: Headrace) -> None:
     assert shown.returncode == 0
     assert shown.stderr == ""
     for name, summary in COMMANDS.items():
-        assert f"  {name:<8}  {summary}\n" in shown.stdout
+        assert f"  {name:<{WIDTH}}  {summary}\n" in shown.stdout
     assert headrace("-h").stdout == shown.stdout
 
 
@@ -50,7 +52,7 @@ def test_help_lists_the_commands_of_plugins(headrace: Headrace, plugin: Plugin) 
     )
     shown = headrace("--help")
     assert (shown.returncode, shown.stderr) == (0, "")
-    assert "  vault     Look after the vault\n" in shown.stdout
+    assert f"  {'vault':<{WIDTH}}  Look after the vault\n" in shown.stdout
 
 
 def test_a_plugin_command_gets_the_settings(headrace: Headrace, acme: Callable[[str], None]) -> None:

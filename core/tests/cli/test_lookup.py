@@ -1,4 +1,4 @@
-"""Finding the run that somebody means, and asking for the newest."""
+"""Finding what somebody means, and asking for the newest runs."""
 
 import pytest
 
@@ -6,7 +6,9 @@ from headrace import State, flow, task
 from headrace.cli import lookup, runs
 from headrace.errors import Ambiguous, NotFound
 from headrace.instance import Instance
+from headrace.model.deployments import Code, Deployment
 from headrace.model.filters import FlowRunFilter, Page, TaskRunFilter
+from headrace.model.queues import WorkQueue
 from headrace.model.runs import FlowRun
 
 
@@ -72,6 +74,63 @@ def test_none_fits(house: Instance, three: list[FlowRun], given: str) -> None:
         lookup.flow_run(house.client, given)
     with pytest.raises(NotFound, match="headrace task-run ls"):
         lookup.task_run(house.client, given)
+
+
+@pytest.fixture
+def deployments(house: Instance) -> list[Deployment]:
+    """Three deployments, of which two have one name."""
+    now = house.clock.now()
+    code = Code(entrypoint="flows:hello")
+    names = [("hello", "nightly"), ("hello", "hourly"), ("bye", "nightly")]
+    return house.client.put_deployments(
+        tuple(
+            Deployment(id=house.ids.new(), flow_name=flow_name, name=name, code=code, created=now, updated=now) for flow_name, name in names
+        )
+    )
+
+
+def test_deployments(house: Instance, deployments: list[Deployment]) -> None:
+    """A deployment is found by its id, in any case, by the unique start of its id, and by its name with its flow's."""
+    for deployment in deployments:
+        for given in (deployment.id, deployment.id.upper(), deployment.id[:-1], deployment.full_name):
+            assert lookup.deployment(house.client, given) == deployment
+    assert lookup.deployment(house.client, "hourly") == deployments[1]
+
+
+def test_deployments_of_one_name(house: Instance, deployments: list[Deployment]) -> None:
+    """Where several deployments fit, their names are told, the newest first."""
+    with pytest.raises(Ambiguous) as told:
+        lookup.deployment(house.client, "nightly")
+    assert told.value.candidates == ("bye/nightly", "hello/nightly")
+    with pytest.raises(Ambiguous) as told:
+        lookup.deployment(house.client, deployments[0].id[:4])
+    assert told.value.candidates == ("bye/nightly", "hello/hourly", "hello/nightly")
+
+
+@pytest.mark.parametrize("given", ["", "/", "hello", "hello/", "/nightly", "bye/hourly", "hello/nightly/", "nightly ", "ffffffff"])
+def test_no_deployment_fits(house: Instance, deployments: list[Deployment], given: str) -> None:
+    """Parts of a name are no name."""
+    assert deployments
+    with pytest.raises(NotFound, match="headrace deployment ls"):
+        lookup.deployment(house.client, given)
+
+
+def test_work_queues(house: Instance) -> None:
+    """A work queue is found by its id, by the unique start of its id, and by its name; nothing else fits one."""
+    now = house.clock.now()
+    names = ["nightly", "hourly"]
+    queues = [
+        house.client.put_work_queue(WorkQueue(id=house.ids.new(), name=name, criteria={"flows": [name]}, created=now, updated=now))
+        for name in names
+    ]
+    for queue in queues:
+        for given in (queue.id, queue.id.upper(), queue.id[:-1], queue.name):
+            assert lookup.work_queue(house.client, given) == queue
+    with pytest.raises(Ambiguous, match="fits several work queues"):
+        lookup.work_queue(house.client, queues[0].id[:4])
+    for given in ("", "night", "Nightly", "ffff"):
+        with pytest.raises(NotFound, match="headrace work-queue ls"):
+            lookup.work_queue(house.client, given)
 
 
 def test_newest_by_states(house: Instance, three: list[FlowRun]) -> None:

@@ -1,7 +1,5 @@
 """Facts, rules, store: one transaction."""
 
-from collections.abc import Iterator
-
 import attrs
 import pytest
 
@@ -14,29 +12,9 @@ from headrace.model.moves import Move
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.states import State, StateType
 from headrace.orchestration.local_client import LocalClient
-from headrace.orchestration.orchestrator import Orchestrator
-from headrace.reference.run_store import MemoryRunStore
-from headrace.rules.decide import RuleBook
 from headrace.rules.facts import Retry
 from headrace.rules.verdicts import Answer, Verdict
 from headrace.testing.clock import START, FixedClock
-
-
-@pytest.fixture
-def clock() -> FixedClock:
-    return FixedClock()
-
-
-@pytest.fixture
-def told() -> list[Event]:
-    return []
-
-
-@pytest.fixture
-def client(clock: FixedClock, told: list[Event]) -> Iterator[LocalClient]:
-    with MemoryRunStore(clock=clock).open() as store:
-        orchestrator = Orchestrator(store=store, rules=RuleBook(), clock=clock, lease_seconds=20, tell=told.append)
-        yield LocalClient(store=store, orchestrator=orchestrator)
 
 
 def flow_run(**fields: object) -> FlowRun:

@@ -14,6 +14,7 @@ from headrace.errors import FlowInsideTask, NotInRun, WrongParameters
 from headrace.instance import current
 from headrace.model.definitions import FlowDefinition, TaskDefinition
 from headrace.model.states import State
+from headrace.packaging.loading import is_skipped
 
 Arguments = tuple[Any, ...]
 
@@ -26,11 +27,16 @@ class Unmapped:
 
 
 def call_flow(definition: FlowDefinition, args: Arguments, kwargs: Mapping[str, Any], *, return_state: bool) -> Any:
-    """Runs a flow: its value or its state; a coroutine of it for an async flow."""
+    """Runs a flow: its value or its state; a coroutine of it for an async flow. While code is loaded, it gives None."""
+    if is_skipped(definition.name):
+        return _nothing() if definition.is_async else None
     if definition.is_async:
         return _flow_awaited(definition, args, kwargs, return_state=return_state)
     life = _flow_life(definition, args, kwargs)
     return _given(drive(life.life(), life.loop), return_state=return_state)
+
+
+async def _nothing() -> None: ...
 
 
 async def _flow_awaited(definition: FlowDefinition, args: Arguments, kwargs: Mapping[str, Any], *, return_state: bool) -> Any:

@@ -17,6 +17,7 @@ from headrace.engine.run_context import AMBIENT_TAGS, FlowRunContext
 from headrace.engine.run_logs import FLOW_RUNS, RunLogger, install
 from headrace.engine.run_titles import titled
 from headrace.engine.steps import Ask, Invoke, Life, Settle, Sleep, Step
+from headrace.engine.terminated import Terminated
 from headrace.errors import HeadraceError, NotSerializable, RunStopped, TimedOut
 from headrace.instance import Instance
 from headrace.model.definitions import FlowDefinition
@@ -34,6 +35,10 @@ Steps = Generator[Step, Any, T]
 
 class FlowLife:
     """One run of a flow, from its call. `parent` is the flow run that called it as a subflow, `parent_task_run_id` its place there."""
+
+    speaks_on_console = True
+    first_words = "Created flow run %r for flow %r"
+    renews_lease = True
 
     def __init__(
         self,
@@ -103,11 +108,10 @@ class FlowLife:
     def life(self) -> Life:
         """From its creation to its final state."""
         settings = self._house.settings
-        install(settings.log_level, settings.extra_loggers)
-        holder = self._house.ids.new() if self._parent is None else None
-        self.run = yield Ask(lambda: self._house.client.create_flow_run(self.run, holder))
+        install(settings.log_level, settings.extra_loggers, console=self.speaks_on_console)
+        self.run = yield from self._made()
         live = self._live = self._made_live()
-        self._logger.info("Created flow run %r for flow %r", self.run.name, self._definition.name)
+        self._logger.info(self.first_words, self.run.name, self._definition.name)
         pulse = self._pulse(live.journal) if self._parent is None else None
         if pulse is not None:
             pulse.start()
@@ -126,6 +130,12 @@ class FlowLife:
                 yield Ask(live.journal.try_flush)
                 yield Ask(self.loop.close)
 
+    def _made(self) -> Steps[FlowRun]:
+        """The run, known to the orchestration and owned by this process."""
+        holder = self._house.ids.new() if self._parent is None else None
+        run: FlowRun = yield Ask(lambda: self._house.client.create_flow_run(self.run, holder))
+        return run
+
     def _made_live(self) -> LiveRun:
         parent = self._parent
         journal = parent.journal if parent else Journal(self._house.client.write_journal, flow_run_id=self.run.id, epoch=self.run.epoch)
@@ -143,7 +153,7 @@ class FlowLife:
             run_id=run.id,
             epoch=run.epoch,
             interval=settings.journal_interval,
-            renew=settings.renew_seconds,
+            renew=settings.renew_seconds if self.renews_lease else None,
         )
 
     def _lived(self, live: LiveRun) -> Life:
@@ -217,7 +227,7 @@ class FlowLife:
 
     def _kept(self, live: LiveRun, state: State) -> Steps[State]:
         wanted = self._definition.persist_result
-        if not state.is_completed() or not (live.may_retry if wanted is None else wanted):
+        if not state.is_completed() or not (live.may_retry or self.run.keeps_result if wanted is None else wanted):
             return state
         try:
             key = f"results/{self.run.root_id}/{self.run.id}"
@@ -291,6 +301,8 @@ class FlowLife:
 
 
 def _what_interrupted(error: BaseException) -> str:
+    if isinstance(error, Terminated):
+        return "Execution was stopped by a signal to end."
     if isinstance(error, KeyboardInterrupt):
         return "Execution was aborted by an interrupt signal."
     if isinstance(error, SystemExit):

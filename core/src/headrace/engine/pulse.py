@@ -12,10 +12,10 @@ logger = logging.getLogger("headrace.pulse")
 
 
 class Pulse:
-    """Beats every `interval` seconds from `start` to `stop`, and renews the lease every `renew` seconds."""
+    """Beats every `interval` seconds from `start` to `stop`, and renews the lease every `renew` seconds (None: somebody else does)."""
 
     def __init__(
-        self, journal: Journal, client: OpenClient, clock: Clock, *, run_id: str, epoch: int, interval: float, renew: float
+        self, journal: Journal, client: OpenClient, clock: Clock, *, run_id: str, epoch: int, interval: float, renew: float | None
     ) -> None:
         self._journal = journal
         self._client = client
@@ -37,12 +37,12 @@ class Pulse:
         self._thread.join()
 
     def _beat(self) -> None:
-        renew_at = self._clock.monotonic() + self._renew
+        renewed = self._clock.monotonic()
         while not self._ended.wait(self._interval):
             try:
                 self._journal.try_flush()
-                if self._clock.monotonic() >= renew_at:
-                    renew_at = self._clock.monotonic() + self._renew
+                if self._renew is not None and self._clock.monotonic() >= renewed + self._renew:
+                    renewed = self._clock.monotonic()
                     self._journal.obey(self._client.renew_lease(self._run_id, self._epoch))
             except HeadraceError as error:
                 logger.warning("The lease could not be renewed yet: %s", error)

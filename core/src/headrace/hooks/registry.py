@@ -28,6 +28,9 @@ PORTS = {
     "storage": "headrace_storages",
     "serializer": "headrace_serializers",
     "task runner": "headrace_task_runners",
+    "flow runner": "headrace_flow_runners",
+    "schedule": "headrace_schedules",
+    "queue matcher": "headrace_queue_matchers",
     "rule": "headrace_rules",
     "command": "headrace_commands",
 }

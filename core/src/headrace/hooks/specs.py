@@ -24,8 +24,11 @@ from headrace.hooks.providers import Provider
 if TYPE_CHECKING:
     from headrace.model.events import Event
     from headrace.ports.client import Client
+    from headrace.ports.flow_runner import FlowRunner
+    from headrace.ports.queue_matcher import QueueMatcher
     from headrace.ports.rule import Rule
     from headrace.ports.run_store import RunStore
+    from headrace.ports.schedule import Schedule
     from headrace.ports.serializer import Serializer
     from headrace.ports.storage import Storage
     from headrace.ports.task_runner import TaskRunner
@@ -81,6 +84,33 @@ class Specs:
         @hookimpl
         def headrace_task_runners():
             yield Provider("cluster", "headrace_cluster.task_runner:ClusterTaskRunner", "Tasks on the ACME cluster")
+        """
+
+    @hookspec
+    def headrace_flow_runners(self) -> "Iterable[Provider[FlowRunner]]":  # type: ignore[empty-body]
+        """Where the process of a flow run lives::
+
+        @hookimpl
+        def headrace_flow_runners():
+            yield Provider("lambda", "headrace_lambda.flow_runner:LambdaFlowRunner", "Runs as cloud functions")
+        """
+
+    @hookspec
+    def headrace_schedules(self) -> "Iterable[Provider[Schedule]]":  # type: ignore[empty-body]
+        """Kinds of schedule: when a deployment runs::
+
+        @hookimpl
+        def headrace_schedules():
+            yield Provider("full-moon", "headrace_moon.schedule:FullMoonSchedule", "Every full moon")
+        """
+
+    @hookspec
+    def headrace_queue_matchers(self) -> "Iterable[Provider[QueueMatcher]]":  # type: ignore[empty-body]
+        """What a work queue may ask of a run::
+
+        @hookimpl
+        def headrace_queue_matchers():
+            yield Provider("owner", "headrace_owner.queue_matcher:OwnerMatcher", "Runs that one of these people asked for")
         """
 
     @hookspec

@@ -27,6 +27,7 @@ class FlowRunFilter:
     names: tuple[str, ...] = ()
     flow_names: tuple[str, ...] = ()
     deployment_ids: tuple[str, ...] = ()
+    root_ids: tuple[str, ...] = ()
     state_types: tuple[StateType, ...] = ()
     state_names: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
@@ -56,3 +57,32 @@ class LogFilter:
     task_run_id: str | None = None
     least_level: int = 0
     text: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class DeploymentFilter:
+    """Which deployments; fields as for flow runs."""
+
+    ids: tuple[str, ...] = ()
+    id_prefix: str | None = None
+    names: tuple[str, ...] = ()
+    flow_names: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class WorkQueueFilter:
+    """Which work queues; fields as for flow runs."""
+
+    ids: tuple[str, ...] = ()
+    id_prefix: str | None = None
+    names: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class EventFilter:
+    """Which events: those with a greater sequence than `after`, of one of the kinds, about one of the subjects (empty: any)."""
+
+    after: int = 0
+    kinds: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import attrs
 
+from headrace.model.choices import Choice
 from headrace.model.states import State, StateType
 from headrace.model.tags import Tags
 
@@ -50,7 +51,10 @@ class _Run:
 
 @attrs.frozen(kw_only=True)
 class FlowRun(_Run):
-    """One run of a flow. `parameters` are plain data. A subflow knows its parent task run and the root run whose lease it lives under."""
+    """One run of a flow. `parameters` are plain data. A subflow knows its parent task run and the root run whose lease it lives under.
+
+    `flow_runner` is of a run that an agent is to start; `keeps_result` says that its result is to be read later, whatever its flow says.
+    """
 
     flow_name: str
     flow_version: str | None = None
@@ -61,6 +65,8 @@ class FlowRun(_Run):
     epoch: int = 0
     retries: int = 0
     retry_delay: float = 0.0
+    flow_runner: Choice | None = None
+    keeps_result: bool = False
 
 
 @attrs.frozen(kw_only=True)

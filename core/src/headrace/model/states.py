@@ -25,6 +25,7 @@ class StateType(StrEnum):
 
 
 TERMINAL = frozenset({StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED})
+NOT_ENDED = tuple(kind for kind in StateType if kind not in TERMINAL)
 
 
 class _Missing:

@@ -1,18 +1,32 @@
 """The client without a wire: asks the orchestrator and the store of this process."""
 
+from collections.abc import Callable
+from datetime import datetime
+
 import attrs
 
+from headrace.clock import Clock
 from headrace.errors import InvalidOption, NotFound
-from headrace.model.filters import FlowRunFilter, LogFilter, Page, TaskRunFilter
+from headrace.model.agents import Agent
+from headrace.model.deployments import Deployment, RunRequest
+from headrace.model.events import Event
+from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
 from headrace.model.journals import JournalBatch
 from headrace.model.leases import LeaseOrder
 from headrace.model.limits import ConcurrencyLimit
 from headrace.model.logs import LogLine
 from headrace.model.moves import Move
+from headrace.model.queues import Claimed, ClaimRequest, WorkQueue
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.states import State
+from headrace.orchestration.claiming import Claiming
+from headrace.orchestration.deployments import Deployments, unknown_deployment
+from headrace.orchestration.matching import Matching, unknown_queue
 from headrace.orchestration.orchestrator import Orchestrator
+from headrace.orchestration.waiting import events_after
+from headrace.ports.queue_matcher import QueueMatcher
 from headrace.ports.run_store import OpenRunStore
+from headrace.rules.decide import RuleBook
 from headrace.rules.facts import Retry
 from headrace.rules.verdicts import Verdict
 
@@ -22,7 +36,37 @@ class LocalClient:
     """Everything an outsider may ask, answered in this process."""
 
     store: OpenRunStore
+    clock: Clock
+    lease_seconds: float
     orchestrator: Orchestrator
+    matching: Matching
+    claiming: Claiming
+    deployments: Deployments
+
+    @classmethod
+    def over(
+        cls,
+        store: OpenRunStore,
+        *,
+        rules: RuleBook,
+        clock: Clock,
+        lease_seconds: float,
+        matcher: Callable[[str], QueueMatcher],
+        tell: Callable[[Event], None],
+    ) -> "LocalClient":
+        """The orchestration over a store: `matcher` gives queue matchers by name, `tell` hears of every event after it was stored."""
+        matching = Matching(store=store, clock=clock, matcher=matcher, tell=tell)
+        return cls(
+            store=store,
+            clock=clock,
+            lease_seconds=lease_seconds,
+            orchestrator=Orchestrator(store=store, rules=rules, clock=clock, lease_seconds=lease_seconds, tell=tell),
+            matching=matching,
+            claiming=Claiming(store=store, rules=rules, clock=clock, lease_seconds=lease_seconds, matching=matching, tell=tell),
+            deployments=Deployments(store=store, clock=clock, lease_seconds=lease_seconds, matching=matching, tell=tell),
+        )
+
+    # Runs
 
     def create_flow_run(self, run: FlowRun, holder: str | None = None) -> FlowRun:
         return self.orchestrator.create_flow_run(run, holder)
@@ -73,6 +117,84 @@ class LocalClient:
     def read_logs(self, wanted: LogFilter, page: Page) -> list[LogLine]:
         with self.store.reading() as reading:
             return reading.logs(wanted, page)
+
+    # Deployments
+
+    def put_deployments(self, deployments: tuple[Deployment, ...]) -> list[Deployment]:
+        return self.deployments.put(deployments)
+
+    def read_deployment(self, deployment_id: str) -> Deployment:
+        with self.store.reading() as reading:
+            deployment = reading.deployment(deployment_id)
+        if deployment is None:
+            raise unknown_deployment(deployment_id)
+        return deployment
+
+    def read_deployments(self, wanted: DeploymentFilter, page: Page) -> list[Deployment]:
+        with self.store.reading() as reading:
+            return reading.deployments(wanted, page)
+
+    def delete_deployment(self, deployment_id: str) -> None:
+        self.deployments.delete(deployment_id)
+
+    def request_run(self, request: RunRequest) -> FlowRun:
+        return self.deployments.request_run(request)
+
+    # Work queues and agents
+
+    def put_work_queue(self, queue: WorkQueue) -> WorkQueue:
+        return self.matching.put_queue(queue)
+
+    def read_work_queue(self, queue_id: str) -> WorkQueue:
+        with self.store.reading() as reading:
+            queue = reading.work_queue(queue_id)
+        if queue is None:
+            raise unknown_queue(queue_id)
+        return queue
+
+    def read_work_queues(self, wanted: WorkQueueFilter, page: Page) -> list[WorkQueue]:
+        with self.store.reading() as reading:
+            return reading.work_queues(wanted, page)
+
+    def delete_work_queue(self, queue_id: str) -> None:
+        self.matching.delete_queue(queue_id)
+
+    def read_due(self, queue_id: str, until: datetime, limit: int) -> list[FlowRun]:
+        self.read_work_queue(queue_id)
+        self.matching.finish([queue_id])
+        with self.store.reading() as reading:
+            return reading.due(queue_id, until, limit)
+
+    def count_under_way(self, queue_id: str) -> int:
+        self.read_work_queue(queue_id)
+        with self.store.reading() as reading:
+            return reading.in_use(queue_id)
+
+    def claim_runs(self, request: ClaimRequest) -> Claimed:
+        return self.claiming.claim(request)
+
+    def keep_agent(self, agent: Agent) -> None:
+        with self.store.writing() as writing:
+            writing.keep_agent(agent, seconds=self.lease_seconds)
+
+    def drop_agent(self, agent_id: str) -> None:
+        with self.store.writing() as writing:
+            writing.drop_agent(agent_id)
+
+    def read_agents(self) -> list[Agent]:
+        with self.store.reading() as reading:
+            return reading.agents()
+
+    # Events
+
+    def read_last_event(self) -> int:
+        with self.store.reading() as reading:
+            return reading.last_event()
+
+    def wait_for_events(self, wanted: EventFilter, seconds: float) -> list[Event]:
+        return events_after(self.store, wanted, seconds, now=self.clock.monotonic)
+
+    # Limits
 
     def read_limits(self) -> list[ConcurrencyLimit]:
         with self.store.reading() as reading:

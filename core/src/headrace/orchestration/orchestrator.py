@@ -1,17 +1,19 @@
 """The orchestrator: looks up the facts, asks the rules, and writes what they say, in one transaction."""
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 
 import attrs
 
 from headrace.clock import Clock
 from headrace.errors import NotFound, RunStopped
 from headrace.model.events import Event
+from headrace.model.filters import FlowRunFilter, Page, TaskRunFilter
 from headrace.model.journals import JournalBatch, RunState
 from headrace.model.leases import LeaseOrder
 from headrace.model.moves import Move
 from headrace.model.runs import FlowRun, TaskRun
-from headrace.model.states import State, StateType
+from headrace.model.states import NOT_ENDED, State, StateType
 from headrace.ports.run_store import OpenRunStore, Writing
 from headrace.rules.decide import RuleBook
 from headrace.rules.facts import Fact, Facts, Retry
@@ -47,9 +49,7 @@ class Orchestrator:
                 self._check_owner(writing, run)
             elif holder is not None:
                 writing.grant_lease(run.id, epoch=run.epoch, holder=holder, seconds=self.lease_seconds)
-            event = writing.append_event(
-                Event(moment=now, kind="flow-run.created", subject=run.id, details={"state": run.state.type.value})
-            )
+            event = writing.append_event(created(run))
         self.tell(event)
         return run
 
@@ -72,9 +72,13 @@ class Orchestrator:
                 return verdict
             writing.update_flow_run(run.entering(verdict.state), was=run.revision)
             writing.remember(move.id, run.id, verdict)
-            if verdict.state.is_terminal() and run.root_id == run.id:
+            if run.root_id == run.id and _lets_go(run, verdict.state):
                 writing.end_lease(run.id)
-            event = writing.append_event(_moved(run, verdict.state))
+            if run.root_id == run.id and verdict.state.type in (StateType.CRASHED, StateType.CANCELLED):
+                self._end_inside(writing, run, now)
+            if run.deployment_id is not None and verdict.state.is_terminal():
+                writing.assign(run.id, ())
+            event = writing.append_event(moved(run, verdict.state))
         self.tell(event)
         return verdict
 
@@ -132,14 +136,28 @@ class Orchestrator:
                 writing.keep_cached(entry.state.cache_key, entry.state, entry.run_id)
 
     def renew_lease(self, run_id: str, epoch: int) -> LeaseOrder:
-        """Prolongs a lease; a run that is being cancelled, or was taken by somebody else, is to stop."""
+        """Prolongs a lease; a run that is being cancelled, was cancelled, or was taken by somebody else, is to stop."""
         with self.store.writing() as writing:
             run = writing.flow_run(run_id)
             if run is None or not writing.renew_lease(run_id, epoch=epoch, seconds=self.lease_seconds):
                 return _stale(run_id)
-            if run.state.type is StateType.CANCELLING:
-                return LeaseOrder(stop=True, reason=run.state.message or "the run is being cancelled")
+            if run.state.type in (StateType.CANCELLING, StateType.CANCELLED):
+                return LeaseOrder(stop=True, reason=run.state.message or "the run was cancelled")
             return LeaseOrder()
+
+    def _end_inside(self, writing: Writing, root: FlowRun, now: datetime) -> None:
+        """What was under way in a run whose process is gone has crashed with it: nothing stays RUNNING that nobody runs."""
+        state = attrs.evolve(State.crashed(f"Its root flow run {root.name!r} ended before it did."), timestamp=now)
+        inside = FlowRunFilter(root_ids=(root.id,), state_types=NOT_ENDED)
+        flow_run_ids = [root.id]
+        while subflows := [run for run in writing.flow_runs(inside, Page()) if run.id != root.id]:
+            for run in subflows:
+                writing.update_flow_run(run.entering(state), was=run.revision)
+            flow_run_ids += [run.id for run in subflows]
+        for flow_run_id in flow_run_ids:
+            while runs := writing.task_runs(TaskRunFilter(flow_run_ids=(flow_run_id,), state_types=NOT_ENDED), Page()):
+                ended = [run.entering(state) for run in runs]
+                self._write_task_runs(writing, ended, [RunState(run_id=run.id, revision=run.revision, state=state) for run in ended])
 
     def _check_owner(self, writing: Writing, run: FlowRun) -> None:
         lease = writing.lease(run.root_id)
@@ -147,7 +165,19 @@ class Orchestrator:
             raise RunStopped(run=f"flow run {run.name!r}", reason=_stale(run.root_id).reason)
 
 
-def _moved(run: FlowRun, state: State) -> Event:
+def _lets_go(run: FlowRun, state: State) -> bool:
+    """Whether nobody is to own the run any more: it has ended, or goes back to where it was taken from."""
+    return state.is_terminal() or (state.is_scheduled() and run.state.is_pending())
+
+
+def created(run: FlowRun) -> Event:
+    """The event of a run that is new."""
+    assert run.state.timestamp is not None, "a run is made in a state with its timestamp"
+    return Event(moment=run.state.timestamp, kind="flow-run.created", subject=run.id, details={"state": run.state.type.value})
+
+
+def moved(run: FlowRun, state: State) -> Event:
+    """The event of a run that enters a state."""
     assert state.timestamp is not None, "a state that was accepted has its timestamp"
     return Event(moment=state.timestamp, kind=f"flow-run.{state.type.value}", subject=run.id, details={"name": state.name})
 

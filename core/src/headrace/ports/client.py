@@ -6,18 +6,23 @@ documents and clients for a wire are derived from this table and from the signat
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Protocol, TypeVar
 
 import attrs
 
-from headrace.model.filters import FlowRunFilter, LogFilter, Page, TaskRunFilter
+from headrace.model.agents import Agent
+from headrace.model.deployments import Deployment, RunRequest
+from headrace.model.events import Event
+from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
 from headrace.model.journals import JournalBatch
 from headrace.model.leases import LeaseOrder
 from headrace.model.limits import ConcurrencyLimit
 from headrace.model.logs import LogLine
 from headrace.model.moves import Move
+from headrace.model.queues import Claimed, ClaimRequest, WorkQueue
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.states import State
 from headrace.rules.facts import Retry
@@ -129,6 +134,91 @@ class OpenClient(Protocol):
     @operation("POST", "/logs/query", scope=Scope.VIEWER)
     def read_logs(self, wanted: LogFilter, page: Page) -> list[LogLine]:
         """Log lines that fit, a page."""
+        ...
+
+    @operation("POST", "/deployments", scope=Scope.OPERATOR)
+    def put_deployments(self, deployments: tuple[Deployment, ...]) -> list[Deployment]:
+        """Makes or changes deployments, all or none, each known by its flow's name and its own; who is known keeps its id and its creation."""
+        ...
+
+    @operation("GET", "/deployments/{deployment_id}", scope=Scope.VIEWER)
+    def read_deployment(self, deployment_id: str) -> Deployment:
+        """One deployment. Raises NotFound."""
+        ...
+
+    @operation("POST", "/deployments/query", scope=Scope.VIEWER)
+    def read_deployments(self, wanted: DeploymentFilter, page: Page) -> list[Deployment]:
+        """Deployments that fit, a page."""
+        ...
+
+    @operation("DELETE", "/deployments/{deployment_id}", scope=Scope.OPERATOR)
+    def delete_deployment(self, deployment_id: str) -> None:
+        """Forgets a deployment, and those of its runs that have not started; what ran stays. Raises NotFound."""
+        ...
+
+    @operation("POST", "/deployments/{deployment_id}/runs", scope=Scope.RUN, kind=Kind.MOVE)
+    def request_run(self, request: RunRequest) -> FlowRun:
+        """Makes a run of a deployment. Raises NotFound, MissingParameter, UnknownParameter, WrongParameterType."""
+        ...
+
+    @operation("POST", "/work-queues", scope=Scope.OPERATOR)
+    def put_work_queue(self, queue: WorkQueue) -> WorkQueue:
+        """Makes a queue, or changes the one with its id, and looks which runs are wanted. Raises AlreadyThere for a name that is taken, WrongData."""
+        ...
+
+    @operation("GET", "/work-queues/{queue_id}", scope=Scope.VIEWER)
+    def read_work_queue(self, queue_id: str) -> WorkQueue:
+        """One work queue. Raises NotFound."""
+        ...
+
+    @operation("POST", "/work-queues/query", scope=Scope.VIEWER)
+    def read_work_queues(self, wanted: WorkQueueFilter, page: Page) -> list[WorkQueue]:
+        """Work queues that fit, a page."""
+        ...
+
+    @operation("DELETE", "/work-queues/{queue_id}", scope=Scope.OPERATOR)
+    def delete_work_queue(self, queue_id: str) -> None:
+        """Forgets a work queue, not its runs. Raises NotFound."""
+        ...
+
+    @operation("POST", "/work-queues/{queue_id}/due", scope=Scope.VIEWER)
+    def read_due(self, queue_id: str, until: datetime, limit: int) -> list[FlowRun]:
+        """What waits in a queue and is due until then, earliest first. Raises NotFound."""
+        ...
+
+    @operation("GET", "/work-queues/{queue_id}/under-way", scope=Scope.VIEWER)
+    def count_under_way(self, queue_id: str) -> int:
+        """How many runs that a queue wants are under way, which is what its limit counts. Raises NotFound."""
+        ...
+
+    @operation("POST", "/claims", scope=Scope.AGENT, kind=Kind.MOVE)
+    def claim_runs(self, request: ClaimRequest) -> Claimed:
+        """Takes runs that are due, with a lease on each. Paused queues and full ones give none. Raises NotFound for a queue that is gone."""
+        ...
+
+    @operation("PUT", "/agents/{agent_id}", scope=Scope.AGENT)
+    def keep_agent(self, agent: Agent) -> None:
+        """Says that an agent is there; to be said again before the time of a lease is over."""
+        ...
+
+    @operation("DELETE", "/agents/{agent_id}", scope=Scope.AGENT)
+    def drop_agent(self, agent_id: str) -> None:
+        """Says that an agent has left; one that is not known is no error."""
+        ...
+
+    @operation("GET", "/agents", scope=Scope.VIEWER)
+    def read_agents(self) -> list[Agent]:
+        """All agents that were there lately."""
+        ...
+
+    @operation("GET", "/events/last", scope=Scope.VIEWER)
+    def read_last_event(self) -> int:
+        """The sequence of the newest event; what is asked after it is there, for `wait_for_events`, has not been missed."""
+        ...
+
+    @operation("POST", "/events/wait", scope=Scope.VIEWER, kind=Kind.WAIT)
+    def wait_for_events(self, wanted: EventFilter, seconds: float) -> list[Event]:
+        """Events that fit, as soon as there are any; none if there are none after so many seconds."""
         ...
 
     @operation("GET", "/concurrency-limits", scope=Scope.VIEWER)

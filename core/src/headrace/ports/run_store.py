@@ -5,12 +5,15 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import ClassVar, Protocol
 
+from headrace.model.agents import Agent
+from headrace.model.deployments import Deployment
 from headrace.model.events import Event
-from headrace.model.filters import FlowRunFilter, LogFilter, Page, TaskRunFilter
+from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
 from headrace.model.journals import RunState
 from headrace.model.leases import Lease
 from headrace.model.limits import ConcurrencyLimit
 from headrace.model.logs import LogLine
+from headrace.model.queues import WorkQueue
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.states import State
 from headrace.rules.verdicts import Verdict
@@ -55,8 +58,40 @@ class Reading(Protocol):
         """Limits of these tags (None: all), sorted by tag, with the task runs that hold a slot: those held by a live lease."""
         ...
 
-    def events(self, after: int, limit: int) -> list[Event]:
-        """Events with a greater sequence, oldest first."""
+    def events(self, wanted: EventFilter, limit: int) -> list[Event]:
+        """Events that fit, oldest first."""
+        ...
+
+    def last_event(self) -> int:
+        """The greatest sequence that an event has; 0 before the first."""
+        ...
+
+    def deployment(self, deployment_id: str) -> Deployment | None: ...
+
+    def deployments(self, wanted: DeploymentFilter, page: Page) -> list[Deployment]:
+        """Deployments that fit, in order of their ids."""
+        ...
+
+    def work_queue(self, queue_id: str) -> WorkQueue | None: ...
+
+    def work_queues(self, wanted: WorkQueueFilter, page: Page) -> list[WorkQueue]:
+        """Work queues that fit, in order of their ids."""
+        ...
+
+    def due(self, queue_id: str, until: datetime, limit: int) -> list[FlowRun]:
+        """Runs assigned to the queue that are SCHEDULED for a moment not after `until`, earliest first; none that a live lease is on."""
+        ...
+
+    def in_use(self, queue_id: str) -> int:
+        """How many runs assigned to the queue have a live lease."""
+        ...
+
+    def held_by(self, holder: str) -> list[FlowRun]:
+        """Root runs whose lease, live or not, was granted to this holder, in order of their ids."""
+        ...
+
+    def agents(self) -> list[Agent]:
+        """All agents that are kept, in order of their ids; `live` says whether their time is not over."""
         ...
 
 
@@ -130,6 +165,34 @@ class Writing(Reading, Protocol):
         """Forgets the limit of a tag; False where there is none."""
         ...
 
+    def put_deployment(self, deployment: Deployment) -> bool:
+        """Remembers a deployment, in place of the one with its id; False, and nothing changed, where another has its flow's name and its own."""
+        ...
+
+    def delete_deployment(self, deployment_id: str) -> bool:
+        """Forgets a deployment, not its runs; False where there is none."""
+        ...
+
+    def put_work_queue(self, queue: WorkQueue) -> bool:
+        """Remembers a work queue, in place of the one with its id; False, and nothing changed, where another has its name."""
+        ...
+
+    def delete_work_queue(self, queue_id: str) -> bool:
+        """Forgets a work queue and what is assigned to it; False where there is none."""
+        ...
+
+    def assign(self, run_id: str, queue_ids: Iterable[str]) -> None:
+        """Says which queues a flow run is in, in place of what was said before; queues that are not known are left out."""
+        ...
+
+    def keep_agent(self, agent: Agent, *, seconds: float) -> None:
+        """Remembers that an agent is there, for so many seconds, in place of what was known of it."""
+        ...
+
+    def drop_agent(self, agent_id: str) -> bool:
+        """Forgets an agent; False where there is none."""
+        ...
+
     def append_event(self, event: Event) -> Event:
         """Adds an event; the answer has its sequence."""
         ...
@@ -144,6 +207,10 @@ class OpenRunStore(Protocol):
 
     def writing(self) -> AbstractContextManager[Writing]:
         """One transaction; transactions come one after the other, also across processes. Raises StoreBusy after waiting long."""
+        ...
+
+    def version(self) -> int:
+        """A number that is another one after each transaction that wrote, of any process. Asking costs microseconds, and waits for nobody."""
         ...
 
 

@@ -24,3 +24,13 @@ def headrace_serializers() -> Iterator[Provider[Any]]:
 @hookimpl
 def headrace_task_runners() -> Iterator[Provider[Any]]:
     yield Provider("sequential", "headrace.reference.task_runner:SequentialTaskRunner", "One call after the other, in the calling thread")
+
+
+@hookimpl
+def headrace_flow_runners() -> Iterator[Provider[Any]]:
+    yield Provider("universal", "headrace.reference.flow_runner:UniversalFlowRunner", "Whatever flow runner the agent prefers")
+
+
+@hookimpl
+def headrace_queue_matchers() -> Iterator[Provider[Any]]:
+    yield Provider("flows", "headrace.reference.queue_matcher:FlowsMatcher", "Runs of one of these flows")

@@ -10,17 +10,21 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import islice
 from typing import Any, ClassVar, TypeVar
 
 import attrs
 
 from headrace.clock import Clock, SystemClock
+from headrace.model.agents import Agent
+from headrace.model.deployments import Deployment
 from headrace.model.events import Event
-from headrace.model.filters import FlowRunFilter, LogFilter, Page, TaskRunFilter
+from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
 from headrace.model.journals import RunState
 from headrace.model.leases import Lease
 from headrace.model.limits import ConcurrencyLimit
 from headrace.model.logs import LogLine
+from headrace.model.queues import WorkQueue
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.states import MISSING, State
 from headrace.ports.run_store import OpenRunStore, Reading, Writing
@@ -29,7 +33,7 @@ from headrace.rules.verdicts import Verdict
 K = TypeVar("K")
 V = TypeVar("V")
 Run = TypeVar("Run", FlowRun, TaskRun)
-Row = TypeVar("Row", FlowRun, TaskRun, LogLine)
+Row = TypeVar("Row", FlowRun, TaskRun, LogLine, Deployment, WorkQueue)
 
 _ENDED = float("-inf")
 
@@ -45,7 +49,8 @@ class _Grant:
 
 @attrs.frozen
 class _Tables:
-    """All that is remembered. Histories are by run and revision; what is kept under a cache key is oldest first; slots are by task run."""
+    """All that is remembered. Histories are by run and revision; what is kept under a cache key is oldest first; slots are by task run;
+    assignments are the queues of each flow run; an agent is kept until a reading of the monotonic clock."""
 
     flow_runs: dict[str, FlowRun] = attrs.field(factory=dict)
     task_runs: dict[str, TaskRun] = attrs.field(factory=dict)
@@ -57,6 +62,10 @@ class _Tables:
     limits: dict[str, int] = attrs.field(factory=dict)
     slots: dict[str, tuple[frozenset[str], str, int]] = attrs.field(factory=dict)
     events: dict[int, Event] = attrs.field(factory=dict)
+    deployments: dict[str, Deployment] = attrs.field(factory=dict)
+    work_queues: dict[str, WorkQueue] = attrs.field(factory=dict)
+    assignments: dict[str, frozenset[str]] = attrs.field(factory=dict)
+    agents: dict[str, tuple[Agent, float]] = attrs.field(factory=dict)
 
 
 class _Look:
@@ -103,8 +112,52 @@ class _Look:
         wanted = sorted(known if tags is None else known.keys() & set(tags))
         return [ConcurrencyLimit(tag=tag, limit=known[tag], holders=self._holders(tag)) for tag in wanted]
 
-    def events(self, after: int, limit: int) -> list[Event]:
-        return [self._tables.events[sequence] for sequence in range(max(after, 0) + 1, len(self._tables.events) + 1)[: max(limit, 0)]]
+    def events(self, wanted: EventFilter, limit: int) -> list[Event]:
+        newer = (self._tables.events[sequence] for sequence in range(max(wanted.after, 0) + 1, len(self._tables.events) + 1))
+        fitting = (each for each in newer if _is_one_of(each.kind, wanted.kinds) and _is_one_of(each.subject, wanted.subjects))
+        return list(islice(fitting, max(limit, 0)))
+
+    def last_event(self) -> int:
+        return len(self._tables.events)
+
+    def deployment(self, deployment_id: str) -> Deployment | None:
+        return self._tables.deployments.get(deployment_id)
+
+    def deployments(self, wanted: DeploymentFilter, page: Page) -> list[Deployment]:
+        return _page((each for each in self._tables.deployments.values() if _is_wanted_deployment(each, wanted)), page)
+
+    def work_queue(self, queue_id: str) -> WorkQueue | None:
+        return self._tables.work_queues.get(queue_id)
+
+    def work_queues(self, wanted: WorkQueueFilter, page: Page) -> list[WorkQueue]:
+        return _page((each for each in self._tables.work_queues.values() if _is_wanted_queue(each, wanted)), page)
+
+    def due(self, queue_id: str, until: datetime, limit: int) -> list[FlowRun]:
+        found = [
+            (run.state.scheduled_time, run.id, run)
+            for run in self._assigned(queue_id)
+            if run.state.is_scheduled() and not self._is_held(run)
+        ]
+        in_time = sorted((due, run_id, run) for due, run_id, run in found if due is not None and due <= until)
+        return [run for _, _, run in in_time[: max(limit, 0)]]
+
+    def in_use(self, queue_id: str) -> int:
+        return sum(self._is_held(run) for run in self._assigned(queue_id))
+
+    def held_by(self, holder: str) -> list[FlowRun]:
+        held = sorted(run_id for run_id, grant in self._tables.leases.items() if grant.holder == holder)
+        return [self._tables.flow_runs[run_id] for run_id in held]
+
+    def agents(self) -> list[Agent]:
+        kept = sorted(self._tables.agents.items())
+        return [attrs.evolve(agent, live=self._clock.monotonic() < until) for _, (agent, until) in kept]
+
+    def _assigned(self, queue_id: str) -> Iterator[FlowRun]:
+        return (self._tables.flow_runs[run_id] for run_id, queues in self._tables.assignments.items() if queue_id in queues)
+
+    def _is_held(self, run: FlowRun) -> bool:
+        grant = self._tables.leases.get(run.id)
+        return grant is not None and self._is_live(grant)
 
     def _holders(self, tag: str) -> tuple[str, ...]:
         slots = self._tables.slots.items()
@@ -149,6 +202,7 @@ class _Change(_Look):
             self._drop(self._tables.logs, line)
         for move_id in [move_id for move_id, (run, _) in self._tables.verdicts.items() if run == run_id]:
             self._drop(self._tables.verdicts, move_id)
+        self._drop(self._tables.assignments, run_id)
         self._drop(self._tables.leases, run_id)
         self._drop(self._tables.states, run_id)
         self._drop(self._tables.flow_runs, run_id)
@@ -212,6 +266,44 @@ class _Change(_Look):
         self._drop(self._tables.limits, tag)
         return known
 
+    def put_deployment(self, deployment: Deployment) -> bool:
+        names = (deployment.flow_name, deployment.name)
+        if any(names == (each.flow_name, each.name) and each.id != deployment.id for each in self._tables.deployments.values()):
+            return False
+        self._put(self._tables.deployments, deployment.id, copy.deepcopy(deployment))
+        return True
+
+    def delete_deployment(self, deployment_id: str) -> bool:
+        known = deployment_id in self._tables.deployments
+        self._drop(self._tables.deployments, deployment_id)
+        return known
+
+    def put_work_queue(self, queue: WorkQueue) -> bool:
+        if any(queue.name == each.name and each.id != queue.id for each in self._tables.work_queues.values()):
+            return False
+        self._put(self._tables.work_queues, queue.id, copy.deepcopy(queue))
+        return True
+
+    def delete_work_queue(self, queue_id: str) -> bool:
+        known = queue_id in self._tables.work_queues
+        for run_id, queues in tuple(self._tables.assignments.items()):
+            if queue_id in queues:
+                self._put(self._tables.assignments, run_id, queues - {queue_id})
+        self._drop(self._tables.work_queues, queue_id)
+        return known
+
+    def assign(self, run_id: str, queue_ids: Iterable[str]) -> None:
+        if run_id in self._tables.flow_runs:
+            self._put(self._tables.assignments, run_id, frozenset(queue_ids) & self._tables.work_queues.keys())
+
+    def keep_agent(self, agent: Agent, *, seconds: float) -> None:
+        self._put(self._tables.agents, agent.id, (agent, self._clock.monotonic() + seconds))
+
+    def drop_agent(self, agent_id: str) -> bool:
+        known = agent_id in self._tables.agents
+        self._drop(self._tables.agents, agent_id)
+        return known
+
     def append_event(self, event: Event) -> Event:
         stored = attrs.evolve(event, sequence=len(self._tables.events) + 1, details=copy.deepcopy(event.details))
         self._put(self._tables.events, stored.sequence, stored)
@@ -268,6 +360,7 @@ class _Memory:
         self._clock = clock
         self._tables = _Tables()
         self._lock = threading.Lock()
+        self._version = 0
 
     @contextmanager
     def reading(self) -> Iterator[Reading]:
@@ -283,6 +376,10 @@ class _Memory:
             except BaseException:
                 change.take_back()
                 raise
+            self._version += 1
+
+    def version(self) -> int:
+        return self._version
 
 
 @attrs.frozen(kw_only=True)
@@ -313,6 +410,7 @@ def _is_wanted_flow_run(run: FlowRun, wanted: FlowRunFilter) -> bool:
     return (
         _is_one_of(run.flow_name, wanted.flow_names)
         and _is_one_of(run.deployment_id, wanted.deployment_ids)
+        and _is_one_of(run.root_id, wanted.root_ids)
         and (not wanted.root_only or run.root_id == run.id)
         and (wanted.created_after is None or run.created >= wanted.created_after)
         and (wanted.created_before is None or run.created <= wanted.created_before)
@@ -333,6 +431,20 @@ def _is_wanted_run(run: FlowRun | TaskRun, wanted: FlowRunFilter | TaskRunFilter
         and _is_one_of(run.state.name, wanted.state_names)
         and set(wanted.tags) <= set(run.tags)
     )
+
+
+def _is_wanted_deployment(deployment: Deployment, wanted: DeploymentFilter) -> bool:
+    return (
+        _is_one_of(deployment.id, wanted.ids)
+        and deployment.id.startswith(wanted.id_prefix or "")
+        and _is_one_of(deployment.name, wanted.names)
+        and _is_one_of(deployment.flow_name, wanted.flow_names)
+        and set(wanted.tags) <= set(deployment.tags)
+    )
+
+
+def _is_wanted_queue(queue: WorkQueue, wanted: WorkQueueFilter) -> bool:
+    return _is_one_of(queue.id, wanted.ids) and queue.id.startswith(wanted.id_prefix or "") and _is_one_of(queue.name, wanted.names)
 
 
 def _is_wanted_line(line: LogLine, wanted: LogFilter) -> bool:

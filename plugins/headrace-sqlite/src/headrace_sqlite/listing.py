@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from headrace.model.filters import FlowRunFilter, LogFilter, Page, TaskRunFilter
+from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
 from headrace_sqlite.columns import moment_text
 
 Question = tuple[str, dict[str, Any]]
@@ -22,14 +22,17 @@ LOG_COLUMNS = "t.id, t.flow_run_id, t.task_run_id, t.timestamp, t.level, t.logge
 
 @attrs.frozen
 class _Clause:
-    """One field of a filter that is in use. With `source` it can drive: where its rows come from, narrowed by `lookup` for each of `values`."""
+    """One field of a filter that is in use. With `source` it can drive: where its rows come from, narrowed by `lookup` for each of `values`.
+
+    `key` is what the rows of a value are in order of, where that is not the key of the list itself.
+    """
 
     test: str
     parameters: dict[str, Any]
     source: str = ""
     lookup: str = ""
     values: Sequence[str | None] = (None,)
-    key: str = "s.id"
+    key: str = ""
 
 
 def flow_runs(wanted: FlowRunFilter, page: Page) -> Question:
@@ -45,6 +48,22 @@ def task_runs(wanted: TaskRunFilter, page: Page) -> Question:
 def logs(wanted: LogFilter, page: Page) -> Question:
     """The log lines of a page, as columns."""
     return _question("logs", LOG_COLUMNS, page, _log_clauses(wanted))
+
+
+def deployments(wanted: DeploymentFilter, page: Page) -> Question:
+    """The deployments of a page, as JSON texts."""
+    return _question("deployments", "t.value", page, _deployment_clauses(wanted))
+
+
+def work_queues(wanted: WorkQueueFilter, page: Page) -> Question:
+    """The work queues of a page, as JSON texts."""
+    return _question("work_queues", "t.value", page, _work_queue_clauses(wanted))
+
+
+def events(wanted: EventFilter, limit: int) -> Question:
+    """The first events that fit: their sequences and JSON texts."""
+    page = Page(limit=limit, newest_first=False)
+    return _question("events", "t.sequence, t.value", page, _event_clauses(wanted), key="sequence")
 
 
 # The clauses of each filter, those that drive first in the order in which they would
@@ -84,6 +103,30 @@ def _log_clauses(wanted: LogFilter) -> Iterator[_Clause]:
         yield _Clause("instr(s.message, :text) > 0", {"text": wanted.text})
 
 
+def _deployment_clauses(wanted: DeploymentFilter) -> Iterator[_Clause]:
+    yield from _one_of("deployments", "id", wanted.ids)
+    yield from _starting_with("deployments", wanted.id_prefix)
+    yield from _one_of("deployments", "name", wanted.names)
+    yield from _one_of("deployments", "flow_name", wanted.flow_names)
+    for number, tag in enumerate(sorted(set(wanted.tags))):
+        yield _Clause(f":tag{number} IN (SELECT value FROM json_each(s.tags))", {f"tag{number}": tag})
+
+
+def _work_queue_clauses(wanted: WorkQueueFilter) -> Iterator[_Clause]:
+    yield from _one_of("work_queues", "id", wanted.ids)
+    yield from _starting_with("work_queues", wanted.id_prefix)
+    yield from _one_of("work_queues", "name", wanted.names)
+
+
+def _event_clauses(wanted: EventFilter) -> Iterator[_Clause]:
+    """Subjects drive, since whoever waits for news of one comes back to where it began; else it is read from there on."""
+    yield from _one_of("events", "subject", wanted.subjects)
+    beyond = "s.sequence > :beyond"
+    yield _Clause(beyond, {"beyond": wanted.after}, source="events AS s NOT INDEXED", lookup=beyond)
+    if wanted.kinds:
+        yield _Clause("s.kind IN (SELECT value FROM json_each(:kinds))", {"kinds": json.dumps(wanted.kinds)})
+
+
 def _one_of(table: str, column: str, values: Sequence[str]) -> Iterator[_Clause]:
     if values:
         each = sorted({str(value) for value in values})
@@ -121,13 +164,14 @@ def _by_id(table: str) -> str:
     return _indexed(table, f"sqlite_autoindex_{table}_1")
 
 
-def _question(table: str, columns: str, page: Page, clauses: Iterator[_Clause]) -> Question:
+def _question(table: str, columns: str, page: Page, clauses: Iterator[_Clause], *, key: str = "id") -> Question:
     """The whole statement: for each value of the driving clause the rows of a page, and of those together the page."""
     used = list(clauses)
     drivers = [clause for clause in used if clause.source]
     driver = drivers[0] if drivers else _Clause("", {}, source=_by_id(table))
+    driver_key = driver.key or f"s.{key}"
     before, order = ("<", "DESC") if page.newest_first else (">", "ASC")
-    tests = [driver.lookup, f"{driver.key} {before} :after" if page.after is not None else ""]
+    tests = [driver.lookup, f"{driver_key} {before} :after" if page.after is not None else ""]
     tests += [clause.test for clause in used if clause is not driver]
     parameters: dict[str, Any] = {"values": json.dumps(driver.values), "limit": max(page.limit, 0), "after": page.after}
     for clause in used:
@@ -135,6 +179,6 @@ def _question(table: str, columns: str, page: Page, clauses: Iterator[_Clause]) 
     return (
         f"SELECT {columns} FROM json_each(:values) AS wanted CROSS JOIN {table} AS t"
         f" WHERE t.rowid IN (SELECT s.rowid FROM {driver.source}"
-        f" WHERE {' AND '.join(test for test in tests if test) or 'true'} ORDER BY {driver.key} {order} LIMIT :limit)"
-        f" ORDER BY t.id {order} LIMIT :limit"
+        f" WHERE {' AND '.join(test for test in tests if test) or 'true'} ORDER BY {driver_key} {order} LIMIT :limit)"
+        f" ORDER BY t.{key} {order} LIMIT :limit"
     ), parameters

@@ -17,7 +17,7 @@ from headrace.errors import StoreTooNew
 from headrace_sqlite.queries import queries
 from headrace_sqlite.troubles import Troubles, is_locked
 
-VERSION = 1
+VERSION = 2
 """The schema that this release knows: the number of its migrations."""
 
 OURS = 0x68647263
@@ -49,6 +49,11 @@ def opened_to_write(path: Path, troubles: Troubles) -> sqlite3.Connection:
 def opened_to_read(path: Path, troubles: Troubles) -> sqlite3.Connection:
     """A connection to a store that is in use; the rare lock that stops a reader is waited for by SQLite."""
     return _connected(path, timeout=troubles.busy_seconds)
+
+
+def opened_to_watch(path: Path) -> sqlite3.Connection:
+    """A connection to a store that is in use, for questions that wait for nobody."""
+    return _connected(path, timeout=0)
 
 
 def patiently(attempt: Callable[[], object], seconds: float) -> None:

@@ -43,19 +43,50 @@ FROM limits LEFT JOIN slots ON slots.tag = limits.tag AND EXISTS (
 WHERE :tags IS NULL OR limits.tag IN (SELECT value FROM json_each(:tags))
 ORDER BY limits.tag, slots.task_run_id;
 
--- name: events: Events after a sequence, oldest first.
-SELECT sequence, value FROM events WHERE sequence > :after ORDER BY sequence LIMIT :limit;
+-- name: version: A number that is another one when another connection has written.
+PRAGMA data_version;
+
+-- name: last_event: The greatest sequence; 0 before the first event.
+SELECT coalesce(max(sequence), 0) FROM events;
+
+-- name: deployment: One deployment.
+SELECT value FROM deployments WHERE id = :deployment_id;
+
+-- name: work_queue: One work queue.
+SELECT value FROM work_queues WHERE id = :queue_id;
+
+-- name: due: Runs of a queue that are due, earliest first, without those that somebody owns; read in order, until there are enough.
+SELECT flow_runs.value
+FROM assignments INDEXED BY assignments_by_due CROSS JOIN flow_runs ON flow_runs.id = assignments.run_id
+WHERE assignments.queue_id = :queue_id AND assignments.due <= :until AND NOT EXISTS (
+    SELECT 1 FROM leases WHERE run_id = assignments.root_id AND boot = :boot AND renewed <= :now AND :now < expires
+)
+ORDER BY assignments.due, assignments.run_id LIMIT :limit;
+
+-- name: in_use: How many runs of a queue somebody owns; looked for among the live leases, which are fewer than the runs of a queue.
+SELECT count(*)
+FROM leases INDEXED BY leases_that_last
+CROSS JOIN assignments INDEXED BY assignments_by_root_id ON assignments.root_id = leases.run_id AND assignments.queue_id = :queue_id
+WHERE leases.boot = :boot AND leases.expires > :now AND leases.renewed <= :now AND leases.expires > leases.renewed;
+
+-- name: held_by: Root runs that a holder has or had.
+SELECT flow_runs.value
+FROM leases INDEXED BY leases_by_holder CROSS JOIN flow_runs ON flow_runs.id = leases.run_id
+WHERE leases.holder = :holder ORDER BY leases.run_id;
+
+-- name: agents: All agents, each with whether its time is not over.
+SELECT value, boot = :boot AND renewed <= :now AND :now < expires FROM agents ORDER BY id;
 
 -- name: add_flow_run: A new flow run; one that is known stays as it is.
 INSERT INTO flow_runs
-    (id, name, flow_name, deployment_id, state_type, state_name, tags, created, root_id, parent_task_run_id, revision, value)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    (id, name, flow_name, deployment_id, state_type, state_name, tags, created, root_id, parent_task_run_id, revision, due, value)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING;
 
 -- name: update_flow_run: A flow run in its next shape, if nobody changed it meanwhile.
 UPDATE flow_runs SET
     name = ?, flow_name = ?, deployment_id = ?, state_type = ?, state_name = ?, tags = ?, created = ?, root_id = ?,
-    parent_task_run_id = ?, revision = ?, value = ?
+    parent_task_run_id = ?, revision = ?, due = ?, value = ?
 WHERE id = ? AND revision = ?;
 
 -- name: add_flow_run_state: A state that a flow run enters.
@@ -66,7 +97,7 @@ DELETE FROM flow_runs WHERE id IN (
     WITH RECURSIVE doomed (id) AS (
         SELECT id FROM flow_runs WHERE id = :run_id
         UNION
-        SELECT flow_runs.id FROM doomed JOIN flow_runs ON flow_runs.root_id = doomed.id
+        SELECT flow_runs.id FROM doomed JOIN flow_runs ON flow_runs.root_id = doomed.id AND flow_runs.root_id <> flow_runs.id
         UNION
         SELECT flow_runs.id FROM doomed
             JOIN task_runs ON task_runs.flow_run_id = doomed.id
@@ -129,4 +160,39 @@ INSERT INTO limits (tag, most) VALUES (:tag, :most) ON CONFLICT (tag) DO UPDATE 
 DELETE FROM limits WHERE tag = :tag;
 
 -- name: append_event: An event; its sequence is the next after the greatest.
-INSERT INTO events (value) VALUES (:value);
+INSERT INTO events (kind, subject, value) VALUES (:kind, :subject, :value);
+
+-- name: put_deployment: A deployment, in place of what was under its id.
+INSERT INTO deployments (id, name, flow_name, tags, value)
+VALUES (:id, :name, :flow_name, :tags, :value)
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, flow_name = excluded.flow_name, tags = excluded.tags, value = excluded.value;
+
+-- name: delete_deployment: No such deployment any more.
+DELETE FROM deployments WHERE id = :deployment_id;
+
+-- name: put_work_queue: A work queue, in place of what was under its id.
+INSERT INTO work_queues (id, name, value)
+VALUES (:id, :name, :value)
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, value = excluded.value;
+
+-- name: delete_work_queue: No such work queue any more; what is assigned to it goes by foreign key.
+DELETE FROM work_queues WHERE id = :queue_id;
+
+-- name: unassign: A run that is in no queue.
+DELETE FROM assignments WHERE run_id = :run_id;
+
+-- name: assignable: What an assignment has of its run.
+SELECT root_id, due FROM flow_runs WHERE id = :run_id;
+
+-- name: assign: A run that is in a queue.
+INSERT INTO assignments (run_id, queue_id, root_id, due)
+VALUES (?, ?, ?, ?)
+ON CONFLICT (run_id, queue_id) DO NOTHING;
+
+-- name: keep_agent: An agent that is there for a while.
+INSERT INTO agents (id, boot, renewed, expires, value)
+VALUES (:id, :boot, :now, :now + :seconds, :value)
+ON CONFLICT (id) DO UPDATE SET boot = excluded.boot, renewed = excluded.renewed, expires = excluded.expires, value = excluded.value;
+
+-- name: drop_agent: No such agent any more.
+DELETE FROM agents WHERE id = :agent_id;

@@ -9,11 +9,14 @@ from typing import Any
 
 import attrs
 
+from headrace.model.agents import Agent
+from headrace.model.deployments import Deployment
 from headrace.model.events import Event
-from headrace.model.filters import FlowRunFilter, LogFilter, Page, TaskRunFilter
+from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
 from headrace.model.leases import Lease
 from headrace.model.limits import ConcurrencyLimit
 from headrace.model.logs import LogLine
+from headrace.model.queues import WorkQueue
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.states import State
 from headrace.rules.verdicts import Verdict
@@ -53,7 +56,7 @@ class SqliteReading:
         return [_log_line(*row) for row in self._connection.execute(*listing.logs(wanted, page))]
 
     def lease(self, run_id: str) -> Lease | None:
-        row = self._row("lease", run_id=run_id, boot=self._clock.boot, now=self._clock.seconds())
+        row = self._row("lease", run_id=run_id, **self._moment())
         return row and Lease(run_id=run_id, epoch=row[0], holder=row[1], live=bool(row[2]))
 
     def verdict(self, move_id: str) -> Verdict | None:
@@ -66,15 +69,51 @@ class SqliteReading:
 
     def limits(self, tags: Iterable[str] | None = None) -> list[ConcurrencyLimit]:
         wanted = None if tags is None else json.dumps(list(tags))
-        rows = self._execute("limits", tags=wanted, boot=self._clock.boot, now=self._clock.seconds())
+        rows = self._execute("limits", tags=wanted, **self._moment())
         return [
             ConcurrencyLimit(tag=tag, limit=most, holders=tuple(holder for _, _, holder in held if holder is not None))
             for (tag, most), held in groupby(rows, key=lambda row: row[:2])
         ]
 
-    def events(self, after: int, limit: int) -> list[Event]:
-        rows = self._execute("events", after=after, limit=max(limit, 0))
+    def events(self, wanted: EventFilter, limit: int) -> list[Event]:
+        rows = self._connection.execute(*listing.events(wanted, limit))
         return [attrs.evolve(from_text(Event, text), sequence=sequence) for sequence, text in rows]
+
+    def last_event(self) -> int:
+        sequence: int = self._row("last_event")[0]
+        return sequence
+
+    def deployment(self, deployment_id: str) -> Deployment | None:
+        row = self._row("deployment", deployment_id=deployment_id)
+        return row and from_text(Deployment, row[0])
+
+    def deployments(self, wanted: DeploymentFilter, page: Page) -> list[Deployment]:
+        return [from_text(Deployment, text) for (text,) in self._connection.execute(*listing.deployments(wanted, page))]
+
+    def work_queue(self, queue_id: str) -> WorkQueue | None:
+        row = self._row("work_queue", queue_id=queue_id)
+        return row and from_text(WorkQueue, row[0])
+
+    def work_queues(self, wanted: WorkQueueFilter, page: Page) -> list[WorkQueue]:
+        return [from_text(WorkQueue, text) for (text,) in self._connection.execute(*listing.work_queues(wanted, page))]
+
+    def due(self, queue_id: str, until: datetime, limit: int) -> list[FlowRun]:
+        rows = self._execute("due", queue_id=queue_id, until=moment_text(until), limit=max(limit, 0), **self._moment())
+        return [from_text(FlowRun, text) for (text,) in rows]
+
+    def in_use(self, queue_id: str) -> int:
+        count: int = self._row("in_use", queue_id=queue_id, **self._moment())[0]
+        return count
+
+    def held_by(self, holder: str) -> list[FlowRun]:
+        return [from_text(FlowRun, text) for (text,) in self._execute("held_by", holder=storable(holder))]
+
+    def agents(self) -> list[Agent]:
+        return [attrs.evolve(from_text(Agent, text), live=bool(live)) for text, live in self._execute("agents", **self._moment())]
+
+    def _moment(self) -> dict[str, Any]:
+        """Now, as leases are judged by it."""
+        return {"boot": self._clock.boot, "now": self._clock.seconds()}
 
     def _execute(self, name: str, **parameters: Any) -> sqlite3.Cursor:
         return self._connection.execute(self._queries[name], parameters)

@@ -18,10 +18,11 @@ import attrs
 
 from headrace.ports.run_store import OpenRunStore, Reading, Writing
 from headrace_sqlite.lease_clock import LeaseClock
-from headrace_sqlite.opening import opened_to_read, opened_to_write, patiently
+from headrace_sqlite.opening import opened_to_read, opened_to_watch, opened_to_write, patiently
 from headrace_sqlite.queries import queries
 from headrace_sqlite.reading import SqliteReading
 from headrace_sqlite.troubles import Troubles
+from headrace_sqlite.watch import Watch
 from headrace_sqlite.writing import SqliteWriting
 
 _IDLE_READERS = 4
@@ -39,6 +40,7 @@ class _Sqlite:
         self._writer = opened_to_write(path, self._troubles)
         self._writer_lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
+        self._watch = Watch(self._watcher)
         self._is_open = True
 
     @contextmanager
@@ -65,6 +67,11 @@ class _Sqlite:
         finally:
             self._writer_lock.release()
 
+    def version(self) -> int:
+        self._check()
+        with self._troubles.told():
+            return self._watch.version()
+
     def _transaction(self) -> Iterator[Writing]:
         connection = self._writer
         try:
@@ -83,6 +90,7 @@ class _Sqlite:
         with self._writer_lock:
             self._is_open = False
             self._writer.close()
+        self._watch.close()
         while self._idle:
             self._idle.pop().close()
 
@@ -97,6 +105,10 @@ class _Sqlite:
             return self._idle.pop()
         except IndexError:
             return opened_to_read(self._path, self._troubles)
+
+    def _watcher(self) -> sqlite3.Connection:
+        self._check()
+        return opened_to_watch(self._path)
 
     def _put_back(self, connection: sqlite3.Connection) -> None:
         if connection.in_transaction:

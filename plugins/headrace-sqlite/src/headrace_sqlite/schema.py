@@ -4,15 +4,20 @@ A row has its whole value as JSON text in `value`, and beside it, in columns, wh
 reads it. Only log lines, of which there are most, are columns throughout. Both are written by the same statement, so they cannot disagree.
 
 Tags lie in a table of their own, since an index over a list finds whole lists only. Triggers fill it from the column `tags`, so that writing a run
-stays one statement and changed tags leave nothing behind.
+stays one statement and changed tags leave nothing behind. A trigger also brings the moment a run is due to the queues it is assigned to.
+
+A migration that was released stays as it is, since there are files that it made; what they lack comes with the next one.
 """
 
+import json
 import sqlite3
 from collections.abc import Iterable, Mapping
 
 from sqlite_utils import Database
 from sqlite_utils.db import ForeignKey, Table
 from sqlite_utils.migrations import Migrations
+
+from headrace_sqlite.columns import storable
 
 MIGRATIONS = Migrations("headrace")
 
@@ -118,6 +123,59 @@ def runs(database: Database) -> None:
     _create(database, "events", {"sequence": int, "value": str}, key="sequence")
 
 
+@MIGRATIONS()
+def deployments(database: Database) -> None:
+    """Deployments, work queues with the runs that are in them, agents, and what events are narrowed by."""
+    deployments = _create(database, "deployments", {"id": str, "name": str, "flow_name": str, "tags": str, "value": str})
+    _index(deployments, "name", "flow_name")
+    deployments.create_index(["flow_name", "name"], "deployments_by_full_name", unique=True)
+    work_queues = _create(database, "work_queues", {"id": str, "name": str, "value": str})
+    work_queues.create_index(["name"], "work_queues_by_name", unique=True)
+    flow_runs = database.table("flow_runs")
+    flow_runs.convert("value", _due, output="due", output_type=str, where="state_type = 'SCHEDULED'")
+    # The root is here too, since a root that is under way may have thousands of subflows, none of them in a queue.
+    assignments = _create(
+        database,
+        "assignments",
+        {"run_id": str, "queue_id": str, "root_id": str, "due": str},
+        key=("run_id", "queue_id"),
+        may_be_null={"due"},
+        belongs={"run_id": "flow_runs", "queue_id": "work_queues"},
+    )
+    assignments.create_index(["queue_id", "due", "run_id"], "assignments_by_due")
+    assignments.create_index(["root_id", "queue_id"], "assignments_by_root_id")
+    database.execute(
+        "CREATE TRIGGER assignments_changed AFTER UPDATE OF due ON flow_runs WHEN new.due IS NOT old.due"
+        " BEGIN UPDATE assignments SET due = new.due WHERE run_id = new.id; END"
+    )
+    leases = database.table("leases")
+    leases.create_index(["holder", "run_id"], "leases_by_holder")
+    # Only those that may be live: of all runs that ever were, few are under way.
+    database.execute("CREATE INDEX leases_that_last ON leases (boot, expires, renewed, run_id) WHERE expires > renewed")
+    _create(database, "agents", {"id": str, "boot": str, "renewed": float, "expires": float, "value": str})
+    events = database.table("events")
+    events.convert("value", _kind, output="kind", output_type=str)
+    events.convert("value", _subject, output="subject", output_type=str)
+    events.create_index(["subject"], "events_by_subject")
+    # An ordinary run has no deployment, no parent and no root but itself; in these indexes it had a place for nothing.
+    _narrow(database, "flow_runs_by_deployment_id", "flow_runs (deployment_id, id) WHERE deployment_id IS NOT NULL")
+    _narrow(database, "flow_runs_by_parent_task_run_id", "flow_runs (parent_task_run_id) WHERE parent_task_run_id IS NOT NULL")
+    _narrow(database, "flow_runs_by_root_id", "flow_runs (root_id) WHERE root_id <> id")
+
+
+def _due(value: str) -> str | None:
+    due: str | None = json.loads(value)["state"].get("scheduled_time")
+    return due
+
+
+def _kind(value: str) -> str:
+    return storable(json.loads(value)["kind"])
+
+
+def _subject(value: str) -> str:
+    return storable(json.loads(value)["subject"])
+
+
 def _create(
     database: Database,
     name: str,
@@ -127,7 +185,7 @@ def _create(
     may_be_null: Iterable[str] = (),
     belongs: Mapping[str, str] | None = None,
 ) -> Table:
-    """A strict table; `belongs` says in which column is the run that it is deleted with."""
+    """A strict table; `belongs` says in which columns is what a row is deleted with."""
     keys = [
         ForeignKey(table=name, column=column, other_table=owner, other_column="id", on_delete="CASCADE")
         for column, owner in (belongs or {}).items()
@@ -140,6 +198,12 @@ def _index(table: Table, *columns: str) -> None:
     """An index for every column that lists are narrowed by; with the id after it, a page is read in order and without sorting."""
     for column in columns:
         table.create_index([column, "id"], f"{table.name}_by_{column}")
+
+
+def _narrow(database: Database, index: str, to: str) -> None:
+    """Makes an index anew, over some rows of its table."""
+    database.execute(f"DROP INDEX {index}")
+    database.execute(f"CREATE INDEX {index} ON {to}")
 
 
 def _create_tags(database: Database, name: str, owner: str) -> None:

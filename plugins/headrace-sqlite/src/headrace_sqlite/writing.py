@@ -7,11 +7,14 @@ from typing import Any
 
 import attrs
 
+from headrace.model.agents import Agent
+from headrace.model.deployments import Deployment
 from headrace.model.events import Event
 from headrace.model.journals import RunState
 from headrace.model.logs import LogLine
+from headrace.model.queues import WorkQueue
 from headrace.model.runs import FlowRun, TaskRun
-from headrace.model.states import State
+from headrace.model.states import State, StateType
 from headrace.model.tags import Tags
 from headrace.rules.verdicts import Verdict
 from headrace.wire.plain import to_text
@@ -71,8 +74,33 @@ class SqliteWriting(SqliteReading):
     def delete_limit(self, tag: str) -> bool:
         return self._change("delete_limit", {"tag": tag})
 
+    def put_deployment(self, deployment: Deployment) -> bool:
+        return self._change("put_deployment", _deployment_row(deployment))
+
+    def delete_deployment(self, deployment_id: str) -> bool:
+        return self._change("delete_deployment", {"deployment_id": deployment_id})
+
+    def put_work_queue(self, queue: WorkQueue) -> bool:
+        return self._change("put_work_queue", {"id": queue.id, "name": storable(queue.name), "value": _json(queue)})
+
+    def delete_work_queue(self, queue_id: str) -> bool:
+        return self._change("delete_work_queue", {"queue_id": queue_id})
+
+    def assign(self, run_id: str, queue_ids: Iterable[str]) -> None:
+        self._change("unassign", {"run_id": run_id})
+        of_run = self._row("assignable", run_id=run_id)
+        if of_run is not None:
+            self._change_all("assign", ((run_id, queue_id, *of_run) for queue_id in queue_ids))
+
+    def keep_agent(self, agent: Agent, *, seconds: float) -> None:
+        self._change("keep_agent", {"id": agent.id, "seconds": seconds, "value": _json(agent), **self._moment()})
+
+    def drop_agent(self, agent_id: str) -> bool:
+        return self._change("drop_agent", {"agent_id": agent_id})
+
     def append_event(self, event: Event) -> Event:
-        stored = self._execute("append_event", value=_json(attrs.evolve(event, sequence=0)))
+        value = _json(attrs.evolve(event, sequence=0))
+        stored = self._execute("append_event", kind=storable(event.kind), subject=storable(event.subject), value=value)
         assert stored.lastrowid is not None, "an insert has a row"
         return attrs.evolve(event, sequence=stored.lastrowid)
 
@@ -82,31 +110,32 @@ class SqliteWriting(SqliteReading):
         return True
 
     def _lease_row(self, run_id: str, epoch: int, seconds: float) -> dict[str, Any]:
-        return {"run_id": run_id, "epoch": epoch, "boot": self._clock.boot, "now": self._clock.seconds(), "seconds": seconds}
+        return {"run_id": run_id, "epoch": epoch, "seconds": seconds, **self._moment()}
 
     def _change(self, name: str, row: Row | dict[str, Any]) -> bool:
-        """Whether it changed anything; what belongs to a run that is not known does not."""
+        """Whether it changed anything; what belongs to a run that is not known does not, nor does what has the name of another."""
         try:
             return self._connection.execute(self._queries[name], row).rowcount > 0
         except sqlite3.IntegrityError as error:
-            if not _is_of_unknown_run(error):
+            if not _is_refused(error):
                 raise
             return False
 
     def _change_all(self, name: str, rows: Iterable[Row]) -> None:
-        """All rows by one call; only if one of them belongs to a run that is not known, each by itself. What is written already stays the same."""
+        """All rows by one call; only if one of them belongs to what is not known, each by itself. What is written already stays the same."""
         each = list(rows)
         try:
             self._connection.executemany(self._queries[name], each)
         except sqlite3.IntegrityError as error:
-            if not _is_of_unknown_run(error):
+            if not _is_refused(error):
                 raise
             for row in each:
                 self._change(name, row)
 
 
-def _is_of_unknown_run(error: sqlite3.IntegrityError) -> bool:
-    return error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY
+def _is_refused(error: sqlite3.IntegrityError) -> bool:
+    """Whether a row belongs to what is not known, or has the name of another; SQLite has taken back the whole statement."""
+    return error.sqlite_errorcode in {sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE}
 
 
 def _flow_run_row(run: FlowRun) -> Row:
@@ -122,8 +151,16 @@ def _flow_run_row(run: FlowRun) -> Row:
         run.root_id,
         run.parent_task_run_id,
         run.revision,
+        _due(run.state),
         _json(run),
     )
+
+
+def _due(state: State) -> str | None:
+    """When a run is due that is to be started; None for any other."""
+    if state.type is not StateType.SCHEDULED or state.scheduled_time is None:
+        return None
+    return moment_text(state.scheduled_time)
 
 
 def _task_run_row(run: TaskRun) -> Row:
@@ -149,6 +186,16 @@ def _log_row(line: LogLine) -> Row:
         storable(line.logger),
         storable(line.message),
     )
+
+
+def _deployment_row(deployment: Deployment) -> dict[str, Any]:
+    return {
+        "id": deployment.id,
+        "name": storable(deployment.name),
+        "flow_name": storable(deployment.flow_name),
+        "tags": _tags(deployment.tags),
+        "value": _json(deployment),
+    }
 
 
 def _tags(tags: Tags) -> str:

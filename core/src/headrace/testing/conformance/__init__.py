@@ -3,4 +3,6 @@
 import pytest
 
 # so that a fact that does not hold shows what was there instead
-pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in ("run_store", "serializer", "storage", "task_runner")))
+pytest.register_assert_rewrite(
+    *(f"{__name__}.{module}" for module in ("flow_runner", "queue_matcher", "run_store", "serializer", "storage", "task_runner"))
+)

@@ -1,0 +1,224 @@
+"""An agent at work, a step at a time: it says that it is there, sees which processes have ended, claims what is due, and starts it."""
+
+import logging
+import os
+import socket
+from collections.abc import Sequence
+from datetime import datetime
+
+import attrs
+
+from headrace import __version__
+from headrace.agent.runners import Runners
+from headrace.errors import HeadraceError, NotFound
+from headrace.instance import Instance
+from headrace.model.agents import Agent
+from headrace.model.choices import Choice
+from headrace.model.journals import JournalBatch
+from headrace.model.logs import LogLine
+from headrace.model.moves import Move
+from headrace.model.orders import ExitStatus, Order
+from headrace.model.queues import ClaimRequest, WorkQueue
+from headrace.model.runs import FlowRun
+from headrace.model.states import State, StateType
+from headrace.ports.flow_runner import Process
+from headrace.settings import SETTINGS, shown, variable
+
+MOST_AT_ONCE = 20
+"""How many runs are claimed at once: as many as are started well before their leases end."""
+
+WAKING = ("flow-run.created", "work-queue.changed", *(f"flow-run.{kind}" for kind in StateType if kind not in ("PENDING", "RUNNING")))
+"""The kinds of event that may make a run claimable, or give it room."""
+
+logger = logging.getLogger("headrace.agent")
+
+
+@attrs.frozen(kw_only=True)
+class Underway:
+    """A run that this agent has started."""
+
+    run: FlowRun
+    process: Process
+
+
+class AgentAtWork:
+    """Serves some queues. It owns nothing that a run needs, so it may end at any time."""
+
+    def __init__(self, house: Instance, queues: Sequence[WorkQueue], *, limit: int | None = None) -> None:
+        self._house = house
+        self._queues = {queue.id: queue for queue in queues}
+        self._runners = Runners(house.registry, _preferred(house))
+        self._environment = _environment(house)
+        self._underway: dict[str, Underway] = {}
+        self._said_at: float | None = None
+        self._claim: ClaimRequest | None = None
+        host = socket.gethostname()
+        self.agent = Agent(
+            id=house.ids.new(),
+            name=f"{host}-{os.getpid()}",
+            host=host,
+            process=os.getpid(),
+            version=__version__,
+            queues=tuple(self._queues),
+            limit=limit,
+            started=house.clock.now(),
+        )
+
+    # What it is asked
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a run that it started has not ended."""
+        return bool(self._underway)
+
+    @property
+    def underway(self) -> int:
+        """How many of its runs have not ended."""
+        return len(self._underway)
+
+    @property
+    def has_queues(self) -> bool:
+        """Whether a queue is left to serve."""
+        return bool(self._queues)
+
+    # What it is told
+
+    def drain(self) -> None:
+        """From now on it takes no more runs."""
+        self.agent = attrs.evolve(self.agent, is_draining=True)
+        self._said_at = None
+
+    def stop_all(self) -> None:
+        """Ends what it started."""
+        for underway in self._underway.values():
+            underway.process.stop(self._house.settings.grace_seconds)
+        self._reap()
+
+    def leave(self) -> None:
+        """Says that it is gone; its runs go on."""
+        self._runners.close()
+        self._house.client.drop_agent(self.agent.id)
+
+    # A step
+
+    def step(self) -> datetime | None:
+        """One round; the moment at which the next run is due, if it knows one."""
+        self._say_here()
+        self._reap()
+        if self.agent.is_draining:
+            return None
+        return self._take()
+
+    def _say_here(self) -> None:
+        now = self._house.clock.monotonic()
+        if self._said_at is None or now >= self._said_at + self._house.settings.renew_seconds:
+            self._house.client.keep_agent(self.agent)
+            self._said_at = now
+
+    # Claiming
+
+    def _take(self) -> datetime | None:
+        while (room := self._room()) > 0 and self._queues:
+            request = self._claim or ClaimRequest(
+                id=self._house.ids.new(), agent_id=self.agent.id, queue_ids=tuple(self._queues), limit=min(room, MOST_AT_ONCE)
+            )
+            self._claim = request  # asked again as it is, if the answer is lost
+            try:
+                claimed = self._house.client.claim_runs(request)
+            except NotFound as error:
+                self._claim = None
+                self._lose_queues(error)
+                continue
+            self._claim = None
+            for run in claimed.runs:
+                self._start(run)
+            if len(claimed.runs) < request.limit:
+                return claimed.next_due
+        return None
+
+    def _room(self) -> int:
+        return MOST_AT_ONCE if self.agent.limit is None else self.agent.limit - len(self._underway)
+
+    def _lose_queues(self, error: NotFound) -> None:
+        """Goes on without the queues that are gone."""
+        for queue in tuple(self._queues.values()):
+            try:
+                self._house.client.read_work_queue(queue.id)
+            except NotFound:
+                del self._queues[queue.id]
+                logger.warning("Work queue %r is gone: %s", queue.name, error)
+        self.agent = attrs.evolve(self.agent, queues=tuple(self._queues))
+        self._said_at = None
+
+    # Starting
+
+    def _start(self, run: FlowRun) -> None:
+        choice = self._runners.choice(run.flow_runner)
+        logger.info("Submitting flow run %r (%s) to flow runner %r", run.name, run.id, choice.name)
+        order = Order(run_id=run.id, run_name=run.name, epoch=run.epoch, environment=self._environment)
+        try:
+            process = self._runners.opened(choice).start(order)
+        except HeadraceError as error:
+            self._refuse(run, choice, str(error))
+        except Exception as error:
+            logger.exception("Flow runner %r failed", choice.name)
+            self._refuse(run, choice, f"{type(error).__name__}: {error}")
+        else:
+            self._underway[process.identity] = Underway(run=run, process=process)
+            if process.remark:
+                self._note(run, process.remark)
+
+    def _refuse(self, run: FlowRun, choice: Choice, why: str) -> None:
+        logger.error("Flow run %r could not be started: %s", run.name, why)
+        self._move(run, "start", State.crashed(f"The run could not be started by flow runner {choice.name!r}: {why}"))
+
+    def _note(self, run: FlowRun, message: str) -> None:
+        """Says something in the run's own log."""
+        house = self._house
+        line = LogLine(
+            id=house.ids.new(),
+            flow_run_id=run.id,
+            timestamp=house.clock.now(),
+            level=logging.INFO,
+            logger=logger.name,
+            message=message,
+        )
+        house.client.write_journal(JournalBatch(flow_run_id=run.id, epoch=run.epoch, logs=(line,)))
+
+    # Ending
+
+    def _reap(self) -> None:
+        for identity, underway in tuple(self._underway.items()):
+            status = underway.process.wait(0)
+            if status is not None:
+                self._tell_end(underway.run, status)
+                del self._underway[identity]
+
+    def _tell_end(self, run: FlowRun, status: ExitStatus) -> None:
+        """Says how a run ended; one whose processes are gone and said nothing has crashed."""
+        try:
+            state = self._house.client.read_flow_run(run.id).state
+        except NotFound:
+            logger.info("Flow run %r was deleted", run.name)
+            return
+        if not state.is_terminal():
+            self._move(run, "gone", State.crashed(f"The process of the run ended with {status} and could not say why."))
+            state = self._house.client.read_flow_run(run.id).state
+        level = logging.INFO if state.is_completed() else logging.ERROR
+        logger.log(level, "Flow run %r ended in state %s", run.name, state)
+
+    def _move(self, run: FlowRun, what: str, state: State) -> None:
+        move = Move(id=f"{run.id}:{run.epoch}:agent:{what}", run_id=run.id, state=state, epoch=run.epoch)
+        self._house.client.move_flow_run(move)
+
+
+def _preferred(house: Instance) -> str:
+    """The flow runner of runs that leave it to the agent."""
+    return house.settings.flow_runner or "subprocess"
+
+
+def _environment(house: Instance) -> dict[str, str]:
+    """The settings in force here, as a run's process is to have them."""
+    settings = house.settings
+    said = {name for name in SETTINGS if settings.origin(name).layer != "default"} | {"home"}
+    return {variable(name): shown(getattr(settings, name)) for name in sorted(said)}

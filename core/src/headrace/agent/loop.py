@@ -1,0 +1,109 @@
+"""The loop of an agent: it waits, steps, and survives what goes wrong; signals end it in two stages."""
+
+import logging
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from headrace.agent.agent import WAKING, AgentAtWork
+from headrace.errors import HeadraceError
+from headrace.instance import Instance
+from headrace.model.filters import EventFilter
+
+IDLE_SECONDS, BUSY_SECONDS = 0.5, 0.05
+"""How long it waits at most for an event: a signal is obeyed after that, and with runs under way, an end is seen."""
+
+LONGEST_PAUSE = 5.0
+
+logger = logging.getLogger("headrace.agent")
+
+
+class AgentLoop:
+    """Steps an agent until it is told to end, or with `once` until nothing is due and nothing runs."""
+
+    def __init__(self, house: Instance, agent: AgentAtWork, *, once: bool = False, drain_seconds: float | None = None) -> None:
+        self._house = house
+        self._agent = agent
+        self._once = once
+        self._drain_seconds = drain_seconds
+        self._drain_until: float | None = None
+        self._signals = 0
+        self._cursor: int | None = None
+        self._failures = 0
+
+    def run(self) -> None:
+        """Returns when the agent has left."""
+        with self._signals_heard():
+            try:
+                while self._goes_on():
+                    self._round()
+                if self._signals > 1:
+                    logger.warning("Stopping: flow runs under way are ended (%d)", self._agent.underway)
+                    self._agent.stop_all()
+                elif self._agent.is_busy:
+                    logger.warning("Leaving: flow runs under way go on by themselves (%d)", self._agent.underway)
+            finally:
+                self._leave()
+
+    def _goes_on(self) -> bool:
+        if self._signals > 1 or not (self._agent.has_queues or self._agent.is_busy):
+            return False
+        if self._signals == 0:
+            return True
+        if self._drain_until is not None and self._house.clock.monotonic() >= self._drain_until:
+            return False
+        return self._agent.is_busy
+
+    def _round(self) -> None:
+        try:
+            if self._cursor is None:
+                self._cursor = self._house.client.read_last_event()
+            next_due = self._agent.step()
+            if self._once and not self._agent.is_busy and (next_due is None or next_due > self._house.clock.now()):
+                self._signals = max(self._signals, 1)
+                return
+            seconds = BUSY_SECONDS if self._agent.is_busy else IDLE_SECONDS
+            if next_due is not None:
+                seconds = min(seconds, max(0.0, (next_due - self._house.clock.now()).total_seconds()))
+            events = self._house.client.wait_for_events(EventFilter(after=self._cursor, kinds=WAKING), seconds)
+            if events:
+                self._cursor = events[-1].sequence
+            self._failures = 0
+        except HeadraceError as error:
+            self._pause(error)
+
+    def _pause(self, error: HeadraceError) -> None:
+        """What is away comes back: it is asked again, after longer and longer."""
+        self._failures += 1
+        if self._failures == 1:
+            logger.warning("The orchestration cannot be asked now, and is asked again: %s", error)
+        most = min(LONGEST_PAUSE, 0.1 * 2 ** min(self._failures, 10))
+        end = self._house.clock.monotonic() + self._house.ids.random.uniform(most / 2, most)
+        while self._signals == 0 and self._house.clock.monotonic() < end:
+            time.sleep(0.05)
+
+    def _leave(self) -> None:
+        try:
+            self._agent.leave()
+        except HeadraceError as error:
+            logger.warning("The agent could not say that it leaves: %s", error)
+
+    @contextmanager
+    def _signals_heard(self) -> Iterator[None]:
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, self._heard) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _heard(self, _number: int, _frame: FrameType | None) -> None:
+        self._signals += 1
+        if self._signals == 1:
+            logger.info("Draining: no more runs are taken; flow runs under way (%d) may end. Once more stops them.", self._agent.underway)
+            self._agent.drain()
+            if self._drain_seconds is not None:
+                self._drain_until = self._house.clock.monotonic() + self._drain_seconds

@@ -1,0 +1,91 @@
+"""`headrace agent`: who takes runs out of work queues and starts them."""
+
+import click
+
+from headrace import instance
+from headrace.cli import lookup, show
+from headrace.cli.invocation import Invocation
+from headrace.model.agents import Agent
+from headrace.model.filters import Page, WorkQueueFilter
+from headrace.model.queues import WorkQueue
+from headrace.wire.plain import to_plain
+
+
+@click.group()
+def agent() -> None:
+    """Start agents, and see which are there."""
+
+
+@agent.command()
+@click.argument("queues", metavar="QUEUE...", nargs=-1, required=True)
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="How many runs it has under way at most; any number if not given.")
+@click.option("--run-once", is_flag=True, help="End when nothing is due and nothing runs any more.")
+@click.option(
+    "--drain-timeout",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="How long it waits for its runs when it is told to end; until they have ended, if not given.",
+)
+@click.pass_obj
+def start(invocation: Invocation, queues: tuple[str, ...], limit: int | None, run_once: bool, drain_timeout: float | None) -> None:
+    """Serve work queues, named or by id.
+
+    The first Ctrl+C (or SIGTERM) lets the runs under way end and takes no more; the second ends them too. Runs whose agent was killed go on.
+
+    \b
+    headrace agent start tutorial_queue
+    headrace agent start nightly reports --limit 4
+    """
+    from headrace.agent.agent import AgentAtWork  # what lists agents need not load what starts runs
+    from headrace.agent.loop import AgentLoop
+    from headrace.engine.run_logs import install
+
+    with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
+        served = {queue.id: queue for queue in (lookup.work_queue(house.client, name) for name in queues)}
+        install(house.settings.log_level)
+        at_work = AgentAtWork(house, tuple(served.values()), limit=limit)
+        show.remark(_greeting(at_work.agent, list(served.values())))
+        AgentLoop(house, at_work, once=run_once, drain_seconds=drain_timeout).run()
+        show.remark("Agent stopped.")
+
+
+def _greeting(agent: Agent, queues: list[WorkQueue]) -> str:
+    names = ", ".join(f"{queue.name!r}{' (paused)' if queue.is_paused else ''}" for queue in queues)
+    most = f", at most {agent.limit} runs at once" if agent.limit is not None else ""
+    return f"Agent {agent.name} started: it looks for work from {names}{most}. Ctrl+C ends it."
+
+
+@agent.command()
+@show.json_option
+@click.pass_obj
+def ls(invocation: Invocation, as_json: bool) -> None:
+    """List the agents that are there, or were lately."""
+    with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
+        found = house.client.read_agents()
+        ids = tuple({queue for agent in found for queue in agent.queues})
+        names = {queue.id: queue.name for queue in house.client.read_work_queues(WorkQueueFilter(ids=ids), Page())} if ids else {}
+        now = house.clock.now()
+    if as_json:
+        show.json([to_plain(agent) for agent in found])
+        return
+    show.table(
+        ("id", "name", "state", "age", "limit", "work queues"),
+        [
+            (
+                agent.id,
+                agent.name,
+                _state(agent),
+                show.age(agent.started, now),
+                agent.limit,
+                ", ".join(names.get(q, q) for q in agent.queues),
+            )
+            for agent in found
+        ],
+        empty="no agent is there; start one: headrace agent start QUEUE",
+    )
+
+
+def _state(agent: Agent) -> show.Painted:
+    if not agent.live:
+        return show.Painted("gone", "red")
+    return show.Painted("draining", "yellow") if agent.is_draining else show.Painted("at work", "green")

@@ -1,0 +1,1 @@
+"""From spec to deployment: read, verify in a clean process, plan, apply."""

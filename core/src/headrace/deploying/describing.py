@@ -1,0 +1,50 @@
+"""The child that imports code as a run would, in a clean process: it tells what the flow is and takes."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from headrace.deploying.child import answering
+from headrace.errors import HeadraceError
+from headrace.hooks.registry import Registry
+from headrace.model.choices import Choice
+from headrace.packaging.loading import entrypoint_of, loaded_flow, read_flow
+from headrace.wire.parameters import plain_parameters
+from headrace.wire.schemas import parameter_schema
+
+
+def described(question: dict[str, Any]) -> dict[str, Any]:
+    """What the flow of the code is; and for each set of parameters, the values as it takes them, or why not."""
+    root = None if question["root"] is None else Path(question["root"])
+    what, entrypoint = question["what"], question["entrypoint"]
+    if question["serializer"] is not None:
+        assert root is not None, "a flow that was written lies in a tree"
+        serializer = Registry(blocked=question["blocked"], runs_code=True).make("serializer", Choice(question["serializer"]))
+        flow = read_flow(root / entrypoint, serializer, what=what)
+    else:
+        flow = loaded_flow(root, entrypoint, what=what, flow_name=question["flow_name"])
+        entrypoint = entrypoint if ":" in entrypoint else entrypoint_of(flow, entrypoint)
+    definition = flow.definition
+    return {
+        "entrypoint": entrypoint,
+        "flow_name": flow.name,
+        "flow_version": flow.version,
+        "description": definition.description,
+        "retries": definition.retries,
+        "retry_delay": definition.retry_delay_seconds,
+        "parameter_schema": parameter_schema(definition.signature, validated=definition.validate_parameters),
+        "parameters": [_taken(definition, parameters) for parameters in question["parameters"]],
+    }
+
+
+def _taken(definition: Any, parameters: dict[str, Any]) -> dict[str, Any]:
+    try:
+        validated = definition.signature.validated(f"flow {definition.name!r}", parameters)
+    except HeadraceError as error:
+        return {"fault": str(error)}
+    return {"values": plain_parameters(validated) if definition.validate_parameters else parameters}
+
+
+if __name__ == "__main__":
+    sys.dont_write_bytecode = True
+    answering(described)

@@ -1,0 +1,193 @@
+"""Planning: what deploying the specs of a file would make, change, or leave as it is."""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any
+
+import attrs
+
+from headrace.deploying.spec import Spec
+from headrace.deploying.verify import Described, Source, described, python_of, source_of, undescribed
+from headrace.errors import HeadraceError, SpecsRefused, StorageUnusable, WrongSpec
+from headrace.instance import Instance
+from headrace.model.deployments import Archive, Code, Deployment
+from headrace.model.filters import DeploymentFilter, Page
+from headrace.packaging.manifest import Manifest
+from headrace.packaging.tree import Tree
+from headrace.packaging.unpacking import read_manifest
+
+MOST_FILES_NAMED = 5
+
+
+class Outcome(StrEnum):
+    """What becomes of a deployment."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+
+
+@attrs.frozen(kw_only=True)
+class Planned:
+    """A deployment as it will be; `changed` says in words what is different from how it is."""
+
+    deployment: Deployment
+    tree: Tree | None
+    outcome: Outcome
+    changed: tuple[str, ...] = ()
+
+
+def planned(house: Instance, specs: list[Spec], *, verifies: bool, say: Callable[[str], None]) -> list[Planned]:
+    """The plan for these specs, nothing of which is done yet; `say` hears what takes long. Raises SpecsRefused, with every fault there is."""
+    planning = _Planning(house, say)
+    found = planning.described(specs, verifies=verifies)
+    plan = [planning.plan(spec, source, flow, verified=verifies) for spec, source, flow in found]
+    planning.refuse_doubles(specs, plan)
+    if planning.faults:
+        raise SpecsRefused(faults=tuple(planning.faults))
+    return plan
+
+
+class _Planning:
+    """One planning, and the faults that were met."""
+
+    def __init__(self, house: Instance, say: Callable[[str], None]) -> None:
+        self._house = house
+        self._say = say
+        self._blocked = house.settings.plugins_blocked
+        self.faults: list[str] = []
+
+    def described(self, specs: list[Spec], *, verifies: bool) -> list[tuple[Spec, Source, Described]]:
+        """What is known of each spec's flow; code that several share is imported once."""
+        trees: dict[str, Tree] = {}
+        groups: dict[Any, list[tuple[Spec, Source]]] = {}
+        known: list[tuple[Spec, Source, Described]] = []
+        for spec in specs:
+            try:
+                self._check_storage(spec)
+                source = source_of(spec, trees)
+                if verifies:
+                    address = source.tree.manifest.sha256 if source.tree is not None else ""
+                    python = python_of(spec, self._house.registry)
+                    groups.setdefault((address, source.entrypoint, source.flow_name, python), []).append((spec, source))
+                else:
+                    known.append((spec, source, undescribed(spec, source)))
+            except HeadraceError as error:
+                self._fault(spec, error)
+        for (*_, python), members in groups.items():
+            known += self._imported(members, python)
+        order = {id(spec): place for place, spec in enumerate(specs)}
+        return sorted(known, key=lambda row: order[id(row[0])])
+
+    def _imported(self, members: list[tuple[Spec, Source]], python: str) -> list[tuple[Spec, Source, Described]]:
+        source = members[0][1]
+        self._say(f"importing {source.what} in a clean process")
+        try:
+            answers = described(source, [spec.parameters for spec, _ in members], python=python, blocked=self._blocked)
+        except HeadraceError as error:
+            self._fault(members[0][0], error)
+            return []
+        known = []
+        for (spec, own), answer in zip(members, answers, strict=True):
+            if isinstance(answer, str):
+                self.faults.append(f"{spec.where}: {answer}")
+            else:
+                known.append((spec, own, answer))
+        return known
+
+    def _check_storage(self, spec: Spec) -> None:
+        choice = spec.flow_storage or self._house.default_storage
+        if not self._house.registry.make("storage", choice).outlives_process:
+            why = "it is gone when this process ends; pip install headrace-files, or name another as flow_storage"
+            raise StorageUnusable(where=choice.name, why=why)
+
+    def _fault(self, spec: Spec, error: HeadraceError) -> None:
+        self.faults.append(str(error) if isinstance(error, WrongSpec) else f"{spec.where}: {error}")
+
+    # One deployment
+
+    def plan(self, spec: Spec, source: Source, flow: Described, *, verified: bool) -> Planned:
+        """The deployment that a spec makes, against what is there."""
+        now = self._house.clock.now()
+        archive = source.tree.archive(spec.flow_storage) if source.tree is not None else None
+        deployment = Deployment(
+            id=self._house.ids.new(),
+            name=spec.name or flow.flow_name,
+            flow_name=flow.flow_name,
+            code=Code(entrypoint=flow.entrypoint, archive=archive, serializer=source.serializer),
+            flow_version=flow.flow_version,
+            description=spec.description if spec.description is not None else flow.description,
+            parameters=flow.parameters,
+            parameter_schema=flow.parameter_schema,
+            tags=spec.tags,
+            schedule=spec.schedule,
+            flow_runner=spec.flow_runner,
+            retries=flow.retries,
+            retry_delay=flow.retry_delay,
+            is_verified=verified,
+            created=now,
+            updated=now,
+        )
+        wanted = DeploymentFilter(flow_names=(deployment.flow_name,), names=(deployment.name,))
+        known = next(iter(self._house.client.read_deployments(wanted, Page(limit=1))), None)
+        if known is None:
+            return Planned(deployment=deployment, tree=source.tree, outcome=Outcome.CREATED)
+        changed = tuple(self._changed(known, deployment, source.tree))
+        outcome = Outcome.UPDATED if changed else Outcome.UNCHANGED
+        deployment = attrs.evolve(deployment, id=known.id, created=known.created) if changed else known
+        return Planned(deployment=deployment, tree=source.tree, outcome=outcome, changed=changed)
+
+    def _changed(self, before: Deployment, after: Deployment, tree: Tree | None) -> list[str]:
+        said = []
+        if before.code != after.code:
+            said.append(f"code{self._files(before, after, tree)}")
+        names = {"parameter_schema": "signature", "flow_runner": "flow runner", "retry_delay": "retry delay", "is_verified": "verification"}
+        fields = (
+            "parameters",
+            "parameter_schema",
+            "tags",
+            "schedule",
+            "flow_runner",
+            "description",
+            "retries",
+            "retry_delay",
+            "is_verified",
+        )
+        said += [names.get(field, field) for field in fields if getattr(before, field) != getattr(after, field)]
+        if not said and before.flow_version != after.flow_version:
+            said.append("flow version")
+        return said
+
+    def _files(self, before: Deployment, after: Deployment, tree: Tree | None) -> str:
+        """Which files are different, where that can be told."""
+        archive = before.code.archive
+        if archive is None or tree is None or archive.sha256 == tree.manifest.sha256:
+            return ""
+        old = self._manifest(archive)
+        if old is None:
+            return ""
+        was, now = ({entry.path: entry for entry in manifest.entries} for manifest in (old, tree.manifest))
+        different = sorted(path for path in was.keys() | now.keys() if was.get(path) != now.get(path))
+        more = f" and {len(different) - MOST_FILES_NAMED} more" if len(different) > MOST_FILES_NAMED else ""
+        return f": {', '.join(different[:MOST_FILES_NAMED])}{more}"
+
+    def _manifest(self, archive: Archive) -> Manifest | None:
+        try:
+            with self._house.code_storage(archive.storage) as storage:
+                return read_manifest(archive, storage)
+        except HeadraceError:
+            return None
+
+    def refuse_doubles(self, specs: list[Spec], plan: list[Planned]) -> None:
+        """Two specs that mean one deployment are a fault, since one would be lost."""
+        places: Mapping[str, list[str]] = {}
+        by_name: dict[str, list[str]] = dict(places)
+        if len(plan) != len(specs):
+            return
+        for spec, each in zip(specs, plan, strict=True):
+            by_name.setdefault(each.deployment.full_name, []).append(spec.where)
+        self.faults += [
+            f"{' and '.join(where)}: both are deployment {name!r}; give one another name"
+            for name, where in by_name.items()
+            if len(where) > 1
+        ]

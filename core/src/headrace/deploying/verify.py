@@ -1,0 +1,129 @@
+"""Verifying: the code of a spec is laid out and imported in a clean process, with the Python that will run it."""
+
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from headrace.deploying.child import asked
+from headrace.deploying.spec import Spec
+from headrace.errors import CodeUnusable, WrongSpec
+from headrace.hooks.registry import Registry
+from headrace.packaging.script import tree_of_script
+from headrace.packaging.tree import Tree, tree_of_file, tree_of_folder
+from headrace.packaging.unpacking import copied
+from headrace.ports.flow_runner import FlowRunner
+
+MODULE = "headrace.deploying.describing"
+
+
+@attrs.frozen(kw_only=True)
+class Described:
+    """What became known of a flow by importing it; without that, what its spec says."""
+
+    entrypoint: str
+    flow_name: str
+    flow_version: str | None = None
+    description: str | None = None
+    retries: int = 0
+    retry_delay: float = 0.0
+    parameter_schema: Mapping[str, Any] = attrs.field(factory=dict)
+    parameters: Mapping[str, Any] = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class Source:
+    """The code of a spec before it is described: a tree or what is installed, and where in it the flow is."""
+
+    tree: Tree | None
+    entrypoint: str
+    flow_name: str | None
+    serializer: str | None
+    what: str
+
+
+def source_of(spec: Spec, trees: dict[str, Tree]) -> Source:
+    """Finds the files that travel; `trees` keeps those that were looked at. Raises CodeUnusable, WrongSpec."""
+    if spec.pickled is not None:
+        file = Path(spec.flow_location or "")
+        tree = tree_of_file(file, what=f"flow {spec.flow_name!r}")
+        return Source(tree=tree, entrypoint=file.name, flow_name=spec.flow_name, serializer=spec.pickled, what=f"flow {spec.flow_name!r}")
+    if spec.project_root is not None:
+        return _of_project(spec, Path(spec.project_root), trees)
+    if spec.entrypoint is not None:
+        return Source(
+            tree=None, entrypoint=spec.entrypoint, flow_name=spec.flow_name, serializer=None, what=f"entrypoint {spec.entrypoint!r}"
+        )
+    script = _script(spec)
+    if str(script) not in trees:
+        trees[str(script)] = tree_of_script(script)
+    return Source(
+        tree=trees[str(script)], entrypoint=script.stem, flow_name=spec.flow_name, serializer=None, what=f"script {script.name!r}"
+    )
+
+
+def _of_project(spec: Spec, root: Path, trees: dict[str, Tree]) -> Source:
+    if str(root) not in trees:
+        trees[str(root)] = tree_of_folder(root)
+    tree, entrypoint = trees[str(root)], spec.entrypoint
+    if entrypoint is None:
+        script = _script(spec)
+        if not script.is_relative_to(root):
+            raise WrongSpec(where=spec.where, why=f"flow_location {script} does not lie in project_root {root}")
+        path = script.relative_to(root)
+        if path.as_posix() not in tree.sources:
+            raise WrongSpec(where=spec.where, why=f"{path} is left out of what travels; see the ignore files in {root}")
+        entrypoint = ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+    return Source(tree=tree, entrypoint=entrypoint, flow_name=spec.flow_name, serializer=None, what=f"project {root.name!r}")
+
+
+def _script(spec: Spec) -> Path:
+    location = Path(spec.flow_location or "")
+    if location.suffix != ".py":
+        raise WrongSpec(where=spec.where, why=f"flow_location must be a Python script, whose name ends with .py, not {location.name!r}")
+    if not location.is_file():
+        raise WrongSpec(where=spec.where, why=f"there is no script {location}")
+    return location.resolve() if not location.is_symlink() else location
+
+
+def python_of(spec: Spec, registry: Registry) -> str:
+    """The Python that the spec's flow runner names, else this one. Raises what the runner says."""
+    runner: FlowRunner = registry.make("flow runner", spec.flow_runner)
+    return runner.interpreter or sys.executable
+
+
+def described(source: Source, sets: Iterable[Mapping[str, Any]], *, python: str, blocked: Iterable[str]) -> list[Described | str]:
+    """What importing tells, for each set of parameters: or why the flow does not take it. Raises CodeUnusable."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place, "elsewhere")
+        folder.mkdir()
+        root: Path | None = None
+        if source.tree is not None:
+            root = Path(place, "tree")
+            root.mkdir()
+            copied(source.tree, root)
+        question = {
+            "root": None if root is None else str(root),
+            "entrypoint": source.entrypoint,
+            "flow_name": source.flow_name,
+            "serializer": source.serializer,
+            "what": source.what,
+            "blocked": list(blocked),
+            "parameters": [dict(parameters) for parameters in sets],
+        }
+        answer = asked(MODULE, question, what=source.what, python=python, folder=folder)
+    each = answer.pop("parameters")
+    return [taken.get("fault") or Described(**answer, parameters=taken["values"]) for taken in each]
+
+
+def undescribed(spec: Spec, source: Source) -> Described:
+    """What can be said without importing. Raises WrongSpec where the flow's name is not written down."""
+    name = spec.flow_name
+    if name is None:
+        raise WrongSpec(where=spec.where, why="without verifying, the flow's name is not known; give flow_name")
+    if ":" not in source.entrypoint and source.serializer is None:
+        raise CodeUnusable(what=source.what, why="without verifying, it is not known which flow it is; give entrypoint as module:name")
+    return Described(entrypoint=source.entrypoint, flow_name=name, parameters=spec.parameters)

@@ -1,0 +1,58 @@
+"""The life of a run that was asked for before its process began: it is known and owned, and its parameters are plain data."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from headrace.engine.flow_life import FlowLife, Steps
+from headrace.engine.live_run import LiveRun
+from headrace.engine.steps import Ask
+from headrace.errors import HeadraceError
+from headrace.instance import Instance
+from headrace.model.definitions import FlowDefinition
+from headrace.model.filters import Page, TaskRunFilter
+from headrace.model.runs import FlowRun, TaskRun
+from headrace.model.states import StateType
+
+
+class DeployedLife(FlowLife):
+    """A claimed run of a deployment. Its supervisor renews the lease, and shows what is printed."""
+
+    speaks_on_console = False
+    first_words = "Began flow run %r of flow %r"
+    renews_lease = False
+
+    def __init__(self, house: Instance, definition: FlowDefinition, run: FlowRun, *, user_loop: Any = None) -> None:
+        self._claimed = run
+        super().__init__(house, definition, (), run.parameters, user_loop=user_loop)
+
+    def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        definition = self._definition
+        where = f"flow {definition.name!r}"
+        try:
+            parameters = definition.signature.filled(where, kwargs)
+            return definition.signature.validated(where, parameters) if definition.validate_parameters else parameters
+        except HeadraceError as error:
+            self._problem = error
+            return {}
+
+    def _new_run(self, parent_task_run_id: str | None) -> FlowRun:
+        return self._claimed
+
+    def _made(self) -> Steps[FlowRun]:
+        yield from ()
+        return self._claimed
+
+    def _started(self, live: LiveRun) -> Steps[None]:
+        if self.run.epoch > 1 and not live.earlier:
+            live.earlier = yield Ask(self._finished_before)
+        yield from super()._started(live)
+
+    def _finished_before(self) -> dict[tuple[str, int], TaskRun]:
+        """What an earlier owner of the run has finished; it is not computed again."""
+        wanted = TaskRunFilter(flow_run_ids=(self.run.id,), state_types=(StateType.COMPLETED,))
+        found: dict[tuple[str, int], TaskRun] = {}
+        after: str | None = None
+        while page := self._house.client.read_task_runs(wanted, Page(after=after, newest_first=False)):
+            found |= {(run.task_key, run.call): run for run in page}
+            after = page[-1].id
+        return found

@@ -1,0 +1,12 @@
+"""The classes of installed flow runners, by name; a facade for users."""
+
+from typing import Any
+
+from headrace.hooks.registry import Registry
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("_"):
+        raise AttributeError(name)
+    value = globals()[name] = Registry().load_class("flow runner", name)
+    return value

@@ -1,0 +1,21 @@
+"""Agents: who takes runs out of queues and starts them."""
+
+from datetime import datetime
+
+import attrs
+
+
+@attrs.frozen(kw_only=True)
+class Agent:
+    """An agent at work; its presence is a lease. `live` is judged by the store when it is read. `queues` are ids; `limit` None: any number of runs."""
+
+    id: str
+    name: str
+    host: str
+    process: int
+    version: str
+    queues: tuple[str, ...]
+    limit: int | None = None
+    started: datetime
+    is_draining: bool = False
+    live: bool = True

@@ -1,0 +1,51 @@
+"""Work queues: which runs are gathered for agents."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from headrace.model.runs import FlowRun
+
+
+@attrs.frozen(kw_only=True)
+class WorkQueue:
+    """A queue by what it asks of runs: `criteria` has for each queue matcher what it is to look for; a run must satisfy all of them.
+
+    Runs of deployments only are gathered; without criteria, all of them. `concurrency_limit` is how many of its runs may be under way at once (None: any
+    number). `is_matched` is False while runs that were there before it, or before its criteria, are still being looked through.
+    """
+
+    id: str
+    name: str
+    description: str = ""
+    criteria: Mapping[str, Any] = attrs.field(factory=dict)
+    is_paused: bool = False
+    concurrency_limit: int | None = None
+    is_matched: bool = False
+    created: datetime
+    updated: datetime
+
+
+@attrs.frozen(kw_only=True)
+class ClaimRequest:
+    """Asks for runs that are due, at most `limit` of them, out of some queues. `id` is made by who asks; asking again gives the same runs."""
+
+    id: str
+    agent_id: str
+    queue_ids: tuple[str, ...]
+    limit: int
+
+    @property
+    def holder(self) -> str:
+        """Who has the leases that it is answered with."""
+        return f"{self.agent_id}/{self.id}"
+
+
+@attrs.frozen(kw_only=True)
+class Claimed:
+    """Runs that now belong to who asked, PENDING, each with its epoch. `next_due` is when the next run is due, where none was left behind."""
+
+    runs: tuple[FlowRun, ...] = ()
+    next_due: datetime | None = None

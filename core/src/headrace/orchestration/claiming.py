@@ -1,0 +1,114 @@
+"""Claiming: runs that are due go to an agent, each once, with a lease and its epoch.
+
+A run counts in every queue that it is in, whichever queue it was taken through, and is taken through one that has room. A full or paused queue stands in
+no other's way.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+
+import attrs
+
+from headrace.clock import Clock
+from headrace.model.events import Event
+from headrace.model.moves import Move
+from headrace.model.queues import Claimed, ClaimRequest, WorkQueue
+from headrace.model.runs import FlowRun
+from headrace.model.states import State
+from headrace.orchestration.matching import Matching, unknown_queue
+from headrace.orchestration.orchestrator import moved
+from headrace.ports.run_store import OpenRunStore, Reading, Writing
+from headrace.rules.decide import RuleBook
+from headrace.rules.facts import Facts, Retry
+from headrace.rules.verdicts import Verdict
+
+EVER = datetime.max.replace(tzinfo=UTC)
+
+
+@attrs.frozen(kw_only=True)
+class Claiming:
+    """Hands out runs."""
+
+    store: OpenRunStore
+    rules: RuleBook
+    clock: Clock
+    lease_seconds: float
+    matching: Matching
+    tell: Callable[[Event], None]
+
+    def claim(self, request: ClaimRequest) -> Claimed:
+        """Takes what is due, up to the limit; asked again, it gives what it gave before."""
+        now = self.clock.now()
+        with self.store.reading() as reading:
+            queues = _queues(reading, request.queue_ids)
+            is_ready = all(queue.is_matched for queue in queues)
+            if is_ready and not reading.held_by(request.holder) and _first(reading, queues, now, ()) is None:
+                return Claimed(next_due=_next_due(reading, queues))
+        self.matching.finish(request.queue_ids)
+        return self._claim(request, now)
+
+    def _claim(self, request: ClaimRequest, now: datetime) -> Claimed:
+        taken: list[FlowRun] = []
+        passed: dict[str, datetime | None] = {}
+        events: list[Event] = []
+        with self.store.writing() as writing:
+            held = writing.held_by(request.holder)
+            if held:
+                return Claimed(runs=tuple(held))
+            queues = _queues(writing, request.queue_ids)
+            while len(taken) < request.limit and (run := _first(writing, queues, now, passed)):
+                verdict, run = self._decided(writing, run, request, now)
+                if verdict.state is None:
+                    passed[run.id] = verdict.until
+                    continue
+                events.append(self._take(writing, run, verdict.state, request.holder))
+                taken.append(run.entering(verdict.state))
+            next_due = _next_due(writing, queues) if len(taken) < request.limit else now
+        for event in events:
+            self.tell(event)
+        moments = [moment for moment in (next_due, *passed.values()) if moment is not None]
+        return Claimed(runs=tuple(taken), next_due=min(moments, default=None))
+
+    def _decided(self, writing: Writing, run: FlowRun, request: ClaimRequest, now: datetime) -> tuple[Verdict, FlowRun]:
+        """What the rules say of the run's being taken, and the run in its next epoch."""
+        lease = writing.lease(run.id)
+        run = attrs.evolve(run, epoch=(lease.epoch if lease is not None else run.epoch) + 1)
+        move = Move(id=f"{request.id}:{run.id}", run_id=run.id, state=State.pending())
+        return self.rules.decide(move, Facts(now=now, run=run, retry=Retry(limit=run.retries, delay=run.retry_delay))), run
+
+    def _take(self, writing: Writing, run: FlowRun, state: State, holder: str) -> Event:
+        writing.grant_lease(run.id, epoch=run.epoch, holder=holder, seconds=self.lease_seconds)
+        assert writing.update_flow_run(run.entering(state), was=run.revision), "nobody else writes in this transaction"
+        return writing.append_event(moved(run, state))
+
+
+def _queues(reading: Reading, queue_ids: Iterable[str]) -> list[WorkQueue]:
+    found = {queue_id: reading.work_queue(queue_id) for queue_id in queue_ids}
+    for queue_id, queue in found.items():
+        if queue is None:
+            raise unknown_queue(queue_id)
+    return [queue for queue in found.values() if queue is not None]
+
+
+def _first(reading: Reading, queues: Iterable[WorkQueue], until: datetime, passed: Iterable[str]) -> FlowRun | None:
+    """The run that is due first, out of the queues that have room."""
+    passed = frozenset(passed)
+    firsts = (
+        next((run for run in reading.due(queue.id, until, 1 + len(passed)) if run.id not in passed), None)
+        for queue in queues
+        if has_room(reading, queue)
+    )
+    return min((run for run in firsts if run is not None), key=lambda run: (run.state.scheduled_time or until, run.id), default=None)
+
+
+def has_room(reading: Reading, queue: WorkQueue) -> bool:
+    """Whether a queue gives anything away now."""
+    if queue.is_paused:
+        return False
+    return queue.concurrency_limit is None or reading.in_use(queue.id) < queue.concurrency_limit
+
+
+def _next_due(reading: Reading, queues: Iterable[WorkQueue]) -> datetime | None:
+    """When the next run is due; a full queue will say when it has room again, by the end of a run."""
+    run = _first(reading, queues, EVER, ())
+    return run.state.scheduled_time if run is not None else None

@@ -1,0 +1,136 @@
+"""Deployments and the runs that are asked for of them."""
+
+from collections.abc import Callable, Iterator
+
+import attrs
+
+from headrace.clock import Clock
+from headrace.errors import NotFound
+from headrace.model.deployments import Deployment, RunRequest
+from headrace.model.events import Event
+from headrace.model.filters import DeploymentFilter, FlowRunFilter, Page
+from headrace.model.names import checked_name
+from headrace.model.runs import FlowRun
+from headrace.model.states import State, StateType
+from headrace.model.tags import as_tags
+from headrace.orchestration.matching import Matching
+from headrace.orchestration.orchestrator import FIRST_EPOCH, created
+from headrace.ports.run_store import OpenRunStore, Reading, Writing
+from headrace.wire.checking import checked_parameters
+
+
+@attrs.frozen(kw_only=True)
+class Deployments:
+    """Keeps deployments, and makes their runs."""
+
+    store: OpenRunStore
+    clock: Clock
+    lease_seconds: float
+    matching: Matching
+    tell: Callable[[Event], None]
+
+    def put(self, deployments: tuple[Deployment, ...]) -> list[Deployment]:
+        """Makes or changes them, all or none."""
+        for deployment in deployments:
+            checked_name("flow", deployment.flow_name)
+            checked_name("deployment", deployment.name)
+        with self.store.writing() as writing:
+            kept = [_put(writing, deployment) for deployment in deployments]
+            events = [writing.append_event(self._changed(deployment, "deployment.changed")) for deployment in kept]
+        for event in events:
+            self.tell(event)
+        return kept
+
+    def delete(self, deployment_id: str) -> None:
+        """Forgets a deployment with those of its runs that have not started."""
+        with self.store.writing() as writing:
+            deployment = _known(writing, deployment_id)
+            for run_id in list(_waiting(writing, deployment_id)):
+                writing.delete_flow_run(run_id)
+            writing.delete_deployment(deployment_id)
+            event = writing.append_event(self._changed(deployment, "deployment.deleted"))
+        self.tell(event)
+
+    def request_run(self, request: RunRequest) -> FlowRun:
+        """Makes a run; one that is known is answered as it is."""
+        while True:
+            with self.store.reading() as reading:
+                deployment = _known(reading, request.deployment_id)
+            # outside of the transaction, since the library that checks takes long to import
+            parameters = {**deployment.parameters, **request.parameters}
+            checked_parameters(f"deployment {deployment.full_name!r}", deployment.parameter_schema, parameters)
+            with self.store.writing() as writing:
+                if _known(writing, request.deployment_id) != deployment:
+                    continue
+                known = writing.flow_run(request.id)
+                if known is not None:
+                    return known
+                run = self._new_run(request, deployment)
+                event = self._add(writing, run, request.holder)
+            self.tell(event)
+            return run
+
+    def _new_run(self, request: RunRequest, deployment: Deployment) -> FlowRun:
+        now = self.clock.now()
+        due = request.at or now
+        state = State.scheduled(due) if request.holder is None else State.pending()
+        return FlowRun(
+            id=request.id,
+            name=checked_name("flow run", request.name),
+            state=attrs.evolve(state, timestamp=now),
+            created=now,
+            expected_start_time=due,
+            tags=as_tags((*deployment.tags, *request.tags)),
+            flow_name=deployment.flow_name,
+            flow_version=deployment.flow_version,
+            parameters={**deployment.parameters, **request.parameters},
+            deployment_id=deployment.id,
+            root_id=request.id,
+            epoch=0 if request.holder is None else FIRST_EPOCH,
+            retries=deployment.retries,
+            retry_delay=deployment.retry_delay,
+            flow_runner=deployment.flow_runner,
+            keeps_result=request.keeps_result,
+        )
+
+    def _add(self, writing: Writing, run: FlowRun, holder: str | None) -> Event:
+        writing.add_flow_run(run)
+        if holder is not None:
+            writing.grant_lease(run.id, epoch=run.epoch, holder=holder, seconds=self.lease_seconds)
+        self.matching.assign(writing, run)
+        return writing.append_event(created(run))
+
+    def _changed(self, deployment: Deployment, kind: str) -> Event:
+        return Event(moment=self.clock.now(), kind=kind, subject=deployment.id, details={"name": deployment.full_name})
+
+
+def _put(writing: Writing, deployment: Deployment) -> Deployment:
+    known = _named(writing, deployment.flow_name, deployment.name)
+    if known is not None:
+        deployment = attrs.evolve(deployment, id=known.id, created=known.created)
+    assert writing.put_deployment(deployment), "its names are its own or were known by its id"
+    return deployment
+
+
+def _named(reading: Reading, flow_name: str, name: str) -> Deployment | None:
+    return next(iter(reading.deployments(DeploymentFilter(flow_names=(flow_name,), names=(name,)), Page(limit=1))), None)
+
+
+def _known(reading: Reading, deployment_id: str) -> Deployment:
+    deployment = reading.deployment(deployment_id)
+    if deployment is None:
+        raise unknown_deployment(deployment_id)
+    return deployment
+
+
+def _waiting(reading: Reading, deployment_id: str) -> Iterator[str]:
+    """Ids of runs that have not started; one that waits for its retry has."""
+    wanted, after = FlowRunFilter(deployment_ids=(deployment_id,), state_types=(StateType.SCHEDULED,)), None
+    while page := reading.flow_runs(wanted, Page(after=after)):
+        yield from (run.id for run in page if run.run_count == 0)
+        after = page[-1].id
+
+
+def unknown_deployment(deployment_id: str) -> NotFound:
+    """The error for a deployment that is not there."""
+    return NotFound(what="deployment", name=deployment_id, command="deployment ls")

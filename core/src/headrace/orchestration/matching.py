@@ -1,0 +1,119 @@
+"""Matching: which work queues want which runs.
+
+A run is held against the queues when it is made, and a queue against the runs when it is made or changed; what fits is written down, so that a claim is
+a look into an index. A queue that is new looks through old runs in portions, each a transaction of its own, so that a long backlog keeps nobody
+waiting; until that is done the queue says so (`is_matched`), and whoever claims from it finishes it first.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import attrs
+
+from headrace.clock import Clock
+from headrace.errors import AlreadyThere, HeadraceError, InvalidOption, NotFound
+from headrace.model.events import Event
+from headrace.model.filters import FlowRunFilter, Page, WorkQueueFilter
+from headrace.model.names import checked_name
+from headrace.model.queues import WorkQueue
+from headrace.model.reasons import Reason
+from headrace.model.runs import FlowRun
+from headrace.model.states import NOT_ENDED
+from headrace.ports.queue_matcher import QueueMatcher
+from headrace.ports.run_store import OpenRunStore, Reading, Writing
+
+
+@attrs.frozen(kw_only=True)
+class Matching:
+    """Brings runs and queues together. `matcher` gives a queue matcher by its name, or raises NotInstalled."""
+
+    store: OpenRunStore
+    clock: Clock
+    matcher: Callable[[str], QueueMatcher]
+    tell: Callable[[Event], None]
+
+    def reasons(self, queue: WorkQueue, run: FlowRun) -> dict[str, Reason]:
+        """What each matcher that the queue names says of a run."""
+        return {name: self._reason(name, wanted, run) for name, wanted in queue.criteria.items()}
+
+    def is_wanted(self, queue: WorkQueue, run: FlowRun) -> bool:
+        """Whether the run fits all of the queue's criteria."""
+        return all(self._reason(name, wanted, run).fits for name, wanted in queue.criteria.items())
+
+    def assign(self, writing: Writing, run: FlowRun) -> None:
+        """Puts a run that is new into the queues that want it."""
+        writing.assign(run.id, [queue.id for queue in _queues(writing) if self.is_wanted(queue, run)])
+
+    def put_queue(self, queue: WorkQueue) -> WorkQueue:
+        """Makes or changes a queue, and looks through the runs that are there."""
+        self._check(queue)
+        with self.store.writing() as writing:
+            known = writing.work_queue(queue.id)
+            is_matched = known is not None and known.is_matched and known.criteria == queue.criteria
+            queue = attrs.evolve(queue, is_matched=is_matched)
+            if not writing.put_work_queue(queue):
+                raise AlreadyThere(what="work queue", name=queue.name, command="work-queue update")
+            event = writing.append_event(self._changed(queue, "work-queue.changed"))
+        self.tell(event)
+        self.finish([queue.id])
+        return attrs.evolve(queue, is_matched=True)
+
+    def delete_queue(self, queue_id: str) -> None:
+        """Forgets a queue."""
+        with self.store.writing() as writing:
+            queue = writing.work_queue(queue_id)
+            if queue is None:
+                raise unknown_queue(queue_id)
+            writing.delete_work_queue(queue_id)
+            event = writing.append_event(self._changed(queue, "work-queue.deleted"))
+        self.tell(event)
+
+    def finish(self, queue_ids: Iterable[str]) -> None:
+        """Looks through old runs for those queues that have not been held against them."""
+        for queue_id in queue_ids:
+            after: str | None = None
+            while True:
+                with self.store.writing() as writing:
+                    queue = writing.work_queue(queue_id)
+                    if queue is None or queue.is_matched:
+                        break
+                    portion = writing.flow_runs(FlowRunFilter(state_types=NOT_ENDED, root_only=True), Page(after=after, newest_first=False))
+                    self._assign_all(writing, portion)
+                    if not portion:
+                        writing.put_work_queue(attrs.evolve(queue, is_matched=True))
+                        break
+                    after = portion[-1].id
+
+    def _assign_all(self, writing: Writing, runs: Iterable[FlowRun]) -> None:
+        for run in runs:
+            if run.deployment_id is not None:
+                self.assign(writing, run)
+
+    def _check(self, queue: WorkQueue) -> None:
+        checked_name("work queue", queue.name)
+        where = f"work queue {queue.name!r}"
+        if queue.concurrency_limit is not None and queue.concurrency_limit < 0:
+            why = "it must be a whole number that is not negative; 0 lets nothing start"
+            raise InvalidOption(where=where, option="concurrency_limit", value=queue.concurrency_limit, why=why)
+        for name, wanted in queue.criteria.items():
+            self.matcher(name).checked(wanted)
+
+    def _reason(self, name: str, wanted: object, run: FlowRun) -> Reason:
+        try:
+            return self.matcher(name).matches(wanted, run)
+        except HeadraceError as error:  # a plugin that was there when the queue was made
+            return Reason(fits=False, why=str(error))
+
+    def _changed(self, queue: WorkQueue, kind: str) -> Event:
+        return Event(moment=self.clock.now(), kind=kind, subject=queue.id, details={"name": queue.name})
+
+
+def _queues(reading: Reading) -> Iterator[WorkQueue]:
+    after: str | None = None
+    while portion := reading.work_queues(WorkQueueFilter(), Page(after=after, newest_first=False)):
+        yield from portion
+        after = portion[-1].id
+
+
+def unknown_queue(queue_id: str) -> NotFound:
+    """The error for a queue that is not there."""
+    return NotFound(what="work queue", name=queue_id, command="work-queue ls")

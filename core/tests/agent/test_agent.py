@@ -1,0 +1,207 @@
+"""An agent's steps."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from headrace.agent.agent import AgentAtWork
+from headrace.errors import FlowRunnerFailed
+from headrace.instance import Instance
+from headrace.model.choices import Choice
+from headrace.model.deployments import Code, Deployment, RunRequest
+from headrace.model.filters import LogFilter, Page
+from headrace.model.moves import Move
+from headrace.model.orders import ExitStatus
+from headrace.model.queues import WorkQueue
+from headrace.model.states import State
+from headrace.testing.clock import START, FixedClock
+
+
+@pytest.fixture
+def queue(house: Instance) -> WorkQueue:
+    return house.client.put_work_queue(WorkQueue(id="q", name="all", created=START, updated=START))
+
+
+@pytest.fixture
+def agent(house: Instance, queue: WorkQueue) -> AgentAtWork:
+    return AgentAtWork(house, [queue])
+
+
+def run(house: Instance, name: str, *, seconds: float = 0, **deployment: Any) -> None:
+    made = Deployment(id=name, name=name, flow_name="f", code=Code(entrypoint="m:f"), created=START, updated=START, **deployment)
+    house.client.put_deployments((made,))
+    house.client.request_run(RunRequest(id=name, deployment_id=name, name=name, at=START + timedelta(seconds=seconds)))
+
+
+def end(house: Instance, stage: Any, name: str, code: int = 0) -> None:
+    """The run says that it has completed, and its process ends."""
+    house.client.move_flow_run(Move(id=f"{name} runs", run_id=name, state=State.running(), epoch=1))
+    house.client.move_flow_run(Move(id=f"{name} ends", run_id=name, state=State.completed(), epoch=1))
+    stage.processes[f"{name}.1"].status = ExitStatus(code)
+
+
+def test_what_is_due_is_started(house: Instance, agent: AgentAtWork, stage: Any) -> None:
+    """By the runner that the agent prefers, with the settings in force; what is due later says when."""
+    run(house, "one")
+    run(house, "two", seconds=60)
+    assert agent.step() == START + timedelta(seconds=60)
+    (order,) = stage.orders
+    assert (order.run_id, order.epoch, order.run_name, agent.underway) == ("one", 1, "one", 1)
+    assert order.environment["HEADRACE_LEASE_SECONDS"] == "30"
+    assert order.environment["HEADRACE_HOME"] == str(house.settings.home)
+    assert "HEADRACE_GRACE_SECONDS" not in order.environment
+    assert house.client.read_flow_run("one").state.is_pending()
+
+
+def test_an_end_is_seen(house: Instance, agent: AgentAtWork, stage: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """And there is room again."""
+    run(house, "one")
+    agent.step()
+    assert agent.is_busy
+    end(house, stage, "one")
+    agent.step()
+    assert not agent.is_busy
+
+
+def test_a_process_that_says_nothing_has_crashed(house: Instance, agent: AgentAtWork, stage: Any) -> None:
+    """The run says how its process ended."""
+    run(house, "one")
+    agent.step()
+    stage.processes["one.1"].status = ExitStatus(-9)
+    agent.step()
+    state = house.client.read_flow_run("one").state
+    assert (state.type, state.message) == ("CRASHED", "The process of the run ended with signal 9 and could not say why.")
+
+
+def test_a_run_that_was_deleted_is_forgotten(house: Instance, agent: AgentAtWork, stage: Any) -> None:
+    """Its end is no trouble."""
+    run(house, "one")
+    agent.step()
+    house.client.delete_flow_run("one")
+    stage.processes["one.1"].status = ExitStatus(3)
+    agent.step()
+    assert not agent.is_busy
+
+
+def test_no_more_runs_than_its_limit(house: Instance, queue: WorkQueue, stage: Any) -> None:
+    """What waits is taken when one has ended."""
+    agent = AgentAtWork(house, [queue], limit=2)
+    for number in range(3):
+        run(house, f"run{number}")
+    agent.step()
+    agent.step()
+    assert [order.run_id for order in stage.orders] == ["run0", "run1"]
+    end(house, stage, "run1")
+    agent.step()
+    assert [order.run_id for order in stage.orders] == ["run0", "run1", "run2"]
+
+
+def test_many_runs_are_taken_in_one_step(house: Instance, agent: AgentAtWork, stage: Any) -> None:
+    """However many; each once."""
+    for number in range(50):
+        run(house, f"run{number:02}")
+    assert agent.step() is None
+    assert [order.run_id for order in stage.orders] == [f"run{number:02}" for number in range(50)]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "said"),
+    [
+        (FlowRunnerFailed(runner="staged", run="bad", why="no room"), "no room"),
+        (RuntimeError("a bug"), "RuntimeError: a bug"),
+    ],
+)
+def test_a_run_that_cannot_be_started_says_why(
+    house: Instance, agent: AgentAtWork, stage: Any, refusal: Exception, said: str
+) -> None:
+    """And the next one is started."""
+    stage.refusal = refusal
+    run(house, "bad")
+    agent.step()
+    stage.refusal = None
+    run(house, "good")
+    agent.step()
+    state = house.client.read_flow_run("bad").state
+    assert state.is_crashed()
+    assert said in (state.message or "")
+    assert [order.run_id for order in stage.orders] == ["good"]
+
+
+def test_an_unknown_flow_runner_harms_that_run_only(house: Instance, agent: AgentAtWork, stage: Any) -> None:
+    """It says what is not installed; so do options that do not fit."""
+    run(house, "one", flow_runner=Choice("docker"))
+    run(house, "two", flow_runner=Choice("staged", {"colour": "red"}))
+    run(house, "three")
+    agent.step()
+    messages = [house.client.read_flow_run(name).state.message or "" for name in ("one", "two")]
+    assert "no flow runner named 'docker'" in messages[0]
+    assert "its options do not fit" in messages[1]
+    assert [order.run_id for order in stage.orders] == ["three"]
+
+
+def test_a_runner_is_opened_once_for_each_choice(house: Instance, agent: AgentAtWork, stage: Any) -> None:
+    """With its options, those of a universal one too; leaving closes it, and ends no run."""
+    for number, env in enumerate(({}, {}, {"A": "1"})):
+        run(house, f"run{number}", flow_runner=Choice("universal", {"env": env}))
+    agent.step()
+    assert stage.opened == 2
+    agent.leave()
+    assert stage.opened == 0
+    assert len(stage.running()) == 3
+
+
+def test_what_the_runner_remarks_is_in_the_runs_log(house: Instance, agent: AgentAtWork, stage: Any) -> None:
+    """As a line of the agent's."""
+    stage.remark = "started cold, since it is cold"
+    run(house, "one")
+    agent.step()
+    assert [line.message for line in house.client.read_logs(LogFilter(flow_run_ids=("one",)), Page())] == [stage.remark]
+
+
+def test_an_agent_says_that_it_is_there(house: Instance, agent: AgentAtWork, clock: FixedClock) -> None:
+    """Again whenever leases are renewed, until it leaves."""
+    agent.step()
+    (seen,) = house.client.read_agents()
+    assert (seen.id, seen.queues, seen.live, seen.is_draining) == (agent.agent.id, ("q",), True, False)
+    house.client.drop_agent(agent.agent.id)
+    agent.step()
+    assert house.client.read_agents() == []
+    clock.advance(5)
+    agent.step()
+    assert house.client.read_agents() == [seen]
+    agent.leave()
+    assert house.client.read_agents() == []
+
+
+def test_a_draining_agent_takes_nothing(house: Instance, agent: AgentAtWork, stage: Any) -> None:
+    """And says so."""
+    agent.drain()
+    run(house, "one")
+    assert agent.step() is None
+    assert stage.orders == []
+    assert house.client.read_agents()[0].is_draining
+
+
+def test_stopping_ends_what_it_started(house: Instance, agent: AgentAtWork, stage: Any) -> None:
+    """With the grace that settings give."""
+    run(house, "one")
+    agent.step()
+    agent.stop_all()
+    assert stage.processes["one.1"].grace == house.settings.grace_seconds
+    assert not agent.is_busy
+    assert house.client.read_flow_run("one").state.is_crashed()
+
+
+def test_a_queue_that_is_gone_is_served_no_longer(house: Instance, queue: WorkQueue, stage: Any) -> None:
+    """The others are."""
+    other = house.client.put_work_queue(WorkQueue(id="r", name="other", created=START, updated=START))
+    agent = AgentAtWork(house, [queue, other])
+    house.client.delete_work_queue("q")
+    run(house, "one")
+    agent.step()
+    assert [order.run_id for order in stage.orders] == ["one"]
+    assert agent.has_queues
+    house.client.delete_work_queue("r")
+    agent.step()
+    assert not agent.has_queues

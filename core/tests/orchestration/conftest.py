@@ -1,0 +1,42 @@
+"""An orchestration in memory, with a clock that stands still."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from headrace.errors import NotInstalled
+from headrace.model.events import Event
+from headrace.orchestration.local_client import LocalClient
+from headrace.ports.queue_matcher import QueueMatcher
+from headrace.reference.queue_matcher import FlowsMatcher
+from headrace.reference.run_store import MemoryRunStore
+from headrace.rules.decide import RuleBook
+from headrace.testing.clock import FixedClock
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock()
+
+
+@pytest.fixture
+def told() -> list[Event]:
+    return []
+
+
+@pytest.fixture
+def rules() -> RuleBook:
+    return RuleBook()
+
+
+@pytest.fixture
+def client(clock: FixedClock, told: list[Event], rules: RuleBook) -> Iterator[LocalClient]:
+    with MemoryRunStore(clock=clock).open() as store:
+        yield LocalClient.over(store, rules=rules, clock=clock, lease_seconds=20, matcher=matcher, tell=told.append)
+
+
+def matcher(name: str) -> QueueMatcher:
+    """The one matcher that is installed."""
+    if name != "flows":
+        raise NotInstalled(port="queue matcher", name=name, installed=("flows",))
+    return FlowsMatcher()

@@ -1,0 +1,1 @@
+"""Queue matchers: what a work queue asks of the runs it gathers."""

@@ -1,0 +1,1 @@
+"""A flow runner for one machine: a process for each run."""
