@@ -1,8 +1,9 @@
 """Identities: time-ordered UUIDs (version 7) from one seeded generator per process.
 
 The generator is seeded once from the system, since asking the system for each id costs up to 80 µs on virtual machines. A forked child seeds
-anew, so that parent and child never make the same id. Ids of one generator grow strictly: the 12 bits after the milliseconds count up within
-one millisecond, and past their end borrow from the next.
+anew, so that parent and child never make the same id. The 12 bits after the milliseconds are parts of one, a quarter of a microsecond each, so that
+ids of several processes of one machine stand in the order in which they were made. Ids of one generator grow strictly: where the clock has not gone
+on, they count up, and past the end borrow from the next millisecond.
 """
 
 import os
@@ -10,6 +11,9 @@ import random
 import threading
 
 from headrace.clock import Clock
+
+
+_PARTS_A_SECOND = 1000 << 12
 
 
 class Ids:
@@ -33,8 +37,8 @@ class Ids:
         """The next id, as 36 characters."""
         with self._lock:
             self._reseed_after_fork()
-            milliseconds = int(self._clock.now().timestamp() * 1000)
-            self._last = max(self._last + 1, milliseconds << 12)
+            parts = int(self._clock.now().timestamp() * _PARTS_A_SECOND)
+            self._last = max(self._last + 1, parts)
             return _text(self._last, self._random.getrandbits(62))
 
     def _reseed_after_fork(self) -> None:
@@ -44,7 +48,7 @@ class Ids:
 
 
 def _text(ordered: int, noise: int) -> str:
-    """48 bits of milliseconds and 12 of count, then 62 bits of noise, with version and variant in their places."""
+    """48 bits of milliseconds and 12 of parts of one, then 62 bits of noise, with version and variant in their places."""
     number = (ordered >> 12) << 80 | 0x7 << 76 | (ordered & 0xFFF) << 64 | 0b10 << 62 | noise
     digits = f"{number:032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

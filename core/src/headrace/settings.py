@@ -193,6 +193,13 @@ class Settings:
         """Where this setting's value came from."""
         return self._origins[name]
 
+    def as_environment(self) -> dict[str, str]:
+        """The variables that another process of this machine needs, so that the same settings are in force there."""
+        said = {name for name in SETTINGS if self.origin(name).layer != "default"} | {"home"}
+        if self.profile != DEFAULT_PROFILE:
+            said.add("profiles_path")  # a profile that moves the home does not move the file that it stands in
+        return {variable(name): shown(getattr(self, name)) for name in sorted(said)}
+
     def shown(self, name: str) -> str:
         """This setting's value as one writes it in the environment, hidden if it is a secret."""
         return HIDDEN if SETTINGS[name].metadata["secret"] else shown(getattr(self, name))

@@ -113,7 +113,7 @@ def test_a_newer_schema_is_refused(used: Path) -> None:
     connection = sqlite3.connect(used)
     connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(StoreTooNew, match=r"written by a newer headrace \(schema 99, this one knows 1\)"), SqliteRunStore(path=used).open():
+    with pytest.raises(StoreTooNew, match=r"written by a newer headrace \(schema 99, this one knows 2\)"), SqliteRunStore(path=used).open():
         pass
 
 
@@ -160,6 +160,18 @@ def test_a_closed_store_says_so(path: Path) -> None:
         read(opened)
     with pytest.raises(StoreUnusable, match="it was closed; open it anew"):
         put(opened, flow_run("flow"))
+    with pytest.raises(StoreUnusable, match="it was closed; open it anew"):
+        opened.version()
+
+
+def test_a_closed_store_leaves_nothing_open(path: Path) -> None:
+    """A store that was read, written and watched holds no file open when it is closed, and no log is left beside it."""
+    with SqliteRunStore(path=path).open() as opened:
+        put(opened, flow_run("flow"))
+        assert (read(opened), opened.version()) == (1, opened.version())
+    held = {os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()}
+    assert not [name for name in held if name.startswith(str(path))]
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
 
 
 def test_files_are_for_nobody_else(tmp_path: Path) -> None:

@@ -9,15 +9,18 @@ from typing import Any
 import pytest
 
 import headrace_sqlite
-from headrace.model.filters import FlowRunFilter, LogFilter, Page, TaskRunFilter
+from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
 from headrace.model.states import StateType
+from headrace.ports.run_store import OpenRunStore
+from headrace.testing.conformance.run_store import flow_run, put, work_queue
 from headrace_sqlite import listing
 from headrace_sqlite.queries import queries
 from headrace_sqlite.run_store import SqliteRunStore
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
 MAY_SCAN = {
     "limits",
+    "agents",
     "sqlite_master",
     "doomed",
     "CONSTANT",
@@ -76,6 +79,7 @@ FLOW_RUNS = [
     ({"id_prefix": "a"}, "sqlite_autoindex_flow_runs_1 (id>? AND id<?"),
     ({"names": ("a",)}, "flow_runs_by_name (name=?"),
     ({"flow_names": ("a", "b")}, "flow_runs_by_flow_name (flow_name=?"),
+    ({"root_ids": ("a", "b")}, "flow_runs_by_root_id (root_id=?"),
     ({"deployment_ids": ("a",)}, "flow_runs_by_deployment_id (deployment_id=?"),
     ({"state_types": (StateType.RUNNING, StateType.FAILED)}, "flow_runs_by_state_type (state_type=?"),
     ({"state_names": ("Late",)}, "flow_runs_by_state_name (state_name=?"),
@@ -104,10 +108,25 @@ LOGS = [
     ({"flow_run_ids": ("a",), "least_level": 20, "text": "a"}, "logs_by_flow_run_id (flow_run_id=?"),
 ]
 
+DEPLOYMENTS = [
+    ({"ids": ("a", "b")}, "sqlite_autoindex_deployments_1 (id=?"),
+    ({"id_prefix": "a"}, "sqlite_autoindex_deployments_1 (id>? AND id<?"),
+    ({"names": ("a", "b"), "tags": ("a", "b")}, "deployments_by_name (name=?"),
+    ({"flow_names": ("a",)}, "deployments_by_flow_name (flow_name=?"),
+]
+
+WORK_QUEUES = [
+    ({"ids": ("a", "b")}, "sqlite_autoindex_work_queues_1 (id=?"),
+    ({"id_prefix": "a"}, "sqlite_autoindex_work_queues_1 (id>? AND id<?"),
+    ({"names": ("a", "b")}, "work_queues_by_name (name=?"),
+]
+
 CASES = [
     *((listing.flow_runs, FlowRunFilter(**fields), index) for fields, index in FLOW_RUNS),  # type: ignore[arg-type]
     *((listing.task_runs, TaskRunFilter(**fields), index) for fields, index in TASK_RUNS),  # type: ignore[arg-type]
     *((listing.logs, LogFilter(**fields), index) for fields, index in LOGS),  # type: ignore[arg-type]
+    *((listing.deployments, DeploymentFilter(**fields), index) for fields, index in DEPLOYMENTS),  # type: ignore[arg-type]
+    *((listing.work_queues, WorkQueueFilter(**fields), index) for fields, index in WORK_QUEUES),  # type: ignore[arg-type]
 ]
 
 
@@ -120,7 +139,11 @@ def test_a_filter_is_looked_up(connection: Any, ask: Any, wanted: Any, index: st
     assert any(index in step for step in plan), plan
 
 
-@pytest.mark.parametrize(("ask", "wanted", "index"), [case for case in CASES if "created" not in case[2] and "(id" not in case[2]])
+SORTED = ("created", "(id", "work_queues_by_name")
+"""Indexes that have no rows in order of their ids: not at all, or one row for a value."""
+
+
+@pytest.mark.parametrize(("ask", "wanted", "index"), [case for case in CASES if not any(name in case[2] for name in SORTED)])
 def test_pages_are_not_sorted(connection: Any, ask: Any, wanted: Any, index: str) -> None:
     """Only the rows of the page itself are sorted; those behind it are not even read, since the index has them in order."""
     plan = steps(connection, *ask(wanted, Page(after="m")))
@@ -134,6 +157,8 @@ def test_pages_are_not_sorted(connection: Any, ask: Any, wanted: Any, index: str
         (listing.flow_runs, FlowRunFilter(root_only=True), "flow_runs_that_are_roots"),
         (listing.task_runs, TaskRunFilter(), "sqlite_autoindex_task_runs_1"),
         (listing.logs, LogFilter(text="a"), "sqlite_autoindex_logs_1"),
+        (listing.deployments, DeploymentFilter(tags=("a",)), "sqlite_autoindex_deployments_1"),
+        (listing.work_queues, WorkQueueFilter(), "sqlite_autoindex_work_queues_1"),
     ],
 )
 def test_a_list_of_everything_is_read_in_order(connection: Any, ask: Any, wanted: Any, index: str) -> None:
@@ -141,3 +166,69 @@ def test_a_list_of_everything_is_read_in_order(connection: Any, ask: Any, wanted
     plan = steps(connection, *ask(wanted, Page(after="m")))
     assert any(f"INDEX {index} (id<?)" in step for step in plan), plan
     assert scanned(plan) <= MAY_SCAN
+
+
+@pytest.mark.parametrize(
+    ("wanted", "lookup"),
+    [
+        (EventFilter(after=5), "INTEGER PRIMARY KEY (rowid>?)"),
+        (EventFilter(after=5, kinds=("a", "b")), "INTEGER PRIMARY KEY (rowid>?)"),
+        (EventFilter(after=5, subjects=("a", "b")), "INDEX events_by_subject (subject=? AND rowid>?)"),
+        (EventFilter(kinds=("a",), subjects=("a",)), "INDEX events_by_subject (subject=? AND rowid>?)"),
+    ],
+)
+def test_events_are_read_from_where_somebody_was(connection: Any, wanted: EventFilter, lookup: str) -> None:
+    """Events are read in their order, from the one after the last that was seen; those of some subjects along the index of subjects."""
+    plan = steps(connection, *listing.events(wanted, 10))
+    assert scanned(plan) <= MAY_SCAN
+    assert any(lookup in step for step in plan), plan
+    assert [step for step in plan if "TEMP B-TREE" in step] == ["USE TEMP B-TREE FOR ORDER BY"]
+
+
+LOOKUPS = {
+    "due": "assignments USING COVERING INDEX assignments_by_due (queue_id=? AND due<?)",
+    "in_use": "leases USING COVERING INDEX leases_that_last (boot=? AND expires>?)",
+    "held_by": "leases USING COVERING INDEX leases_by_holder (holder=?)",
+}
+
+
+@pytest.mark.parametrize("name", LOOKUPS)
+def test_what_is_claimed_is_looked_up(connection: Any, name: str) -> None:
+    """What a claim asks begins in the index that has its rows in order; nothing is sorted, and what comes after the limit is not read."""
+    statement = queries()[name]
+    first, *others = steps(connection, statement, dict.fromkeys(re.findall(r":(\w+)", statement)))
+    assert first == f"SEARCH {LOOKUPS[name]}"
+    assert all(step.startswith(("SEARCH ", "CORRELATED SCALAR SUBQUERY ")) for step in others), others
+
+
+def steps_taken(opened: OpenRunStore, ask: str) -> int:
+    """How many steps SQLite takes for a question about the queue, in tens."""
+    taken: list[int] = []
+    with opened.reading() as reading:
+        connection = reading._connection  # type: ignore[attr-defined]
+        reading.flow_run("flow")  # the schema is read with the first statement
+        connection.set_progress_handler(lambda: taken.append(1), 10)
+        if ask == "due":
+            assert len(reading.due("queue", NOW, 10)) == 10
+        else:
+            assert reading.in_use("queue") == 5
+        connection.set_progress_handler(None, 0)
+    return len(taken)
+
+
+@pytest.mark.parametrize("ask", ["due", "in_use"])
+def test_a_backlog_costs_nothing(tmp_path: Path, ask: str) -> None:
+    """The first runs of a queue, and how many are under way, are found in as many steps whether twenty runs wait or two thousand."""
+    with SqliteRunStore(path=tmp_path / "headrace.db").open() as opened:
+        put(opened, work_queue("queue"))
+        taken = []
+        for letter, count in (("a", 20), ("b", 2000)):
+            runs = [flow_run(f"{letter}{number:04}") for number in range(count)]
+            put(opened, *runs)
+            with opened.writing() as writing:
+                for number, run in enumerate(runs):
+                    writing.assign(run.id, ["queue"])
+                    # Of the first ones some are under way; all others were, and whoever had them is gone.
+                    writing.grant_lease(run.id, epoch=1, holder="me", seconds=3600 if letter == "a" and number < 5 else 0)
+            taken.append(steps_taken(opened, ask))
+    assert abs(taken[0] - taken[1]) <= 1

@@ -22,7 +22,6 @@ from headrace.model.queues import ClaimRequest, WorkQueue
 from headrace.model.runs import FlowRun
 from headrace.model.states import State, StateType
 from headrace.ports.flow_runner import Process
-from headrace.settings import SETTINGS, shown, variable
 
 MOST_AT_ONCE = 20
 """How many runs are claimed at once: as many as are started well before their leases end."""
@@ -48,7 +47,7 @@ class AgentAtWork:
         self._house = house
         self._queues = {queue.id: queue for queue in queues}
         self._runners = Runners(house.registry, _preferred(house))
-        self._environment = _environment(house)
+        self._environment = house.settings.as_environment()
         self._underway: dict[str, Underway] = {}
         self._said_at: float | None = None
         self._claim: ClaimRequest | None = None
@@ -215,10 +214,3 @@ class AgentAtWork:
 def _preferred(house: Instance) -> str:
     """The flow runner of runs that leave it to the agent."""
     return house.settings.flow_runner or "subprocess"
-
-
-def _environment(house: Instance) -> dict[str, str]:
-    """The settings in force here, as a run's process is to have them."""
-    settings = house.settings
-    said = {name for name in SETTINGS if settings.origin(name).layer != "default"} | {"home"}
-    return {variable(name): shown(getattr(settings, name)) for name in sorted(said)}

@@ -39,9 +39,10 @@ def create(invocation: Invocation, file: Path, verifies: bool, as_json: bool) ->
             specs = read_specs(file, registry=house.registry, blocked=house.settings.plugins_blocked, folder=Path(folder))
             plan = applied(house, planned(house, specs, verifies=verifies, say=_say), say=_say)
         except SpecsRefused as refused:
-            for fault in refused.faults[:-1]:
+            for fault in refused.faults:
                 show.error(fault)
-            raise click.ClickException(f"{refused.faults[-1]}") from refused
+            show.remark("nothing was deployed")
+            raise click.exceptions.Exit(1) from refused
     if as_json:
         show.json(
             [

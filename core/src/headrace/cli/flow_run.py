@@ -1,24 +1,31 @@
 """`headrace flow-run`: what ran, how it ended, and what it said."""
 
 import logging
+import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from json import dumps
-from typing import Any
 
 import click
 
 from headrace import instance
 from headrace.cli import lookup, runs, show
+from headrace.cli.following import Following
 from headrace.cli.invocation import Invocation
+from headrace.cli.log_lines import Titles, row
+from headrace.cli.wanting import advice, queues_that_want
 from headrace.errors import NotFound
-from headrace.model.filters import MOST_ROWS, FlowRunFilter, LogFilter, Page, TaskRunFilter
+from headrace.instance import Instance
+from headrace.model.filters import MOST_ROWS, DeploymentFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter
 from headrace.model.logs import LogLine
+from headrace.model.moves import Move
 from headrace.model.runs import FlowRun
-from headrace.model.states import StateType
+from headrace.model.states import State, StateType
 from headrace.ports.client import OpenClient
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+NO_LINES = sys.maxsize
+"""A level that no line has."""
 
 
 @click.group()
@@ -35,6 +42,9 @@ def flow_run() -> None:
 @flow_run.command()
 @runs.state_option
 @click.option("--flow", "flows", metavar="NAME", multiple=True, help="Only runs of this flow; may be given several times.")
+@click.option(
+    "--deployment", "deployments", metavar="NAME", multiple=True, help="Only runs of this deployment; may be given several times."
+)
 @click.option("--tag", "tags", metavar="TAG", multiple=True, help="Only runs with this tag; given several times, with all of them.")
 @click.option("--name", "names", metavar="NAME", multiple=True, help="Only runs of this name; may be given several times.")
 @runs.limit_option
@@ -44,20 +54,22 @@ def ls(
     invocation: Invocation,
     states: tuple[str, ...],
     flows: tuple[str, ...],
+    deployments: tuple[str, ...],
     tags: tuple[str, ...],
     names: tuple[str, ...],
     limit: int,
     as_json: bool,
 ) -> None:
     """List flow runs, those created last first."""
-    wanted = FlowRunFilter(names=names, flow_names=flows, tags=tags)
     with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
+        deployment_ids = tuple(lookup.deployment(house.client, name).id for name in deployments)
+        wanted = FlowRunFilter(names=names, flow_names=flows, deployment_ids=deployment_ids, tags=tags)
         found = runs.newest(house.client.read_flow_runs, wanted, states, limit)
         now = house.clock.now()
     if as_json:
         show.json([runs.flow_run_row(run) for run in found])
         return
-    asked_for_all = not (states or flows or tags or names)
+    asked_for_all = not (states or flows or deployments or tags or names)
     nothing_yet = "no flow has run yet; run a script that calls one: python my_flow.py"
     show.table(
         ("id", "name", "state", "age", "flow"),
@@ -79,9 +91,14 @@ def inspect(invocation: Invocation, run: str, as_json: bool) -> None:
         found = lookup.flow_run(house.client, run)
         states = house.client.read_states(found.id)
         counts = _task_runs_by_state(house.client, found.id)
+        deployment = _deployment_name(house.client, found)
+        waits = found.deployment_id is not None and found.state.is_scheduled()
+        queues = [queue.name for queue in queues_that_want(house, found)] if waits else []
+        missing = advice(house, found) if waits else ""
         now = house.clock.now()
     if as_json:
-        show.json({**runs.flow_run_row(found), "states": states, "task_runs": counts})
+        names = {"deployment_name": deployment, "work_queues": queues}
+        show.json({**runs.flow_run_row(found), **names, "states": states, "task_runs": counts})
         return
     show.record(
         {
@@ -100,7 +117,9 @@ def inspect(invocation: Invocation, run: str, as_json: bool) -> None:
             "retries": f"{found.retries} at most, {show.duration(found.retry_delay)} apart" if found.retries else None,
             "tags": ", ".join(found.tags),
             "parameters": dumps(dict(found.parameters), ensure_ascii=False) if found.parameters else None,
-            "deployment": found.deployment_id,
+            "deployment": f"{deployment or 'deleted'} ({found.deployment_id})" if found.deployment_id else None,
+            "flow runner": found.flow_runner.name if found.flow_runner else None,
+            "work queues": ", ".join(queues),
             "root run": None if found.root_id == found.id else found.root_id,
             "parent task run": found.parent_task_run_id,
             "epoch": found.epoch,
@@ -109,6 +128,16 @@ def inspect(invocation: Invocation, run: str, as_json: bool) -> None:
     )
     click.echo()
     runs.states_table(states)
+    if missing:
+        show.remark(missing)
+
+
+def _deployment_name(client: OpenClient, run: FlowRun) -> str | None:
+    """The name of its deployment, if that is still there."""
+    if run.deployment_id is None:
+        return None
+    known = client.read_deployments(DeploymentFilter(ids=(run.deployment_id,)), Page(limit=1))
+    return known[0].full_name if known else None
 
 
 def _task_runs_by_state(client: OpenClient, run_id: str) -> dict[str, int]:
@@ -135,9 +164,10 @@ def _task_runs_by_state(client: OpenClient, run_id: str) -> dict[str, int]:
     default=LEVELS[0],
     help=f"Only lines at least as grave as this: {', '.join(LEVELS[:-1])} or {LEVELS[-1]}.",
 )
+@click.option("--follow", is_flag=True, help="Go on showing lines as they come, until the run has ended; with --json, an object a line.")
 @show.json_option
 @click.pass_obj
-def logs(invocation: Invocation, run: str, level: str, as_json: bool) -> None:
+def logs(invocation: Invocation, run: str, level: str, follow: bool, as_json: bool) -> None:
     """Show what a flow run and its task runs said.
 
     The oldest line comes first.
@@ -145,16 +175,20 @@ def logs(invocation: Invocation, run: str, level: str, as_json: bool) -> None:
     least = getattr(logging, level.upper())
     with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
         found = lookup.flow_run(house.client, run)
-        pages = _pages(house.client, LogFilter(flow_run_ids=(found.id,), least_level=least))
-        if as_json:
-            show.json([_line_row(line) for page in pages for line in page])
+        wanted = LogFilter(flow_run_ids=(found.id,), least_level=least)
+        pages = Following(house, found, least_level=least).lines() if follow else _pages(house.client, wanted)
+        if as_json and not follow:
+            show.json([row(line) for page in pages for line in page])
             return
-        titles: dict[str | None, str] = {None: f"Flow run {found.name!r}"}
+        titles = Titles(house.client, found)
         number = 0
         for page in pages:
             number += len(page)
-            _add_titles(titles, house.client, page)
-            show.text("\n".join(_console_line(line, titles[line.task_run_id]) for line in page))
+            if as_json:
+                for line in page:
+                    show.json_line(row(line))
+            else:
+                show.text(titles.shown(page))
     if not number:
         show.remark(f"no lines of flow run {found.name!r} fit; see how it went with: headrace flow-run inspect {found.id}")
 
@@ -166,31 +200,72 @@ def _pages(client: OpenClient, wanted: LogFilter) -> Iterator[list[LogLine]]:
         after = page[-1].id
 
 
-def _add_titles(titles: dict[str | None, str], client: OpenClient, page: list[LogLine]) -> None:
-    """Learns the names of the task runs that speak on this page."""
-    unknown = tuple({line.task_run_id for line in page if line.task_run_id is not None} - titles.keys())
-    if not unknown:
-        return
-    titles |= {run_id: f"Task run {run_id!r}" for run_id in unknown}
-    titles |= {run.id: f"Task run {run.name!r}" for run in client.read_task_runs(TaskRunFilter(ids=unknown), Page())}
+# cancel
 
 
-def _console_line(line: LogLine, title: str) -> str:
-    moment = line.timestamp.astimezone()
-    return f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d} | {logging.getLevelName(line.level):<7} | {title} - {line.message}"
+@flow_run.command()
+@click.argument("given", metavar="ID...", nargs=-1, required=True)
+@click.option("--wait", "waits", is_flag=True, help="Wait until they have ended.")
+@click.pass_obj
+def cancel(invocation: Invocation, given: tuple[str, ...], waits: bool) -> None:
+    """Cancel flow runs.
+
+    One that has not started is cancelled at once. The processes of one that runs are asked to end, and killed if they have not after a while. If one
+    of the runs is not found, or is a subflow, none is cancelled.
+    """
+    with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
+        found = {run.id: run for run in (lookup.flow_run(house.client, name) for name in given)}
+        _refuse_subflows(found.values())
+        states = {run.id: _cancelled(house, run) for run in found.values()}
+        if waits:
+            states = {run.id: _end(house, run, states[run.id]) for run in found.values()}
+    if not all(state.type in (StateType.CANCELLED, StateType.CANCELLING) for state in states.values()):
+        raise click.exceptions.Exit(1)
 
 
-def _line_row(line: LogLine) -> dict[str, Any]:
-    return {
-        "id": line.id,
-        "timestamp": line.timestamp,
-        "level": line.level,
-        "level_name": logging.getLevelName(line.level),
-        "logger": line.logger,
-        "message": line.message,
-        "flow_run_id": line.flow_run_id,
-        "task_run_id": line.task_run_id,
-    }
+def _refuse_subflows(found: Iterable[FlowRun]) -> None:
+    for run in found:
+        if run.root_id != run.id:
+            advice = f"cancel the run that it belongs to: headrace flow-run cancel {run.root_id}"
+            raise click.ClickException(f"flow run {run.name!r} is a subflow, which is not cancelled alone; {advice}")
+
+
+def _cancelled(house: Instance, run: FlowRun) -> State:
+    """The state of the run when that was asked, which is told."""
+    wanted = State(type=StateType.CANCELLING, message="Cancelled by a person.")
+    state = house.client.move_flow_run(Move(id=house.ids.new(), run_id=run.id, state=wanted)).state
+    if state is None:
+        state = house.client.read_flow_run(run.id).state
+        _tell_refusal(run, state)
+    elif state.is_cancelled():
+        click.echo(f"cancelled flow run {run.name!r} ({run.id}); it had not started")
+    else:
+        click.echo(f"cancelling flow run {run.name!r} ({run.id})")
+    return state
+
+
+def _tell_refusal(run: FlowRun, state: State) -> None:
+    if state.type is StateType.CANCELLING:
+        show.remark(f"flow run {run.name!r} is being cancelled already ({run.id})")
+    elif state.is_cancelled():
+        show.remark(f"flow run {run.name!r} was cancelled already ({run.id})")
+    else:
+        show.error(f"flow run {run.name!r} cannot be cancelled: it has ended in state {state} ({run.id})")
+
+
+def _end(house: Instance, run: FlowRun, state: State) -> State:
+    """The state in which it ended, which is told; it may have ended by itself meanwhile."""
+    if state.is_terminal():
+        return state
+    following = Following(house, run, least_level=NO_LINES)
+    for _ in following.lines():
+        pass
+    ended = following.run.state
+    if ended.is_cancelled():
+        click.echo(f"cancelled flow run {run.name!r} ({run.id})")
+    else:
+        show.error(f"flow run {run.name!r} was not cancelled: it ended in state {ended} ({run.id})")
+    return ended
 
 
 # delete

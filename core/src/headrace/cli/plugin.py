@@ -9,6 +9,7 @@ from headrace.hooks import Provider, hookimpl
 @hookimpl
 def headrace_commands() -> Iterator[Provider[Any]]:
     yield Provider("agent", "headrace.cli.agent:agent", "Start agents, and see which are there")
+    yield Provider("deployment", "headrace.cli.deployment:deployment", "Deploy flows, and run what is deployed")
     yield Provider("flow-run", "headrace.cli.flow_run:flow_run", "Look at flow runs, their states and their logs")
     yield Provider("plugins", "headrace.cli.plugins:plugins", "List what is installed, and what cannot be used")
     yield Provider("task-run", "headrace.cli.task_run:task_run", "Look at the task runs of flow runs")

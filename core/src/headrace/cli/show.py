@@ -74,10 +74,19 @@ def record(values: Mapping[str, object]) -> None:
 
 def json(value: Any) -> None:
     """Any value of headrace's, or plain data, as JSON; a list is a JSON list."""
+    _echo_json(value, indent=2)
+
+
+def json_line(value: Any) -> None:
+    """Any value as JSON in one line, at once: for what comes one by one."""
+    _echo_json(value, indent=None)
+
+
+def _echo_json(value: Any, *, indent: int | None) -> None:
     from headrace.wire.plain import to_plain  # what shows no JSON need not wait for cattrs
 
     readable = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
-    click.echo(dumps(to_plain(value), indent=2, ensure_ascii=not readable))
+    click.echo(dumps(to_plain(value), indent=indent, ensure_ascii=not readable))
 
 
 def json_option(command: C) -> C:
@@ -88,6 +97,11 @@ def json_option(command: C) -> C:
 def text(lines: str) -> None:
     """Text of several lines that others wrote, such as logs: line ends, tabs and colours are let through."""
     click.echo(_CONTROL_IN_LINES.sub(lambda found: found[1] or _escaped(found[0]), lines))
+
+
+def aside(lines: str) -> None:
+    """Text of several lines that others wrote, where remarks go, since it is no result."""
+    click.echo(_CONTROL_IN_LINES.sub(lambda found: found[1] or _escaped(found[0]), lines), err=True)
 
 
 # Remarks

@@ -2,84 +2,109 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from headrace.errors import CodeUnusable, HeadraceError, WrongSpec
+from headrace.errors import CodeUnusable, HeadraceError, SpecsRefused, WrongSpec
 from headrace.packaging.loading import users_frames
 
 SECONDS = 120
 """How long user code may take to be imported."""
 
+QUESTION, ANSWER, SAID = "question.json", "answer.json", "said.txt"
 
-def asked(module: str, question: Any, *, what: str, python: str, folder: Path) -> Any:
+
+def asked(
+    module: str, question: Any, *, what: str, python: str, folder: Path, environment: Mapping[str, str], seconds: float = SECONDS
+) -> Any:
     """The answer of `python -m module` to a question, from a process that starts in `folder`; what it prints is shown on standard error.
 
-    Raises CodeUnusable, and WrongSpec where the child says so.
+    Raises CodeUnusable, and WrongSpec or SpecsRefused where the child says so.
     """
-    with tempfile.TemporaryDirectory() as place:
-        (Path(place) / "question.json").write_text(json.dumps(question))
-        command = [python, "-P", "-m", module, place]
+    with tempfile.TemporaryDirectory(prefix="headrace-") as name:
+        place = Path(name)
+        (place / QUESTION).write_text(json.dumps(question), encoding="utf-8")
         try:
-            done = subprocess.run(
-                command,
-                cwd=folder,
-                env=_environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=sys.__stderr__,
-                stderr=subprocess.PIPE,
-                text=True,
-                errors="backslashreplace",
-                timeout=SECONDS,
-                check=False,
-            )
+            code = _ended([python, "-P", "-m", module, name], place / SAID, folder, environment, seconds)
         except subprocess.TimeoutExpired:
-            raise CodeUnusable(
-                what=what, why=f"importing it took more than {SECONDS} seconds; what takes long belongs into the flow"
-            ) from None
+            why = f"importing it took more than {seconds:g} seconds; what takes long belongs into the flow, where it runs only when the flow does"
+            raise CodeUnusable(what=what, why=why) from None
         except OSError as error:
             raise CodeUnusable(what=what, why=f"{python} cannot be started: {error.strerror}") from error
-        if done.stderr and sys.__stderr__ is not None:
-            sys.__stderr__.write(done.stderr)
-            sys.__stderr__.flush()
-        return _answer(Path(place) / "answer.json", done, what)
+        finally:
+            said = _shown(place / SAID)
+        return _answer(place / ANSWER, code, said, python, what)
 
 
-def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-
-
-def _answer(file: Path, done: "subprocess.CompletedProcess[str]", what: str) -> Any:
+def _ended(command: list[str], said: Path, folder: Path, environment: Mapping[str, str], seconds: float) -> int:
+    """The exit code. What it prints goes to a file, since a pipe would stay open for as long as anything lives that it started."""
+    with open(said, "wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env={**environment, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     try:
-        answer = json.loads(file.read_text())
+        return process.wait(seconds)
+    except BaseException:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
+
+
+def _shown(said: Path) -> str:
+    text = said.read_text(errors="backslashreplace") if said.exists() else ""
+    if text and sys.__stderr__ is not None:
+        sys.__stderr__.write(text)
+        sys.__stderr__.flush()
+    return text
+
+
+def _answer(file: Path, code: int, said: str, python: str, what: str) -> Any:
+    try:
+        answer = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        last = done.stderr.strip().splitlines()[-1:] or ["and it said nothing"]
-        raise CodeUnusable(what=what, why=f"the process that was to import it ended with exit code {done.returncode}: {last[0]}") from None
+        last = said.strip().rpartition("\n")[2] or "it said nothing"
+        if "No module named" in last and "headrace" in last:
+            last = f"it has no headrace that can do this; install headrace-core for {python}"
+        raise CodeUnusable(what=what, why=f"the process that was to import it ended with exit code {code}: {last}") from None
     fault = answer.get("fault")
-    if fault is not None:
-        raise WrongSpec(where=fault["where"], why=fault["why"]) if "where" in fault else CodeUnusable(**fault)
-    return answer["answer"]
+    if fault is None:
+        return answer["answer"]
+    if "faults" in fault:
+        raise SpecsRefused(faults=tuple(fault["faults"]))
+    raise WrongSpec(**fault) if "where" in fault else CodeUnusable(**fault)
 
 
 def answering(answer: Callable[[Any], Any]) -> None:
     """What the child does: it reads the question, and writes the answer, or why there is none."""
     place = Path(sys.argv[1])
+    question = json.loads((place / QUESTION).read_text(encoding="utf-8"))
     said: dict[str, Any]
     try:
-        said = {"answer": answer(json.loads((place / "question.json").read_text()))}
+        said = {"answer": answer(question)}
     except HeadraceError as error:
-        _show_users_traceback(error)
+        _show_users_traceback(error, question.get("root"))
         said = {"fault": _fault(error)}
-    (place / "answer.json").write_text(json.dumps(said))
+    (place / ANSWER).write_text(json.dumps(said), encoding="utf-8")
 
 
-def _fault(error: HeadraceError) -> dict[str, str]:
+def _fault(error: HeadraceError) -> dict[str, Any]:
     match error:
+        case SpecsRefused():
+            return {"faults": list(error.faults)}
         case WrongSpec():
             return {"where": error.where, "why": error.why}
         case CodeUnusable():
@@ -87,7 +112,9 @@ def _fault(error: HeadraceError) -> dict[str, str]:
     return {"what": "this deployment", "why": str(error)}
 
 
-def _show_users_traceback(error: HeadraceError) -> None:
+def _show_users_traceback(error: HeadraceError, root: str | None) -> None:
+    """The user's own lines that led to an error; files are named as in the project, not by where they were put to be imported."""
     cause = error.__cause__
-    if cause is not None and not isinstance(cause, HeadraceError) and users_frames(cause) is not None:
-        traceback.print_exception(cause)
+    if cause is not None and users_frames(cause) is not None:
+        text = "".join(traceback.format_exception(cause))
+        sys.stderr.write(text.replace(f"{root}{os.sep}", "") if root else text)

@@ -9,7 +9,7 @@ from headrace.errors import HeadraceError
 from headrace.hooks.registry import Registry
 from headrace.model.choices import Choice
 from headrace.packaging.loading import entrypoint_of, loaded_flow, read_flow
-from headrace.wire.parameters import plain_parameters
+from headrace.wire.parameters import is_whole, plain_parameters
 from headrace.wire.schemas import parameter_schema
 
 
@@ -42,7 +42,12 @@ def _taken(definition: Any, parameters: dict[str, Any]) -> dict[str, Any]:
         validated = definition.signature.validated(f"flow {definition.name!r}", parameters)
     except HeadraceError as error:
         return {"fault": str(error)}
-    return {"values": plain_parameters(validated) if definition.validate_parameters else parameters}
+    if not definition.validate_parameters:
+        return {"values": parameters}
+    plain = plain_parameters(validated)
+    # a value that JSON has no word for, such as a pattern, stays as it was written, and is read again when the flow runs
+    lost = [name for name, value in plain.items() if not is_whole(value)]
+    return {"values": {**plain, **{name: parameters[name] for name in lost}} if parameters.keys() >= set(lost) else parameters}
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """Planning: what deploying the specs of a file would make, change, or leave as it is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import Any
 
 import attrs
 
-from headrace.deploying.spec import Spec
-from headrace.deploying.verify import Described, Source, described, python_of, source_of, undescribed
+from headrace.deploying.spec import Spec, SpecFile
+from headrace.deploying.verify import Described, Place, Source, described, place_of, source_of, undescribed
 from headrace.errors import HeadraceError, SpecsRefused, StorageUnusable, WrongSpec
 from headrace.instance import Instance
 from headrace.model.deployments import Archive, Code, Deployment
@@ -37,12 +37,12 @@ class Planned:
     changed: tuple[str, ...] = ()
 
 
-def planned(house: Instance, specs: list[Spec], *, verifies: bool, say: Callable[[str], None]) -> list[Planned]:
-    """The plan for these specs, nothing of which is done yet; `say` hears what takes long. Raises SpecsRefused, with every fault there is."""
-    planning = _Planning(house, say)
-    found = planning.described(specs, verifies=verifies)
+def planned(house: Instance, file: SpecFile, *, verifies: bool, say: Callable[[str], None]) -> list[Planned]:
+    """The plan for the specs of a file, nothing of which is done yet; `say` hears what takes long. Raises SpecsRefused, with every fault there is."""
+    planning = _Planning(house, say, file.faults)
+    found = planning.described(file.specs, verifies=verifies)
     plan = [planning.plan(spec, source, flow, verified=verifies) for spec, source, flow in found]
-    planning.refuse_doubles(specs, plan)
+    planning.refuse_doubles([(spec.where, each.deployment.full_name) for (spec, *_), each in zip(found, plan, strict=True)])
     if planning.faults:
         raise SpecsRefused(faults=tuple(planning.faults))
     return plan
@@ -51,41 +51,42 @@ def planned(house: Instance, specs: list[Spec], *, verifies: bool, say: Callable
 class _Planning:
     """One planning, and the faults that were met."""
 
-    def __init__(self, house: Instance, say: Callable[[str], None]) -> None:
+    def __init__(self, house: Instance, say: Callable[[str], None], faults: Iterable[str]) -> None:
         self._house = house
         self._say = say
         self._blocked = house.settings.plugins_blocked
-        self.faults: list[str] = []
+        self.faults = list(faults)
 
-    def described(self, specs: list[Spec], *, verifies: bool) -> list[tuple[Spec, Source, Described]]:
+    def described(self, specs: Sequence[Spec], *, verifies: bool) -> list[tuple[Spec, Source, Described]]:
         """What is known of each spec's flow; code that several share is imported once."""
         trees: dict[str, Tree] = {}
-        groups: dict[Any, list[tuple[Spec, Source]]] = {}
+        groups: dict[tuple[Any, Place], list[tuple[Spec, Source]]] = {}
         known: list[tuple[Spec, Source, Described]] = []
         for spec in specs:
             try:
-                self._check_storage(spec)
                 source = source_of(spec, trees)
+                if source.tree is not None:
+                    self._check_storage(spec)
                 if verifies:
-                    address = source.tree.manifest.sha256 if source.tree is not None else ""
-                    python = python_of(spec, self._house.registry)
-                    groups.setdefault((address, source.entrypoint, source.flow_name, python), []).append((spec, source))
+                    place = place_of(spec, self._house.registry)
+                    groups.setdefault((source.identity, place), []).append((spec, source))
                 else:
                     known.append((spec, source, undescribed(spec, source)))
             except HeadraceError as error:
                 self._fault(spec, error)
-        for (*_, python), members in groups.items():
-            known += self._imported(members, python)
+        for (_, place), members in groups.items():
+            known += self._imported(members, place)
         order = {id(spec): place for place, spec in enumerate(specs)}
         return sorted(known, key=lambda row: order[id(row[0])])
 
-    def _imported(self, members: list[tuple[Spec, Source]], python: str) -> list[tuple[Spec, Source, Described]]:
+    def _imported(self, members: list[tuple[Spec, Source]], place: Place) -> list[tuple[Spec, Source, Described]]:
         source = members[0][1]
         self._say(f"importing {source.what} in a clean process")
         try:
-            answers = described(source, [spec.parameters for spec, _ in members], python=python, blocked=self._blocked)
+            answers = described(source, [spec.parameters for spec, _ in members], place=place, blocked=self._blocked)
         except HeadraceError as error:
-            self._fault(members[0][0], error)
+            where = " and ".join(spec.where for spec, _ in members)
+            self.faults.append(f"{where}: {error}")
             return []
         known = []
         for (spec, own), answer in zip(members, answers, strict=True):
@@ -178,16 +179,13 @@ class _Planning:
         except HeadraceError:
             return None
 
-    def refuse_doubles(self, specs: list[Spec], plan: list[Planned]) -> None:
+    def refuse_doubles(self, named: list[tuple[str, str]]) -> None:
         """Two specs that mean one deployment are a fault, since one would be lost."""
-        places: Mapping[str, list[str]] = {}
-        by_name: dict[str, list[str]] = dict(places)
-        if len(plan) != len(specs):
-            return
-        for spec, each in zip(specs, plan, strict=True):
-            by_name.setdefault(each.deployment.full_name, []).append(spec.where)
+        places: dict[str, list[str]] = {}
+        for where, name in named:
+            places.setdefault(name, []).append(where)
         self.faults += [
             f"{' and '.join(where)}: both are deployment {name!r}; give one another name"
-            for name, where in by_name.items()
+            for name, where in places.items()
             if len(where) > 1
         ]

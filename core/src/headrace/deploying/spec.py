@@ -2,23 +2,25 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 
-from headrace.errors import WrongSpec
+from headrace.errors import HeadraceError, SpecsRefused, WrongData, WrongSpec
 from headrace.hooks.registry import Registry
 from headrace.model.choices import Choice
+from headrace.model.coercion import shown
 from headrace.model.deployments import UNIVERSAL
 from headrace.model.names import checked_name
 from headrace.model.tags import Tags, as_tags
-from headrace.packaging.loading import is_flow
-from headrace.wire.parameters import plain_parameters
-from headrace.wire.plain import to_plain
+from headrace.packaging.loading import is_flow, name_in
+from headrace.wire.parameters import is_whole, plain_parameters
+
+T = TypeVar("T")
 
 
 @attrs.frozen(kw_only=True)
@@ -98,70 +100,141 @@ class Spec:
     pickled: str | None = None
 
 
+@attrs.frozen(kw_only=True)
+class SpecFile:
+    """What a file of specs says, and the faults of those specs that are not to be understood."""
+
+    specs: tuple[Spec, ...] = ()
+    faults: tuple[str, ...] = ()
+
+
+def all_understood(
+    written: Iterable[tuple[Callable[[], DeploymentSpec], str]],
+    *,
+    folder: Path,
+    registry: Registry,
+    finish: Callable[[Spec, DeploymentSpec], Spec],
+) -> SpecFile:
+    """Every spec that can be understood, and what is wrong with the others; `finish` has the last word on each."""
+    specs: list[Spec] = []
+    faults: list[str] = []
+    for make, where in written:
+        try:
+            spec = make()
+            specs.append(finish(understood(spec, where=where, folder=folder, registry=registry), spec))
+        except SpecsRefused as refused:
+            faults += refused.faults
+        except HeadraceError as error:
+            faults.append(str(error) if isinstance(error, WrongSpec) else f"{where}: {error}")
+    return SpecFile(specs=tuple(specs), faults=tuple(faults))
+
+
 def understood(spec: DeploymentSpec, *, where: str, folder: Path, registry: Registry) -> Spec:
-    """The spec without anything that only its author's process has. Raises WrongSpec and what the registry raises."""
-    given = {name: getattr(spec, name) for name in ("flow_location", "flow", "entrypoint") if getattr(spec, name) is not None}
-    if not given:
-        raise WrongSpec(where=where, why="it names no flow; give flow_location, flow or entrypoint")
-    location, flow_name = spec.flow_location, spec.flow_name
-    if spec.flow is not None:
-        location, flow_name = _of_flow(spec, where)
-    if spec.entrypoint is not None and (location is not None or ":" not in spec.entrypoint):
-        raise WrongSpec(where=where, why="entrypoint is module:name, and stands in place of flow_location and flow")
-    try:
-        tags = as_tags(spec.tags)
-        name = None if spec.name is None else checked_name("deployment", spec.name)
-    except Exception as error:
-        raise WrongSpec(where=where, why=str(error)) from error
-    return Spec(
+    """The spec without anything that only its author's process has. Raises SpecsRefused, with every fault it has."""
+    faults: list[str] = []
+
+    def tried(read: Callable[..., T | None], *given: Any) -> T | None:
+        try:
+            return read(*given)
+        except HeadraceError as error:
+            faults.append(f"{where}: {error.why if isinstance(error, WrongSpec) else error}")
+            return None
+
+    location, flow_name = tried(_flow, spec, where, folder) or (None, None)
+    understood = Spec(
         where=where,
-        name=name,
-        flow_location=None if location is None else _absolute(location, folder),
-        flow_name=_text(flow_name, "flow_name", where),
-        tags=tags,
-        parameters=_parameters(spec.parameters, where),
-        schedule=_choice("schedule", spec.schedule, where, registry),
-        flow_runner=_choice("flow runner", spec.flow_runner, where, registry) or Choice(UNIVERSAL),
-        flow_storage=_choice("storage", spec.flow_storage, where, registry),
-        description=_text(spec.description, "description", where),
-        project_root=None if spec.project_root is None else _absolute(spec.project_root, folder),
-        entrypoint=_text(spec.entrypoint, "entrypoint", where),
+        name=tried(_name, spec.name, where),
+        flow_location=location,
+        flow_name=flow_name,
+        tags=tried(_tags, spec.tags, where) or (),
+        parameters=tried(_parameters, spec.parameters, where) or {},
+        schedule=tried(_choice, "schedule", spec.schedule, where, registry),
+        flow_runner=tried(_choice, "flow runner", spec.flow_runner, where, registry) or Choice(UNIVERSAL),
+        flow_storage=tried(_choice, "storage", spec.flow_storage, where, registry),
+        description=tried(_text, "description", spec.description, where),
+        project_root=tried(_path, "project_root", spec.project_root, where, folder),
+        entrypoint=tried(_entrypoint, spec.entrypoint, where),
     )
+    if faults:
+        raise SpecsRefused(faults=tuple(faults))
+    return understood
 
 
-def _of_flow(spec: DeploymentSpec, where: str) -> tuple[str | os.PathLike[str] | None, str]:
+def _flow(spec: DeploymentSpec, where: str, folder: Path) -> tuple[str | None, str | None]:
+    """The script of the flow, where there is one, and its name, where it is known."""
+    location = _path("flow_location", spec.flow_location, where, folder)
+    flow_name = _text("flow_name", spec.flow_name, where)
+    if flow_name is not None:
+        checked_name("flow", flow_name)
+    if spec.entrypoint is not None and (location is not None or spec.flow is not None):
+        raise WrongSpec(where=where, why="entrypoint stands in place of flow_location and flow; give one of them")
+    if spec.flow is None and location is None and spec.entrypoint is None:
+        raise WrongSpec(where=where, why="it names no flow; give flow_location, flow or entrypoint")
+    if spec.flow is None:
+        return location, flow_name
     if not is_flow(spec.flow):
-        raise WrongSpec(where=where, why=f"flow must be what @flow makes, not {spec.flow!r}; give a script as flow_location")
-    name: str = spec.flow.name
-    if spec.flow_name not in (None, name):
-        raise WrongSpec(where=where, why=f"flow_name is {spec.flow_name!r}, and the flow's own name is {name!r}")
-    return spec.flow_location or file_of(spec.flow), name
+        raise WrongSpec(where=where, why=f"flow must be what @flow makes, not {shown(spec.flow)}; give a script as flow_location")
+    if flow_name not in (None, spec.flow.name):
+        raise WrongSpec(where=where, why=f"flow_name is {flow_name!r}, and the flow's own name is {spec.flow.name!r}")
+    script = script_of(spec.flow)
+    if location is not None and (script is None or not os.path.exists(location) or not os.path.samefile(script, location)):
+        raise WrongSpec(where=where, why=f"flow {spec.flow.name!r} is not of {spec.flow_location}; give flow or flow_location, not both")
+    return script, spec.flow.name
 
 
-def file_of(flow: Any) -> str | None:
-    """The script that a flow was written in; None where there is none, as in a notebook."""
-    code = getattr(flow.definition.function, "__code__", None)
-    file = code.co_filename if code is not None else ""
-    return file if file.endswith(".py") and os.path.isfile(file) else None
+def script_of(flow: Any) -> str | None:
+    """The script at whose top the flow has a name; None where there is none: it was made in a notebook, say, or by a function."""
+    module = sys.modules.get(flow.definition.function.__module__)
+    file = getattr(module, "__file__", None) or ""
+    has_name = module is not None and name_in(vars(module), flow) is not None
+    return os.path.abspath(file) if has_name and file.endswith(".py") and os.path.isfile(file) else None
 
 
-def _absolute(path: Any, folder: Path) -> str:
-    return os.path.abspath(os.path.join(folder, os.path.expanduser(path)))
+def _name(given: Any, where: str) -> str | None:
+    return None if given is None else checked_name("deployment", given)
 
 
-def _text(value: Any, name: str, where: str) -> str | None:
+def _tags(given: Any, where: str) -> Tags:
+    if not isinstance(given, Iterable) or isinstance(given, Mapping):
+        raise WrongSpec(where=where, why=f"tags must be a list of texts, not {shown(given)}")
+    try:
+        return as_tags(given)
+    except WrongData as error:
+        raise WrongSpec(where=where, why=str(error)) from error
+
+
+def _path(name: str, given: Any, where: str, folder: Path) -> str | None:
+    if given is None:
+        return None
+    if not isinstance(given, (str, os.PathLike)) or not isinstance(os.fspath(given), str) or not os.fspath(given).strip():
+        raise WrongSpec(where=where, why=f"{name} must be a path, not {shown(given)}")
+    return os.path.abspath(os.path.join(folder, os.path.expanduser(given)))
+
+
+def _text(name: str, value: Any, where: str) -> str | None:
     if value is not None and not isinstance(value, str):
-        raise WrongSpec(where=where, why=f"{name} must be text, not {value!r}")
+        raise WrongSpec(where=where, why=f"{name} must be text, not {shown(value)}")
     return value
+
+
+def _entrypoint(given: Any, where: str) -> str | None:
+    written = _text("entrypoint", given, where)
+    if written is None:
+        return None
+    module, _, name = written.partition(":")
+    if not name or not all(part.isidentifier() for part in module.split(".")):
+        raise WrongSpec(where=where, why=f"entrypoint must be module:name, such as 'shop.flows:nightly', not {written!r}")
+    return written
 
 
 def _parameters(given: Any, where: str) -> dict[str, Any]:
     if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
-        raise WrongSpec(where=where, why=f"parameters must be values by name, not {given!r}")
+        raise WrongSpec(where=where, why=f"parameters must be values by name, not {shown(given)}")
     plain = plain_parameters(given)
-    for name, value in given.items():
-        if isinstance(plain[name], str) and not isinstance(value, str) and plain[name].startswith("<"):
-            raise WrongSpec(where=where, why=f"parameter {name!r} must be plain data, which JSON can hold, not {value!r}")
+    lost = [name for name, value in plain.items() if not is_whole(value)]
+    if lost:
+        why = f"parameter {lost[0]!r} must be plain data, which JSON can hold, and {shown(given[lost[0]])} is or holds something else"
+        raise WrongSpec(where=where, why=why)
     return plain
 
 
@@ -172,15 +245,24 @@ def _choice(port: str, given: Any, where: str, registry: Registry) -> Choice | N
     if isinstance(given, str):
         choice = Choice(given)
     elif isinstance(given, Mapping):
-        options = {name: value for name, value in given.items() if name != "type"}
-        if not isinstance(given.get("type"), str):
-            raise WrongSpec(where=where, why=f"a {port} is a mapping with the name of its type, as {{type: …}}, not {dict(given)!r}")
-        inner = options.get("config")
-        choice = Choice(given["type"], dict(inner) if options.keys() == {"config"} and isinstance(inner, Mapping) else options)
+        choice = _written_choice(port, given, where)
     elif isinstance(given, type):
-        choice = registry.choice_of(port, given())
+        raise WrongSpec(where=where, why=f"a {port} is a value, and {given.__name__} is a class; write {given.__name__}(…)")
     else:
         choice = registry.choice_of(port, given)
-    registry.make(port, choice)
-    plain = to_plain(choice)
-    return Choice(plain["name"], plain["options"])
+    options = plain_parameters(choice.options)  # as a store will give them back, so that what is deployed again is the same
+    lost = [name for name, value in options.items() if not is_whole(value)]
+    if lost:
+        raise WrongSpec(
+            where=where, why=f"option {lost[0]!r} of {port} {choice.name!r} must be plain data, not {shown(choice.options[lost[0]])}"
+        )
+    registry.make(port, Choice(choice.name, options))
+    return Choice(choice.name, options)
+
+
+def _written_choice(port: str, given: Mapping[Any, Any], where: str) -> Choice:
+    kind, inner = given.get("type"), given.get("config")
+    if not isinstance(kind, str) or not all(isinstance(name, str) for name in given):
+        raise WrongSpec(where=where, why=f"a {port} is written as its name, or as a mapping with its name as type, not {dict(given)!r}")
+    options = {name: value for name, value in given.items() if name != "type"}
+    return Choice(kind, dict(inner) if options.keys() == {"config"} and isinstance(inner, Mapping) else options)

@@ -1,5 +1,6 @@
 """Verifying: the code of a spec is laid out and imported in a clean process, with the Python that will run it."""
 
+import os
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -10,7 +11,7 @@ import attrs
 
 from headrace.deploying.child import asked
 from headrace.deploying.spec import Spec
-from headrace.errors import CodeUnusable, WrongSpec
+from headrace.errors import HeadraceError, WrongSpec
 from headrace.hooks.registry import Registry
 from headrace.packaging.script import tree_of_script
 from headrace.packaging.tree import Tree, tree_of_file, tree_of_folder
@@ -36,13 +37,19 @@ class Described:
 
 @attrs.frozen(kw_only=True)
 class Source:
-    """The code of a spec before it is described: a tree or what is installed, and where in it the flow is."""
+    """The code of a spec before it is described: a tree or what is installed, and where in it the flow is. `folder` is where the tree comes from."""
 
     tree: Tree | None
     entrypoint: str
     flow_name: str | None
     serializer: str | None
     what: str
+    folder: Path | None = None
+
+    @property
+    def identity(self) -> tuple[str | None, ...]:
+        """What sources that need be imported only once have in common."""
+        return (self.tree.manifest.sha256 if self.tree is not None else None, self.entrypoint, self.flow_name, self.serializer)
 
 
 def source_of(spec: Spec, trees: dict[str, Tree]) -> Source:
@@ -61,11 +68,17 @@ def source_of(spec: Spec, trees: dict[str, Tree]) -> Source:
     if str(script) not in trees:
         trees[str(script)] = tree_of_script(script)
     return Source(
-        tree=trees[str(script)], entrypoint=script.stem, flow_name=spec.flow_name, serializer=None, what=f"script {script.name!r}"
+        tree=trees[str(script)],
+        entrypoint=script.stem,
+        flow_name=spec.flow_name,
+        serializer=None,
+        what=f"script {script.name!r}",
+        folder=script.parent,
     )
 
 
 def _of_project(spec: Spec, root: Path, trees: dict[str, Tree]) -> Source:
+    root = root.resolve()
     if str(root) not in trees:
         trees[str(root)] = tree_of_folder(root)
     tree, entrypoint = trees[str(root)], spec.entrypoint
@@ -76,8 +89,15 @@ def _of_project(spec: Spec, root: Path, trees: dict[str, Tree]) -> Source:
         path = script.relative_to(root)
         if path.as_posix() not in tree.sources:
             raise WrongSpec(where=spec.where, why=f"{path} is left out of what travels; see the ignore files in {root}")
-        entrypoint = ".".join(path.with_suffix("").parts).removesuffix(".__init__")
-    return Source(tree=tree, entrypoint=entrypoint, flow_name=spec.flow_name, serializer=None, what=f"project {root.name!r}")
+        entrypoint = _module(path, spec.where)
+    return Source(tree=tree, entrypoint=entrypoint, flow_name=spec.flow_name, serializer=None, what=f"project {root.name!r}", folder=root)
+
+
+def _module(path: Path, where: str) -> str:
+    parts = path.with_suffix("").parts
+    if any("." in part for part in parts):
+        raise WrongSpec(where=where, why=f"{path} has dots in its name, which part packages in Python; rename it")
+    return ".".join(parts).removesuffix(".__init__")
 
 
 def _script(spec: Spec) -> Path:
@@ -86,23 +106,50 @@ def _script(spec: Spec) -> Path:
         raise WrongSpec(where=spec.where, why=f"flow_location must be a Python script, whose name ends with .py, not {location.name!r}")
     if not location.is_file():
         raise WrongSpec(where=spec.where, why=f"there is no script {location}")
-    return location.resolve() if not location.is_symlink() else location
+    return location.parent.resolve() / location.name  # a link keeps its own name
 
 
-def python_of(spec: Spec, registry: Registry) -> str:
-    """The Python that the spec's flow runner names, else this one. Raises what the runner says."""
+@attrs.frozen(kw_only=True)
+class Place:
+    """Where a spec's code is imported to see whether it can be: by which Python, with which variables of its own."""
+
+    python: str
+    variables: tuple[tuple[str, str], ...] = ()
+
+
+def place_of(spec: Spec, registry: Registry) -> Place:
+    """What the spec's flow runner would use on this machine, else this Python. Raises what the runner says."""
     runner: FlowRunner = registry.make("flow runner", spec.flow_runner)
-    return runner.interpreter or sys.executable
+    try:
+        python = runner.interpreter or sys.executable
+    except HeadraceError as error:
+        raise WrongSpec(where=spec.where, why=f"{error}; where it is on another machine only, deploy with --no-verify") from error
+    own = spec.flow_runner.options.get("env")
+    variables = own.items() if isinstance(own, Mapping) else ()
+    return Place(python=python, variables=tuple(sorted((str(name), str(value)) for name, value in variables)))
 
 
-def described(source: Source, sets: Iterable[Mapping[str, Any]], *, python: str, blocked: Iterable[str]) -> list[Described | str]:
+def _environment(source: Source, place: Place) -> dict[str, str]:
+    """The environment of the child, in which the folder that the code comes from is not to be found."""
+    kept = [
+        path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if os.path.isabs(path) and not _overlaps(path, source.folder)
+    ]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(kept), **dict(place.variables)}
+
+
+def _overlaps(path: str, folder: Path | None) -> bool:
+    place = Path(path).resolve()
+    return folder is not None and (place.is_relative_to(folder) or folder.is_relative_to(place))
+
+
+def described(source: Source, sets: Iterable[Mapping[str, Any]], *, place: Place, blocked: Iterable[str]) -> list[Described | str]:
     """What importing tells, for each set of parameters: or why the flow does not take it. Raises CodeUnusable."""
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place, "elsewhere")
+    with tempfile.TemporaryDirectory(prefix="headrace-") as name:
+        folder = Path(name, "elsewhere").resolve()
         folder.mkdir()
         root: Path | None = None
         if source.tree is not None:
-            root = Path(place, "tree")
+            root = Path(name, "tree").resolve()
             root.mkdir()
             copied(source.tree, root)
         question = {
@@ -114,7 +161,8 @@ def described(source: Source, sets: Iterable[Mapping[str, Any]], *, python: str,
             "blocked": list(blocked),
             "parameters": [dict(parameters) for parameters in sets],
         }
-        answer = asked(MODULE, question, what=source.what, python=python, folder=folder)
+        environment = _environment(source, place)
+        answer = asked(MODULE, question, what=source.what, python=place.python, folder=folder, environment=environment)
     each = answer.pop("parameters")
     return [taken.get("fault") or Described(**answer, parameters=taken["values"]) for taken in each]
 
@@ -124,6 +172,7 @@ def undescribed(spec: Spec, source: Source) -> Described:
     name = spec.flow_name
     if name is None:
         raise WrongSpec(where=spec.where, why="without verifying, the flow's name is not known; give flow_name")
-    if ":" not in source.entrypoint and source.serializer is None:
-        raise CodeUnusable(what=source.what, why="without verifying, it is not known which flow it is; give entrypoint as module:name")
-    return Described(entrypoint=source.entrypoint, flow_name=name, parameters=spec.parameters)
+    is_whole = ":" in source.entrypoint or source.serializer is not None
+    return Described(
+        entrypoint=source.entrypoint if is_whole else f"{source.entrypoint}:{name}", flow_name=name, parameters=spec.parameters
+    )

@@ -1,6 +1,7 @@
 """Specs in YAML: one mapping in each document, or a list of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,20 @@ import yaml
 from headrace.deploying.spec import FIELDS, DeploymentSpec
 from headrace.errors import WrongSpec
 
-NOT_IN_YAML = {"flow"}
+KEYS = tuple(name for name in FIELDS if name != "flow")
+MOMENT = "tag:yaml.org,2002:timestamp"
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML's safe loader, which also refuses a key that stands twice."""
+    """YAML's safe loader, but a key may stand once only, and a moment stays the text that it is: the flow knows what it is to be."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - as the library has it
+        letter: [(tag, pattern) for tag, pattern in rules if tag != MOMENT]
+        for letter, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 - as the library calls it
-        seen: set[Any] = set()
+        seen: set[str] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if isinstance(key, str) and key in seen:
@@ -26,44 +33,51 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-def yaml_specs(file: Path) -> list[tuple[DeploymentSpec, str]]:
-    """The specs of a file, each with its place. Raises WrongSpec."""
-    return [(_spec(row, where), where) for row, where in _rows(file)]
+def yaml_specs(file: Path) -> list[tuple[Callable[[], DeploymentSpec], str]]:
+    """The specs of a file, each to be made, with its place. Raises WrongSpec, and so does making one."""
+    return [(partial(_spec, row, where), where) for row, where in _rows(file)]
 
 
-def _rows(file: Path) -> Iterator[tuple[Any, str]]:
+def _rows(file: Path) -> list[tuple[Any, str]]:
     try:
-        documents = list(yaml.load_all(file.read_text(encoding="utf-8"), _Loader))
+        loader = _Loader(file.read_text(encoding="utf-8-sig"))
+        try:
+            return list(_located(loader, file.name))
+        finally:
+            loader.dispose()
     except UnicodeDecodeError:
         raise WrongSpec(where=file.name, why="it is not UTF-8 text") from None
     except yaml.MarkedYAMLError as error:
         place = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise WrongSpec(where=f"{file.name}{place}", why=f"it is no YAML that can be read: {error.problem}") from None
-    except yaml.YAMLError as error:
-        raise WrongSpec(where=file.name, why=f"it is no YAML that can be read: {error}") from None
-    for number, document in enumerate(documents, 1):
-        where = file.name if len(documents) == 1 else f"{file.name}, document {number}"
-        if isinstance(document, list):
-            yield from ((row, f"{where}, item {place}") for place, row in enumerate(document, 1))
-        elif document is not None:
-            yield document, where
+        raise WrongSpec(where=f"{file.name}{place}", why=f"it cannot be read as YAML: {error.problem or error.context}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise WrongSpec(where=file.name, why=f"it cannot be read as YAML: {' '.join(str(error).split())}") from None
+
+
+def _located(loader: _Loader, name: str) -> Iterator[tuple[Any, str]]:
+    """Every mapping with the line that it begins on."""
+    while loader.check_node():
+        node = loader.get_node()
+        assert node is not None, "a document has a node"
+        for each in node.value if isinstance(node, yaml.SequenceNode) else [node]:
+            row = loader.construct_document(each)
+            if row is not None:
+                yield row, f"{name}, line {each.start_mark.line + 1}"
 
 
 def _spec(row: Any, where: str) -> DeploymentSpec:
     if not isinstance(row, dict):
-        raise WrongSpec(where=where, why=f"a deployment is a mapping of keys and values, not {row!r}; its keys are: {', '.join(_known())}")
+        raise WrongSpec(where=where, why=f"a deployment is a mapping of keys and values, not {row!r}; its keys are: {', '.join(KEYS)}")
     for key in row:
-        if key not in _known():
+        if key == "flow":
+            raise WrongSpec(where=where, why="flow is an object of Python, which YAML cannot hold; give flow_location")
+        if key not in KEYS:
             raise WrongSpec(where=where, why=f"{key!r} is no key of a deployment{_advice(key)}")
     return DeploymentSpec(**row)
-
-
-def _known() -> list[str]:
-    return [name for name in FIELDS if name not in NOT_IN_YAML]
 
 
 def _advice(key: Any) -> str:
     from difflib import get_close_matches  # needed after a slip only
 
-    near = get_close_matches(str(key), _known(), n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; its keys are: {', '.join(_known())}"
+    near = get_close_matches(str(key), KEYS, n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; its keys are: {', '.join(KEYS)}"

@@ -119,6 +119,7 @@ class FlowLife:
             return (yield from self._lived(live))
         except RunStopped as stop:
             self._logger.error("%s", stop)
+            yield from self._stopped(stop)
             raise
         except BaseException as error:
             yield from self._crashed(error)
@@ -227,7 +228,7 @@ class FlowLife:
 
     def _kept(self, live: LiveRun, state: State) -> Steps[State]:
         wanted = self._definition.persist_result
-        if not state.is_completed() or not (live.may_retry or self.run.keeps_result if wanted is None else wanted):
+        if not state.is_completed() or not (self.run.keeps_result or (live.may_retry if wanted is None else wanted)):
             return state
         try:
             key = f"results/{self.run.root_id}/{self.run.id}"
@@ -280,6 +281,15 @@ class FlowLife:
             yield from self._ended(state)
         except Exception as trouble:
             self._logger.error("The crash could not be reported: %s", trouble)
+
+    def _stopped(self, stop: RunStopped) -> Steps[None]:
+        """Says that it is cancelled, if that is why it stops; where somebody else owns the run now, this is refused."""
+        try:
+            state = State.cancelled(stop.reason)
+            yield from self._moved(state)
+            yield from self._ended(state)
+        except HeadraceError:
+            return
 
     def _told(self, state: State) -> Steps[None]:
         definition = self._definition

@@ -34,6 +34,9 @@ class _Missing:
     def __repr__(self) -> str:
         return "MISSING"
 
+    def __reduce__(self) -> str:
+        return "MISSING"  # there is one in each process
+
 
 MISSING = _Missing()
 

@@ -121,10 +121,15 @@ class Orchestrator:
                 return _stale(batch.flow_run_id)
             self._write_task_runs(writing, batch.task_runs, batch.states)
             writing.add_logs(batch.logs)
-            counts = {"task_runs": len(batch.task_runs), "logs": len(batch.logs)}
-            event = writing.append_event(Event(moment=self.clock.now(), kind="flow-run.journal", subject=batch.flow_run_id, details=counts))
+            event = writing.append_event(self._journaled(batch))
         self.tell(event)
         return LeaseOrder()
+
+    def _journaled(self, batch: JournalBatch) -> Event:
+        """The event of a batch; `first_log` lets a reader who has later lines of other processes go back to where this one's begin."""
+        first = min((line.id for line in batch.logs), default=None)
+        details = {"task_runs": len(batch.task_runs), "logs": len(batch.logs), "first_log": first}
+        return Event(moment=self.clock.now(), kind="flow-run.journal", subject=batch.flow_run_id, details=details)
 
     def _write_task_runs(self, writing: Writing, runs: Iterable[TaskRun], states: Iterable[RunState]) -> None:
         runs, states = tuple(runs), tuple(states)

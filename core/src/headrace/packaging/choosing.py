@@ -6,7 +6,7 @@ for "nothing fits the file itself".
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from stat import S_IXUSR
 
@@ -21,7 +21,9 @@ IGNORE_FILES = (".gitignore", ".headraceignore")
 NEVER = frozenset(
     ".git .hg .svn __pycache__ .venv .nox .tox node_modules .mypy_cache .ruff_cache .pytest_cache".split(),
 )
-ENVIRONMENT_MARK = "pyvenv.cfg"
+MARKS = {"pyvenv.cfg": "a virtual environment", "headrace.db": "headrace's own home"}
+"""Files that say what their folder is, if it is one that never travels."""
+
 MOST_FAULTS = 5
 NOTHING_FITS = "!*/"
 
@@ -83,8 +85,9 @@ def chosen_files(root: Path, *, most_files: int = MOST_FILES) -> list[ChosenFile
     in a circle, names that not every system has, and more than `most_files` files.
     """
     root = root.resolve()
-    if _is_environment(root):
-        raise CodeUnusable(what=f"project {root.name!r}", why=f"its folder is a virtual environment (it has a {ENVIRONMENT_MARK})")
+    mark = _mark(root)
+    if mark is not None:
+        raise CodeUnusable(what=f"project {root.name!r}", why=f"its folder is {MARKS[mark]}: it holds a {mark}")
     walk = _Walk(root, most_files)
     found = sorted(walk.below(walk.top()), key=lambda file: file.path)
     if walk.faults:
@@ -117,31 +120,33 @@ class _Walk:
 
     def _entry(self, folder: _Folder, entry: "os.DirEntry[str]") -> Iterator[ChosenFile]:
         path = folder.prefix + entry.name
-        is_folder = entry.is_dir()
+        is_folder = _holds(entry.is_dir)
         if entry.name in NEVER or (entry.name.endswith(".pyc") and not is_folder):
             return
         # git takes a link for a file, wherever it leads
         if folder.leaves_out(path, is_folder=is_folder and not entry.is_symlink()):
             return
-        if is_folder and _is_environment(Path(entry.path)):
+        if is_folder and _mark(Path(entry.path)) is not None:
             return
         fault = path_fault(path) or (self._link_fault(folder, entry) if entry.is_symlink() else None)
         if fault is not None:
             self._fault(path, fault)
         elif is_folder:
             yield from self.below(self._entered(Path(entry.path), f"{path}/", folder))
-        elif not entry.is_file():
+        elif not _holds(entry.is_file):
             self._fault(path, "it is neither a file nor a folder")
         else:
-            yield self._file(path, entry)
+            try:
+                yield self._file(path, entry.stat(), entry.path)
+            except OSError as error:
+                self._fault(path, f"it cannot be read: {error.strerror}")
 
-    def _file(self, path: str, entry: "os.DirEntry[str]") -> ChosenFile:
+    def _file(self, path: str, about: os.stat_result, source: str) -> ChosenFile:
         self._paths.append(path)
         fault = number_fault(self._paths, most_files=self._most_files)
         if fault is not None:  # the whole disk need not be walked to say so
             raise CodeUnusable(what=f"project {self._root.name!r}", why=fault)
-        about = entry.stat()
-        return ChosenFile(path=path, source=Path(entry.path), size=about.st_size, is_executable=bool(about.st_mode & S_IXUSR))
+        return ChosenFile(path=path, source=Path(source), size=about.st_size, is_executable=bool(about.st_mode & S_IXUSR))
 
     def _entered(self, path: Path, prefix: str, above: _Folder | None) -> _Folder:
         real, patterns = (above.real, above.patterns) if above else ((), ())
@@ -173,8 +178,16 @@ class _Walk:
         self.faults.append(f"{path!r}: {why}")
 
 
-def _is_environment(path: Path) -> bool:
-    return (path / ENVIRONMENT_MARK).is_file()
+def _holds(question: Callable[[], bool]) -> bool:
+    """What the system says of an entry; no, if it cannot, as of links in a circle."""
+    try:
+        return question()
+    except OSError:
+        return False
+
+
+def _mark(folder: Path) -> str | None:
+    return next((mark for mark in MARKS if (folder / mark).is_file()), None)
 
 
 def _is_pattern(line: str) -> bool:

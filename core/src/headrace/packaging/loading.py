@@ -5,22 +5,32 @@ flow, or runs its deployment, would otherwise run it once more.
 """
 
 import importlib
+import importlib.util
+import inspect
+import logging
+import os
 import sys
 import traceback
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
 
+import attrs
+
 from headrace.errors import CodeUnusable, HeadraceError
 from headrace.model.definitions import FlowDefinition
 from headrace.ports.serializer import Serializer
 
+ADVICE = "install it where the flow runs, or if it is your own, give as project_root the folder that it lies in"
+
+logger = logging.getLogger("headrace.loading")
+
 _IS_LOADING: ContextVar[bool] = ContextVar("headrace_is_loading", default=False)
-_OURS = str(Path(__file__).parents[1])
+_OURS = f"{Path(__file__).parents[1]}{os.sep}"
+_IMPORTING = f"{Path(importlib.__file__).parent}{os.sep}"
 
 
 @contextmanager
@@ -40,13 +50,13 @@ def is_skipped(flow: str) -> bool:
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_OURS):
         frame = frame.f_back
-    message = f"flow {flow!r} is called while its code is loaded; the call is skipped and gives None"
-    warnings.warn_explicit(message, UserWarning, Path(frame.f_code.co_filename).name, frame.f_lineno)
+    place = f"{Path(frame.f_code.co_filename).name}, line {frame.f_lineno}"
+    logger.warning("%s calls flow %r while it is loaded; the call is skipped and gives None", place, flow)
     return True
 
 
 def loaded_flow(root: Path | None, entrypoint: str, *, what: str, flow_name: str | None = None) -> Any:
-    """The flow at `module:name`, or of a `module` alone the one that is called `flow_name`, or the only one.
+    """The flow at `module:name`, or of a `module` alone the one that is called `flow_name`, or the only one; a flow's own name does for `name` too.
 
     `root` is where the module lies, and goes first on the path of modules; None: it is installed. Raises CodeUnusable, its cause the error of the
     user's code, with the user's own frames.
@@ -70,61 +80,104 @@ def read_flow(file: Path, serializer: Serializer, *, what: str) -> Any:
     return flow
 
 
-def flow_in(names: dict[str, Any], module_name: str, *, what: str, where: str, flow_name: str | None) -> Any:
+def flow_in(names: Mapping[str, Any], module_name: str, *, what: str, where: str, flow_name: str | None) -> Any:
     """The flow among what a module defines; flows that it only imports count if it defines none. Raises CodeUnusable."""
-    everything = {id(value): value for value in names.values() if is_flow(value)}
-    own = [flow for flow in everything.values() if flow.definition.function.__module__ == module_name]
-    flows = {flow.name: flow for flow in own or everything.values()}
-    found = ", ".join(sorted(flows))
+    everything = _flows(names)
+    own = [flow for flow in everything if flow.definition.function.__module__ == module_name]
+    fitting = own or everything
+    found = ", ".join(sorted({flow.name for flow in fitting}))
     if flow_name is not None:
-        flows |= {flow.name: flow for flow in everything.values()}
-        if flow_name not in flows:
-            raise CodeUnusable(what=what, why=f"no flow {flow_name!r} is in {where}; found: {found or 'none'}")
-        return flows[flow_name]
-    if not flows:
-        raise CodeUnusable(what=what, why=f"no flow is in {where}; decorate a function with @flow")
-    if len(flows) > 1:
-        raise CodeUnusable(what=what, why=f"{len(flows)} flows are in {where}: {found}; say which by flow_name")
-    return next(iter(flows.values()))
+        fitting = [flow for flow in fitting if flow.name == flow_name] or [flow for flow in everything if flow.name == flow_name]
+        if not fitting:
+            raise CodeUnusable(what=what, why=f"flow {flow_name!r} not found in {where}; found: {found or 'none'}")
+    if not fitting:
+        raise CodeUnusable(what=what, why=f"no flows found in {where}; decorate a function with @flow")
+    if len(fitting) > 1 and flow_name is None:
+        raise CodeUnusable(what=what, why=f"found {len(fitting)} flows in {where}: {found}; say which with flow_name")
+    if len(fitting) > 1:
+        raise CodeUnusable(what=what, why=f"found {len(fitting)} flows called {flow_name!r} in {where}; give each a name of its own")
+    return fitting[0]
+
+
+def _flows(names: Mapping[str, Any]) -> list[Any]:
+    return list({id(value): value for value in names.values() if is_flow(value)}.values())
 
 
 def is_flow(value: Any) -> bool:
-    """Whether it is what `@flow` makes."""
-    return isinstance(getattr(value, "definition", None), FlowDefinition)
+    """Whether it is what `@flow` makes; nothing of the value itself is run to see that."""
+    return isinstance(inspect.getattr_static(value, "definition", None), FlowDefinition)
 
 
 def entrypoint_of(flow: Any, module: str) -> str:
     """`module:name` of a flow that was loaded from the module."""
-    names = vars(sys.modules[module])
-    return f"{module}:{next(name for name, value in names.items() if value is flow)}"
+    return f"{module}:{name_in(vars(sys.modules[module]), flow)}"
+
+
+def name_in(names: Mapping[str, Any], flow: Any) -> str | None:
+    """The name under which this very flow is there."""
+    return next((name for name, value in names.items() if value is flow), None)
 
 
 def loaded_module(root: Path | None, name: str, *, what: str) -> ModuleType:
     """A module of user code, imported; `root` as for flows. Raises CodeUnusable."""
     if root is not None:
-        sys.path.insert(0, str(root))
-        importlib.invalidate_caches()
-    with calls_skipped():
-        try:
-            module = importlib.import_module(name)
-        except (Exception, SystemExit) as error:
-            if isinstance(error, ModuleNotFoundError) and error.name == name:
-                raise CodeUnusable(what=what, why=f"there is no module {name!r}{'' if root else ' installed here'}") from None
-            raise CodeUnusable(what=what, why=said_by_user(error)) from error.with_traceback(users_frames(error))
+        _put_first(root)
+    try:
+        module = _imported(lambda: importlib.import_module(name), name, root, what)
+    except CodeUnusable as error:
+        if isinstance(error.__cause__, ModuleNotFoundError):
+            raise attrs.evolve(error, why=f"{error.why}; {ADVICE}") from error.__cause__
+        raise
     if root is not None and not _lies_in(module, root):
         why = f"the name of its module, {name!r}, is taken by {_file_of(module)}; give its file another name"
         raise CodeUnusable(what=what, why=why)
     return module
 
 
+def loaded_file(file: Path, *, what: str) -> ModuleType:
+    """A file of user code as a module, whatever its name; it may import what lies beside it. Raises CodeUnusable."""
+    _put_first(file.parent)
+    name = file.stem if file.stem.isidentifier() and file.stem not in sys.modules else f"headrace file {file.stem}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None, "the file's name ends with .py"
+    assert spec.loader is not None, "what is made of a file has a loader"
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    execute = spec.loader.exec_module
+
+    def run() -> ModuleType:
+        execute(module)
+        return module
+
+    return _imported(run, name, file.parent, what)
+
+
+def _put_first(root: Path) -> None:
+    sys.path[:] = [str(root), *(place for place in sys.path if place != str(root))]
+    importlib.invalidate_caches()
+
+
+def _imported(run: Callable[[], ModuleType], name: str, root: Path | None, what: str) -> ModuleType:
+    with calls_skipped():
+        try:
+            return run()
+        except (Exception, SystemExit) as error:
+            if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}.") and users_frames(error) is None:
+                place = "among the files that travel" if root else "installed here"
+                raise CodeUnusable(what=what, why=f"there is no module {error.name!r} {place}") from None
+            raise CodeUnusable(what=what, why=said_by_user(error, root)) from error.with_traceback(users_frames(error))
+
+
 def _named(module: ModuleType, attribute: str, what: str) -> Any:
     flow: Any = module
     for name in attribute.split("."):
         flow = getattr(flow, name, None)
-    if not is_flow(flow):
-        found = ", ".join(sorted(name for name, value in vars(module).items() if is_flow(value)))
-        raise CodeUnusable(what=what, why=f"{attribute!r} in {_file_of(module)} is no flow; flows there: {found or 'none'}")
-    return flow
+    if is_flow(flow):
+        return flow
+    called_so = [flow for flow in _flows(vars(module)) if flow.name == attribute]
+    if len(called_so) == 1:
+        return called_so[0]
+    found = ", ".join(sorted(name for name, value in vars(module).items() if is_flow(value)))
+    raise CodeUnusable(what=what, why=f"flow {attribute!r} not found in {_file_of(module)}; found: {found or 'none'}")
 
 
 def _lies_in(module: ModuleType, root: Path) -> bool:
@@ -133,7 +186,8 @@ def _lies_in(module: ModuleType, root: Path) -> bool:
 
 
 def _file_of(module: ModuleType) -> str:
-    return Path(getattr(module, "__file__", None) or module.__name__).name
+    name = Path(getattr(module, "__file__", None) or module.__name__).name
+    return f"{module.__name__}/{name}" if name == "__init__.py" else name
 
 
 def users_frames(error: BaseException) -> TracebackType | None:
@@ -144,14 +198,22 @@ def users_frames(error: BaseException) -> TracebackType | None:
     return trace
 
 
-def said_by_user(error: BaseException) -> str:
-    """An error of user code in a sentence: where, and what."""
-    text = "".join(traceback.format_exception_only(error)[-1:]).strip()
+def said_by_user(error: BaseException, root: Path | None) -> str:
+    """An error of user code in a sentence: where in `root`, else where at all, and what."""
     if isinstance(error, SyntaxError) and error.filename:
-        return f"{Path(error.filename).name}, line {error.lineno}: {text}"
+        return f"{_place(error.filename, root)}, line {error.lineno}: {type(error).__name__}: {error.msg}"
+    text = "".join(traceback.format_exception_only(error)[-1:]).strip()
+    if isinstance(error, SystemExit):
+        text = f"it ends the process ({text})"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_foreign(frame.filename)]
-    return f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}: {text}" if frames else text
+    own = [frame for frame in frames if root is not None and Path(frame.filename).is_relative_to(root)] or frames
+    return f"{_place(own[-1].filename, root)}, line {own[-1].lineno}: {text}" if own else text
+
+
+def _place(file: str, root: Path | None) -> str:
+    path = Path(file)
+    return path.relative_to(root).as_posix() if root is not None and path.is_relative_to(root) else path.name
 
 
 def _is_foreign(file: str) -> bool:
-    return file.startswith((_OURS, "<frozen ")) or file.startswith(str(Path(importlib.__file__).parent))
+    return file.startswith((_OURS, _IMPORTING, "<frozen ", "<attrs "))

@@ -127,7 +127,7 @@ def _opened(archive: Archive, storage: OpenStorage, what: str) -> Iterator[tuple
         raise CodeUnusable(what=what, why=f"it is not in its storage ({error}); deploy it again") from error
     with stored:
         with _read(what):
-            tar = tarfile.open(fileobj=stored, mode="r|gz", bufsize=CHUNK, encoding="utf-8")
+            tar = tarfile.open(fileobj=stored, mode="r|gz", bufsize=CHUNK, encoding="utf-8")  # noqa: SIM115 - closed below
         with tar:
             rest = _Rest(tar, what)
             yield rest.manifest(archive), rest

@@ -6,7 +6,7 @@ parameter: whoever asks for a run cannot mend it, and the run checks its paramet
 
 from collections.abc import Iterable, Mapping
 from functools import partial
-from itertools import islice
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 from headrace.errors import MissingParameter, UnknownParameter, WrongParameterType
@@ -103,7 +103,9 @@ def _says_more(inner: "ValidationError", outer: "ValidationError") -> bool:
 
 
 def _is_of_key(error: "ValidationError") -> bool:
-    return "propertyNames" in error.absolute_schema_path and isinstance(error.instance, str)
+    """Whether it is of a key itself, and not of what is called `propertyNames`."""
+    steps = [None, *error.absolute_schema_path]
+    return any(step == "propertyNames" and before != "properties" for before, step in pairwise(steps))
 
 
 def _refusal(where: str, name: str, error: "ValidationError", whole: Any) -> WrongParameterType:
@@ -122,7 +124,7 @@ def _refusal(where: str, name: str, error: "ValidationError", whole: Any) -> Wro
         path += f"[key {_cut(repr(error.instance), 60)}]"
     expected = words(schema, whole)
     if error.validator is not None and error.validator not in _SAID_IN_WORDS:
-        expected = f"what its schema takes ({_cut(error.message, 120)})"
+        expected = f"what its schema takes ({error.message})"
     return WrongParameterType(where=where, name=_cut(name + path, _LONGEST_NAME), expected=_cut(expected, _LONGEST_EXPECTED), given=given)
 
 

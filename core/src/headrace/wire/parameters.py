@@ -11,9 +11,22 @@ import attrs
 MOST_DEPTH = 20
 
 
+class Remembered(str):
+    """What JSON cannot hold, by the name of its type."""
+
+    __slots__ = ()
+
+
 def plain_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Each parameter as JSON could hold it; what it cannot hold is remembered by its type, as `<TypeName>`."""
     return {name: _plain(value, MOST_DEPTH) for name, value in parameters.items()}
+
+
+def is_whole(plain: Any) -> bool:
+    """Whether nothing in what `plain_parameters` gave is only remembered."""
+    if isinstance(plain, dict):
+        return all(is_whole(held) for held in plain.values())
+    return all(is_whole(held) for held in plain) if isinstance(plain, list) else not isinstance(plain, Remembered)
 
 
 def _plain(value: Any, depth: int) -> Any:
@@ -23,7 +36,7 @@ def _plain(value: Any, depth: int) -> Any:
     if kind is float:
         return value if value - value == 0 else str(value)
     if depth == 0:
-        return f"<{kind.__name__}>"
+        return Remembered(f"<{kind.__name__}>")
     if isinstance(value, Enum):
         return _plain(value.value, depth - 1)
     if isinstance(value, (datetime, date, time)):
@@ -44,11 +57,18 @@ def _plain(value: Any, depth: int) -> Any:
 def _plain_object(value: Any, kind: type, depth: int) -> Any:
     """Models of pydantic, attrs values and dataclasses by their fields; anything else by its type."""
     if isinstance(value, type):
-        return f"<{value.__name__}>"
+        return Remembered(f"<{value.__name__}>")
     if hasattr(kind, "model_dump"):
-        return value.model_dump(mode="json")
+        return _dumped(value, kind)
     if hasattr(kind, "__attrs_attrs__"):
         return {field.name: _plain(getattr(value, field.name), depth - 1) for field in attrs.fields(kind)}
     if hasattr(kind, "__dataclass_fields__"):
         return {name: _plain(getattr(value, name), depth - 1) for name in kind.__dataclass_fields__}
-    return f"<{kind.__name__}>"
+    return Remembered(f"<{kind.__name__}>")
+
+
+def _dumped(value: Any, kind: type) -> Any:
+    try:
+        return value.model_dump(mode="json")
+    except Exception:  # a model may hold anything, and its serializers may raise anything
+        return Remembered(f"<{kind.__name__}>")

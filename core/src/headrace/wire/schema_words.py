@@ -91,6 +91,6 @@ def _each(what: str, schema: Any, whole: Mapping[str, Any], depth: int) -> str:
 
 
 def _count(least: Any, most: Any) -> str:
-    if least == most:
-        return f"{most} {'item' if most == 1 else 'items'}"
-    return f"{least} items or more" if most is None else f"{least} to {most} items"
+    if most is None or least == most:
+        return f"{least} {'item' if least == 1 else 'items'}{' or more' if most is None else ''}"
+    return f"{least} to {most} items"

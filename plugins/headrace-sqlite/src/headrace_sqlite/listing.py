@@ -74,6 +74,7 @@ def _flow_run_clauses(wanted: FlowRunFilter) -> Iterator[_Clause]:
     yield from _starting_with("flow_runs", wanted.id_prefix)
     yield from _one_of("flow_runs", "name", wanted.names)
     yield from _tagged("flow_runs", "flow_run_tags", wanted.tags)
+    yield from _one_of("flow_runs", "root_id", wanted.root_ids)
     yield from _one_of("flow_runs", "deployment_id", wanted.deployment_ids)
     yield from _one_of("flow_runs", "flow_name", wanted.flow_names)
     yield from _one_of("flow_runs", "state_name", wanted.state_names)

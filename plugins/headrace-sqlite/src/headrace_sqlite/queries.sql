@@ -59,14 +59,14 @@ SELECT value FROM work_queues WHERE id = :queue_id;
 SELECT flow_runs.value
 FROM assignments INDEXED BY assignments_by_due CROSS JOIN flow_runs ON flow_runs.id = assignments.run_id
 WHERE assignments.queue_id = :queue_id AND assignments.due <= :until AND NOT EXISTS (
-    SELECT 1 FROM leases WHERE run_id = assignments.root_id AND boot = :boot AND renewed <= :now AND :now < expires
+    SELECT 1 FROM leases WHERE run_id = assignments.run_id AND boot = :boot AND renewed <= :now AND :now < expires
 )
 ORDER BY assignments.due, assignments.run_id LIMIT :limit;
 
 -- name: in_use: How many runs of a queue somebody owns; looked for among the live leases, which are fewer than the runs of a queue.
 SELECT count(*)
 FROM leases INDEXED BY leases_that_last
-CROSS JOIN assignments INDEXED BY assignments_by_root_id ON assignments.root_id = leases.run_id AND assignments.queue_id = :queue_id
+CROSS JOIN assignments ON assignments.run_id = leases.run_id AND assignments.queue_id = :queue_id
 WHERE leases.boot = :boot AND leases.expires > :now AND leases.renewed <= :now AND leases.expires > leases.renewed;
 
 -- name: held_by: Root runs that a holder has or had.
@@ -97,7 +97,7 @@ DELETE FROM flow_runs WHERE id IN (
     WITH RECURSIVE doomed (id) AS (
         SELECT id FROM flow_runs WHERE id = :run_id
         UNION
-        SELECT flow_runs.id FROM doomed JOIN flow_runs ON flow_runs.root_id = doomed.id AND flow_runs.root_id <> flow_runs.id
+        SELECT flow_runs.id FROM doomed JOIN flow_runs ON flow_runs.root_id = doomed.id
         UNION
         SELECT flow_runs.id FROM doomed
             JOIN task_runs ON task_runs.flow_run_id = doomed.id
@@ -182,11 +182,11 @@ DELETE FROM work_queues WHERE id = :queue_id;
 DELETE FROM assignments WHERE run_id = :run_id;
 
 -- name: assignable: What an assignment has of its run.
-SELECT root_id, due FROM flow_runs WHERE id = :run_id;
+SELECT due FROM flow_runs WHERE id = :run_id;
 
 -- name: assign: A run that is in a queue.
-INSERT INTO assignments (run_id, queue_id, root_id, due)
-VALUES (?, ?, ?, ?)
+INSERT INTO assignments (run_id, queue_id, due)
+VALUES (?, ?, ?)
 ON CONFLICT (run_id, queue_id) DO NOTHING;
 
 -- name: keep_agent: An agent that is there for a while.

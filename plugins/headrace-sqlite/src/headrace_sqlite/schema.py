@@ -133,17 +133,15 @@ def deployments(database: Database) -> None:
     work_queues.create_index(["name"], "work_queues_by_name", unique=True)
     flow_runs = database.table("flow_runs")
     flow_runs.convert("value", _due, output="due", output_type=str, where="state_type = 'SCHEDULED'")
-    # The root is here too, since a root that is under way may have thousands of subflows, none of them in a queue.
     assignments = _create(
         database,
         "assignments",
-        {"run_id": str, "queue_id": str, "root_id": str, "due": str},
+        {"run_id": str, "queue_id": str, "due": str},
         key=("run_id", "queue_id"),
         may_be_null={"due"},
         belongs={"run_id": "flow_runs", "queue_id": "work_queues"},
     )
     assignments.create_index(["queue_id", "due", "run_id"], "assignments_by_due")
-    assignments.create_index(["root_id", "queue_id"], "assignments_by_root_id")
     database.execute(
         "CREATE TRIGGER assignments_changed AFTER UPDATE OF due ON flow_runs WHEN new.due IS NOT old.due"
         " BEGIN UPDATE assignments SET due = new.due WHERE run_id = new.id; END"
@@ -157,10 +155,9 @@ def deployments(database: Database) -> None:
     events.convert("value", _kind, output="kind", output_type=str)
     events.convert("value", _subject, output="subject", output_type=str)
     events.create_index(["subject"], "events_by_subject")
-    # An ordinary run has no deployment, no parent and no root but itself; in these indexes it had a place for nothing.
+    # An ordinary run has no deployment and no parent; in these indexes it had a place for nothing.
     _narrow(database, "flow_runs_by_deployment_id", "flow_runs (deployment_id, id) WHERE deployment_id IS NOT NULL")
     _narrow(database, "flow_runs_by_parent_task_run_id", "flow_runs (parent_task_run_id) WHERE parent_task_run_id IS NOT NULL")
-    _narrow(database, "flow_runs_by_root_id", "flow_runs (root_id) WHERE root_id <> id")
 
 
 def _due(value: str) -> str | None:

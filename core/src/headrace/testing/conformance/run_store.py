@@ -2,22 +2,25 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from itertools import combinations
 from typing import Any, TypeVar
 
 import attrs
 import pytest
 
+from headrace.model.agents import Agent
 from headrace.model.choices import Choice
+from headrace.model.deployments import Archive, Code, Deployment
 from headrace.model.events import Event
-from headrace.model.filters import FlowRunFilter, LogFilter, Page, TaskRunFilter
+from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
 from headrace.model.journals import RunState
 from headrace.model.leases import Lease
 from headrace.model.limits import ConcurrencyLimit
 from headrace.model.logs import LogLine
+from headrace.model.queues import WorkQueue
 from headrace.model.results import ResultReference
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.states import MISSING, State, StateType
@@ -33,7 +36,7 @@ MOMENT = 0.1
 
 STRANGE = "ümläut, 漢字, 😀, \u2028, \"quotes\", 'more', \\, %, _, \t and [] {} -- ;"
 
-Row = TypeVar("Row", FlowRun, TaskRun, LogLine)
+Row = TypeVar("Row", FlowRun, TaskRun, LogLine, Deployment, WorkQueue)
 Some = TypeVar("Some")
 
 
@@ -100,6 +103,37 @@ def log_line(line_id: str, of: str = "flow", **fields: Any) -> LogLine:
     return LogLine(id=line_id, flow_run_id=of, **whole)
 
 
+def deployment(deployment_id: str, **fields: Any) -> Deployment:
+    """A deployment with what it must have."""
+    whole: dict[str, Any] = {
+        "name": f"name of {deployment_id}",
+        "flow_name": "etl",
+        "code": Code(entrypoint="flows:etl"),
+        "created": NOW,
+        "updated": NOW,
+    } | fields
+    return Deployment(id=deployment_id, **whole)
+
+
+def work_queue(queue_id: str, **fields: Any) -> WorkQueue:
+    """A work queue with what it must have."""
+    whole: dict[str, Any] = {"name": f"name of {queue_id}", "created": NOW, "updated": NOW} | fields
+    return WorkQueue(id=queue_id, **whole)
+
+
+def agent(agent_id: str, **fields: Any) -> Agent:
+    """An agent with what it must have."""
+    whole: dict[str, Any] = {
+        "name": f"name of {agent_id}",
+        "host": "here",
+        "process": 1,
+        "version": "0.1.0",
+        "queues": (),
+        "started": NOW,
+    } | fields
+    return Agent(id=agent_id, **whole)
+
+
 FLOW_RUNS = {
     "with what it must have": flow_run("flow"),
     "with every field": flow_run(
@@ -120,6 +154,8 @@ FLOW_RUNS = {
         epoch=3,
         retries=4,
         retry_delay=0.5,
+        flow_runner=Choice("subprocess", {"env": {STRANGE: "1"}, "deep": {"list": [1, None, True]}}),
+        keeps_result=True,
     ),
     "with strange names and tags": flow_run("flow-ü", name=STRANGE, flow_name=STRANGE, tags=tuple(sorted([STRANGE, "two words", "[]"]))),
     "with a megabyte of parameters": flow_run("flow", parameters={"text": "ü" * 1_000_000, "list": list(range(1000))}),
@@ -163,6 +199,52 @@ VERDICTS = {
     "refused": refused("stale", stop=True),
 }
 
+DEPLOYMENTS = {
+    "with what it must have": deployment("deployment"),
+    "with every field": deployment(
+        "deployment",
+        name=STRANGE,
+        flow_name=STRANGE,
+        code=Code(
+            entrypoint=f"{STRANGE}.py",
+            archive=Archive(sha256="ab" * 32, files=3, size=2**40, storage=Choice("s3", {"bucket": "code", "deep": {"list": [1, None]}})),
+            serializer="pickle",
+        ),
+        flow_version=STRANGE,
+        description=f"{STRANGE}\n" * 1000,
+        parameters=PARAMETERS,
+        parameter_schema={"type": "object", "properties": {STRANGE: {"type": ["number", "null"]}}, "required": []},
+        tags=tuple(sorted([STRANGE, "two words", "[]"])),
+        schedule=Choice("cron", {"expression": "0 * * * *", "zone": "Europe/Berlin"}),
+        flow_runner=Choice("docker", {"image": "python", "env": {"A": "1"}}),
+        retries=3,
+        retry_delay=0.1 + 0.2,
+        is_verified=False,
+        created=later(0.000001),
+        updated=later(HOUR),
+    ),
+}
+
+WORK_QUEUES = {
+    "with what it must have": work_queue("queue"),
+    "with every field": work_queue(
+        "queue",
+        name=STRANGE,
+        description=STRANGE,
+        criteria={"tags": ["a", STRANGE], "deployments": {STRANGE: [None, 1.5]}},
+        is_paused=True,
+        concurrency_limit=0,
+        is_matched=True,
+        created=later(0.000001),
+        updated=later(HOUR),
+    ),
+}
+
+AGENTS = {
+    "with what it must have": agent("agent"),
+    "with every field": agent("agent", name=STRANGE, host=STRANGE, process=2**22, queues=("b", "a"), limit=0, is_draining=True),
+}
+
 TAGGED = {"a": ("x",), "b": ("x", "y"), "c": ("x", "y", "z"), "d": (), "e": ("y",)}
 
 LISTED_FLOW_RUNS = [
@@ -190,6 +272,7 @@ FLOW_RUN_FILTERS: list[tuple[dict[str, Any], Callable[[FlowRun], bool]]] = [
     ({"state_names": ("Cached", "Scheduled")}, lambda run: run.state.name in {"Cached", "Scheduled"}),
     ({"tags": ("x",)}, lambda run: "x" in run.tags),
     ({"tags": ("y", "x")}, lambda run: {"x", "y"} <= set(run.tags)),
+    ({"root_ids": ("a0", "c0")}, lambda run: run.root_id in {"a0", "c0"}),
     ({"root_only": True}, lambda run: run.root_id == run.id),
     ({"created_after": later(1)}, lambda run: run.created >= later(1)),
     ({"created_before": later(2)}, lambda run: run.created <= later(2)),
@@ -240,6 +323,42 @@ LOG_FILTERS: list[tuple[dict[str, Any], Callable[[LogLine], bool]]] = [
 ]
 
 
+LISTED_DEPLOYMENTS = [
+    deployment(f"{letter}{number}", name=f"name-{number}", flow_name=f"flow-{letter}", tags=TAGGED[letter])
+    for letter in TAGGED
+    for number in range(4)
+]
+
+DEPLOYMENT_FILTERS: list[tuple[dict[str, Any], Callable[[Deployment], bool]]] = [
+    ({"ids": ("a1", "b0", "b2", "c3", "e1", "nowhere", "a1")}, lambda each: each.id in {"a1", "b0", "b2", "c3", "e1"}),
+    ({"id_prefix": "b"}, lambda each: each.id.startswith("b")),
+    ({"names": ("name-1", "name-2", "NAME-3")}, lambda each: each.name in {"name-1", "name-2"}),
+    ({"flow_names": ("flow-a", "flow-b", "flow-c", "Flow-e")}, lambda each: each.flow_name in {"flow-a", "flow-b", "flow-c"}),
+    ({"tags": ("x",)}, lambda each: "x" in each.tags),
+    ({"tags": ("y", "x")}, lambda each: {"x", "y"} <= set(each.tags)),
+]
+
+LISTED_WORK_QUEUES = [work_queue(f"{letter}{number}", name=f"name-{number} {letter}") for letter in "abc" for number in range(4)]
+
+WORK_QUEUE_FILTERS: list[tuple[dict[str, Any], Callable[[WorkQueue], bool]]] = [
+    ({"ids": ("a1", "b0", "b2", "c3", "nowhere", "a1")}, lambda queue: queue.id in {"a1", "b0", "b2", "c3"}),
+    ({"id_prefix": "b"}, lambda queue: queue.id.startswith("b")),
+    ({"names": ("name-0 b", "name-2 b", "name-2 c", "Name-1 a")}, lambda queue: queue.name in {"name-0 b", "name-2 b", "name-2 c"}),
+]
+
+LISTED_EVENTS = [
+    Event(sequence=number + 1, moment=NOW, kind=f"kind-{number % 3}", subject=("one", "two", STRANGE, "")[number // 2 % 4])
+    for number in range(24)
+]
+
+EVENT_FILTERS: list[tuple[dict[str, Any], Callable[[Event], bool]]] = [
+    ({"after": 7}, lambda event: event.sequence > 7),
+    ({"kinds": ("kind-1", "kind-2", "nothing")}, lambda event: event.kind in {"kind-1", "kind-2"}),
+    ({"subjects": ("two", STRANGE, "nobody")}, lambda event: event.subject in {"two", STRANGE}),
+    ({"subjects": ("", "two")}, lambda event: event.subject in {"", "two"}),
+]
+
+
 def alone_and_combined(cases: list[tuple[dict[str, Any], Callable[[Any], bool]]]) -> list[Any]:
     """Every case by itself, and every two that ask for different things, with a name each."""
     together = [
@@ -281,12 +400,16 @@ def history(*states: State, of: str) -> list[RunState]:
     return [RunState(run_id=of, revision=revision, state=state) for revision, state in enumerate(states, start=1)]
 
 
-def put(opened: OpenRunStore, *rows: FlowRun | TaskRun | LogLine) -> None:
+def put(opened: OpenRunStore, *rows: FlowRun | TaskRun | LogLine | Deployment | WorkQueue) -> None:
     """Remembers them all, in one transaction."""
     with opened.writing() as writing:
         for row in rows:
             if isinstance(row, FlowRun):
                 assert writing.add_flow_run(row)
+            if isinstance(row, Deployment):
+                assert writing.put_deployment(row)
+            if isinstance(row, WorkQueue):
+                assert writing.put_work_queue(row)
         writing.put_task_runs([row for row in rows if isinstance(row, TaskRun)])
         writing.add_logs([row for row in rows if isinstance(row, LogLine)])
 
@@ -316,6 +439,11 @@ class RunStoreConformance(Facts):
             lease = writing.lease(run_id)
             assert lease is not None, "there is a lease to expire"
             assert writing.renew_lease(run_id, epoch=lease.epoch, seconds=0)
+
+    def outlast(self, opened: OpenRunStore, agent: Agent) -> None:
+        """Makes an agent's time be over; override it where none of 0 seconds can be had."""
+        with opened.writing() as writing:
+            writing.keep_agent(agent, seconds=0)
 
     # Values
 
@@ -361,7 +489,16 @@ class RunStoreConformance(Facts):
             assert reading.task_runs(TaskRunFilter(), Page()) == []
             assert reading.logs(LogFilter(), Page()) == []
             assert reading.limits() == []
-            assert reading.events(0, 10) == []
+            assert reading.events(EventFilter(), 10) == []
+            assert reading.last_event() == 0
+            assert reading.deployment("deployment") is None
+            assert reading.deployments(DeploymentFilter(), Page()) == []
+            assert reading.work_queue("queue") is None
+            assert reading.work_queues(WorkQueueFilter(), Page()) == []
+            assert reading.due("queue", later(HOUR), 10) == []
+            assert reading.in_use("queue") == 0
+            assert reading.held_by("me") == []
+            assert reading.agents() == []
 
     def test_a_known_id_is_not_added_again(self, open_store: OpenRunStore) -> None:
         """Adding a run whose id is known says False and changes nothing."""
@@ -443,14 +580,17 @@ class RunStoreConformance(Facts):
         assert [state and state.data for state in states] == [MISSING] * 6
 
     def test_what_is_kept_does_not_change(self, open_store: OpenRunStore) -> None:
-        """A change of parameters by whoever handed them over does not reach the store."""
-        parameters = {"list": [1]}
-        put(open_store, flow_run("flow", parameters=parameters))
-        parameters["list"].append(2)
+        """A change of parameters or criteria by whoever handed them over does not reach the store."""
+        plain = {"list": [1]}
+        put(open_store, flow_run("flow", parameters=plain), deployment("one", parameters=plain, parameter_schema=plain))
+        put(open_store, work_queue("queue", criteria=plain))
+        plain["list"].append(2)
         with open_store.reading() as reading:
-            run = reading.flow_run("flow")
+            run, kept, queue = reading.flow_run("flow"), reading.deployment("one"), reading.work_queue("queue")
         assert run is not None
-        assert run.parameters == {"list": [1]}
+        assert kept is not None
+        assert queue is not None
+        assert [run.parameters, kept.parameters, kept.parameter_schema, queue.criteria] == [{"list": [1]}] * 4
 
     # Task runs, states and logs
 
@@ -526,6 +666,8 @@ class RunStoreConformance(Facts):
             writing.add_logs([log_line("1"), log_line("2", of="gone"), log_line("3")])
             writing.remember("move", "gone", refused("no"))
             writing.grant_lease("gone", epoch=1, holder="me", seconds=HOUR)
+            writing.put_work_queue(work_queue("queue"))
+            writing.assign("gone", ["queue"])
             writing.keep_cached("key", FULL_STATE, "2")
             writing.set_limit("tag", 1)
             writing.hold_slots("2", ["tag"], root_id="flow", epoch=1)
@@ -534,6 +676,7 @@ class RunStoreConformance(Facts):
             assert ids(reading.logs(LogFilter(), Page())) == ["3", "1"]
             assert [len(reading.states(run_id)) for run_id in "123"] == [1, 0, 1]
             assert (reading.verdict("move"), reading.lease("gone"), reading.cached("key", NOW)) == (None, None, None)
+            assert (reading.due("queue", NOW, 10), reading.in_use("queue"), reading.held_by("me")) == ([], 0, [])
             assert reading.limits() == [ConcurrencyLimit(tag="tag", limit=1)]
 
     # Lists
@@ -605,6 +748,44 @@ class RunStoreConformance(Facts):
             assert reading.flow_runs(FlowRunFilter(), Page(limit=0)) == []
             assert reading.logs(LogFilter(), Page(limit=0)) == []
 
+    @pytest.mark.parametrize(("fields", "fits"), alone_and_combined(DEPLOYMENT_FILTERS))
+    def test_deployments_are_filtered(self, open_store: OpenRunStore, fields: dict[str, Any], fits: Callable[[Deployment], bool]) -> None:
+        """A filter's fields are all asked for at once: of tags a deployment has all, of any other field one."""
+        put(open_store, *reversed(LISTED_DEPLOYMENTS))
+        with open_store.reading() as reading:
+            found = reading.deployments(DeploymentFilter(**fields), Page(newest_first=False))
+            newest = reading.deployments(DeploymentFilter(**fields), Page(limit=2))
+        assert found == [each for each in LISTED_DEPLOYMENTS if fits(each)]
+        assert newest == found[:-3:-1]
+
+    @pytest.mark.parametrize(("fields", "fits"), alone_and_combined(WORK_QUEUE_FILTERS))
+    def test_work_queues_are_filtered(self, open_store: OpenRunStore, fields: dict[str, Any], fits: Callable[[WorkQueue], bool]) -> None:
+        """A filter's fields are all asked for at once, one of each."""
+        put(open_store, *reversed(LISTED_WORK_QUEUES))
+        with open_store.reading() as reading:
+            found = reading.work_queues(WorkQueueFilter(**fields), Page(newest_first=False))
+            newest = reading.work_queues(WorkQueueFilter(**fields), Page(limit=2))
+        assert found == [queue for queue in LISTED_WORK_QUEUES if fits(queue)]
+        assert newest == found[:-3:-1]
+
+    @pytest.mark.parametrize("newest_first", [True, False])
+    def test_deployments_and_work_queues_have_pages_too(self, open_store: OpenRunStore, *, newest_first: bool) -> None:
+        """Deployments and work queues come in pages like runs, and a page of no rows has none."""
+        put(open_store, *LISTED_DEPLOYMENTS, *LISTED_WORK_QUEUES)
+        names = tuple(f"name-{number}" for number in range(4))
+        with open_store.reading() as reading:
+            asked: list[Callable[[Page], list[Deployment]]] = [
+                lambda page: reading.deployments(DeploymentFilter(), page),
+                lambda page: reading.deployments(DeploymentFilter(names=names), page),
+            ]
+            for ask in asked:
+                met = ids(each for page in pages(ask, limit=7, newest_first=newest_first) for each in page)
+                assert met == sorted(ids(LISTED_DEPLOYMENTS), reverse=newest_first)
+            queues = pages(lambda page: reading.work_queues(WorkQueueFilter(), page), limit=5, newest_first=newest_first)
+            assert ids(queue for page in queues for queue in page) == sorted(ids(LISTED_WORK_QUEUES), reverse=newest_first)
+            assert reading.deployments(DeploymentFilter(), Page(limit=0)) == []
+            assert reading.work_queues(WorkQueueFilter(), Page(limit=0)) == []
+
     # Verdicts
 
     @pytest.mark.parametrize("verdict", VERDICTS.values(), ids=VERDICTS)
@@ -665,6 +846,27 @@ class RunStoreConformance(Facts):
             assert writing.renew_lease("flow", epoch=1, seconds=HOUR)
             assert not writing.renew_lease("unknown", epoch=1, seconds=HOUR)
             assert writing.lease("flow") == Lease(run_id="flow", epoch=1, holder=STRANGE, live=True)
+
+    def test_runs_are_found_by_their_holder(self, open_store: OpenRunStore) -> None:
+        """The runs that a holder has, or had last, are found by its name as it is written, in order of their ids."""
+        put(open_store, *(flow_run(run_id) for run_id in ("c", "a", "b", "lost", "ended", "taken", "yours", "nobody's")))
+        with open_store.writing() as writing:
+            for run_id in ("c", "a", "b", "lost", "ended", "taken"):
+                writing.grant_lease(run_id, epoch=1, holder=STRANGE, seconds=HOUR)
+            writing.grant_lease("yours", epoch=1, holder=STRANGE.upper(), seconds=HOUR)
+            writing.end_lease("ended")
+            writing.grant_lease("taken", epoch=2, holder="you", seconds=HOUR)
+            assert writing.held_by("you") == [flow_run("taken")]
+        self.expire(open_store, "lost")
+        with open_store.writing() as writing:
+            assert writing.update_flow_run(flow_run("b").entering(RUNNING), was=1)
+            assert writing.delete_flow_run("c")
+        with open_store.reading() as reading:
+            held = reading.held_by(STRANGE)
+            assert ids(held) == ["a", "b", "ended", "lost"]
+            assert held[1] == flow_run("b").entering(RUNNING)
+            assert ids(reading.held_by(STRANGE.upper())) == ["yours"]
+            assert reading.held_by(STRANGE[:-1]) == []
 
     # Limits and slots
 
@@ -764,6 +966,294 @@ class RunStoreConformance(Facts):
             assert reading.cached("key", NOW) == brief
             assert reading.cached("key", later(2)) is None
 
+    # Deployments
+
+    @pytest.mark.parametrize("whole", DEPLOYMENTS.values(), ids=DEPLOYMENTS)
+    def test_a_deployment_comes_back_whole(self, open_store: OpenRunStore, whole: Deployment) -> None:
+        """Every field of a deployment is read as it was written, by itself and in a list, inside the transaction and after it."""
+        with open_store.writing() as writing:
+            assert writing.put_deployment(whole)
+            assert writing.deployment("deployment") == whole
+        with open_store.reading() as reading:
+            assert reading.deployment("deployment") == whole
+            assert reading.deployments(DeploymentFilter(), Page()) == [whole]
+            wanted = DeploymentFilter(names=(whole.name,), flow_names=(whole.flow_name,), tags=whole.tags)
+            assert reading.deployments(wanted, Page()) == [whole]
+
+    def test_a_deployment_is_replaced(self, open_store: OpenRunStore) -> None:
+        """Putting a deployment again replaces it, and it is found by what it is now; its old name is free."""
+        put(open_store, deployment("one", name="old", tags=("a",)))
+        now = deployment("one", name="new", flow_name="other", tags=("b",), description="changed", updated=later(1))
+        put(open_store, now, deployment("two", name="old"))
+        with open_store.reading() as reading:
+            assert reading.deployment("one") == now
+            assert reading.deployments(DeploymentFilter(names=("new",), flow_names=("other",), tags=("b",)), Page()) == [now]
+            assert ids(reading.deployments(DeploymentFilter(names=("old",)), Page())) == ["two"]
+            assert reading.deployments(DeploymentFilter(tags=("a",)), Page()) == []
+
+    def test_a_deployment_has_its_name_for_itself(self, open_store: OpenRunStore) -> None:
+        """Another deployment of the flow's with the same name is refused, new or renamed, and nothing is changed; case counts."""
+        first, second = deployment("one", name="daily", tags=("a",)), deployment("two", name="Daily", tags=("a",))
+        put(open_store, first, second, deployment("three", name="daily", flow_name="ETL"))
+        with open_store.writing() as writing:
+            assert not writing.put_deployment(deployment("new", name="daily", tags=("b",)))
+            assert not writing.put_deployment(attrs.evolve(second, name="daily", tags=("b",), retries=9))
+            assert writing.put_deployment(attrs.evolve(first, retries=1))
+        with open_store.reading() as reading:
+            assert reading.deployments(DeploymentFilter(tags=("a",)), Page()) == [second, attrs.evolve(first, retries=1)]
+            assert reading.deployments(DeploymentFilter(tags=("b",)), Page()) == []
+            assert reading.deployment("new") is None
+
+    def test_a_deleted_deployment_leaves_its_runs(self, open_store: OpenRunStore) -> None:
+        """A deployment that was deleted is there no more and its name is free; its runs stay as they are, in their queues."""
+        run = flow_run("flow", deployment_id="one")
+        put(open_store, deployment("one", name="daily"), deployment("two"), work_queue("queue"), run)
+        with open_store.writing() as writing:
+            writing.assign("flow", ["queue"])
+            assert writing.delete_deployment("one")
+            assert not writing.delete_deployment("one")
+            assert writing.put_deployment(deployment("three", name="daily"))
+        with open_store.reading() as reading:
+            assert reading.deployment("one") is None
+            assert ids(reading.deployments(DeploymentFilter(), Page(newest_first=False))) == ["three", "two"]
+            assert reading.flow_runs(FlowRunFilter(deployment_ids=("one",)), Page()) == [run]
+            assert reading.due("queue", NOW, 10) == [run]
+
+    # Work queues
+
+    @pytest.mark.parametrize("queue", WORK_QUEUES.values(), ids=WORK_QUEUES)
+    def test_a_work_queue_comes_back_whole(self, open_store: OpenRunStore, queue: WorkQueue) -> None:
+        """Every field of a work queue is read as it was written, by itself and in a list, inside the transaction and after it."""
+        with open_store.writing() as writing:
+            assert writing.put_work_queue(queue)
+            assert writing.work_queue("queue") == queue
+        with open_store.reading() as reading:
+            assert reading.work_queue("queue") == queue
+            assert reading.work_queues(WorkQueueFilter(), Page()) == [queue]
+            assert reading.work_queues(WorkQueueFilter(names=(queue.name,)), Page()) == [queue]
+
+    def test_a_work_queue_has_its_name_for_itself(self, open_store: OpenRunStore) -> None:
+        """Another queue with the same name is refused, new or renamed, and nothing is changed; case counts, and an old name is free."""
+        first, second = work_queue("one", name="fast"), work_queue("two", name="Fast")
+        put(open_store, first, second)
+        with open_store.writing() as writing:
+            assert not writing.put_work_queue(work_queue("new", name="fast"))
+            assert not writing.put_work_queue(attrs.evolve(second, name="fast", is_paused=True))
+        with open_store.reading() as reading:
+            assert reading.work_queues(WorkQueueFilter(), Page()) == [second, first]
+        renamed = attrs.evolve(first, name="slow", is_paused=True)
+        put(open_store, renamed, work_queue("new", name="fast"))
+        with open_store.reading() as reading:
+            assert reading.work_queue("one") == renamed
+            assert ids(reading.work_queues(WorkQueueFilter(names=("fast", "slow")), Page(newest_first=False))) == ["new", "one"]
+
+    def test_a_work_queue_keeps_its_runs(self, open_store: OpenRunStore) -> None:
+        """A queue that is put again keeps what is assigned to it; one that is deleted does not, nor does one that comes after it."""
+        put(open_store, work_queue("one"), work_queue("two"), flow_run("flow"), flow_run("held"))
+        with open_store.writing() as writing:
+            writing.grant_lease("held", epoch=1, holder="me", seconds=HOUR)
+            writing.assign("flow", ["one", "two"])
+            writing.assign("held", ["one", "two"])
+        put(open_store, work_queue("one", name="other", is_paused=True))
+        with open_store.writing() as writing:
+            assert (ids(writing.due("one", NOW, 10)), writing.in_use("one")) == (["flow"], 1)
+            assert writing.delete_work_queue("one")
+            assert not writing.delete_work_queue("one")
+        put(open_store, work_queue("one"))
+        with open_store.reading() as reading:
+            assert (ids(reading.due("one", NOW, 10)), reading.in_use("one")) == ([], 0)
+            assert (ids(reading.due("two", NOW, 10)), reading.in_use("two")) == (["flow"], 1)
+            assert reading.flow_run("flow") == flow_run("flow")
+
+    # What is due
+
+    def put_due(self, opened: OpenRunStore, runs: Mapping[str, datetime | None]) -> None:
+        """Puts runs that are SCHEDULED into the queue."""
+        put(opened, *(flow_run(run_id, attrs.evolve(SCHEDULED, scheduled_time=moment)) for run_id, moment in runs.items()))
+        with opened.writing() as writing:
+            writing.put_work_queue(work_queue("queue"))
+            for run_id in runs:
+                writing.assign(run_id, ["queue"])
+
+    def test_due_runs_come_earliest_first(self, open_store: OpenRunStore) -> None:
+        """Runs of a queue that are due come in order of their moments, then of their ids, up to the last moment and the limit."""
+        whole = NOW.replace(microsecond=0)
+        elsewhere = timezone(timedelta(hours=5, minutes=30))
+        moments = {
+            "z": whole - timedelta(hours=5),
+            "a": whole,
+            "d": whole + timedelta(microseconds=1),
+            "c": (whole + timedelta(microseconds=1)).astimezone(elsewhere),
+            "e": (whole + timedelta(milliseconds=100)).astimezone(elsewhere),
+            "b": whole + timedelta(seconds=1),
+            "late": whole + timedelta(seconds=1, microseconds=1),
+            "never": None,
+        }
+        self.put_due(open_store, moments)
+        with open_store.reading() as reading:
+            due = reading.due("queue", whole + timedelta(seconds=1), 10)
+            assert ids(due) == ["z", "a", "c", "d", "e", "b"]
+            assert due[0] == flow_run("z", attrs.evolve(SCHEDULED, scheduled_time=moments["z"]))
+            assert ids(reading.due("queue", (whole + timedelta(microseconds=1)).astimezone(elsewhere), 10)) == ["z", "a", "c", "d"]
+            assert ids(reading.due("queue", whole, 10)) == ["z", "a"]
+            assert ids(reading.due("queue", datetime.max.replace(tzinfo=UTC), 10))[-1] == "late"
+            assert ids(reading.due("queue", datetime.max.replace(tzinfo=UTC), 3)) == ["z", "a", "c"]
+            assert reading.due("queue", datetime.min.replace(tzinfo=UTC), 10) == []
+            assert [reading.due("queue", NOW, limit) for limit in (0, -1)] == [[], []]
+
+    def test_only_what_is_scheduled_is_due(self, open_store: OpenRunStore) -> None:
+        """A run is due as its state says now: not after it was taken, again after it was scheduled anew, for the moment that was said last."""
+        self.put_due(open_store, {"flow": NOW, "other": later(1)})
+
+        def enter(state: State) -> list[str]:
+            with open_store.writing() as writing:
+                run = writing.flow_run("flow")
+                assert run is not None
+                assert writing.update_flow_run(run.entering(stamped(state)), was=run.revision)
+                assert not writing.update_flow_run(run.entering(stamped(State.scheduled(NOW))), was=run.revision)
+                inside = ids(writing.due("queue", later(10), 10))
+            with open_store.reading() as reading:
+                assert ids(reading.due("queue", later(10), 10)) == inside
+            return inside
+
+        assert enter(State.scheduled(later(0.5), name="Late")) == ["flow", "other"]
+        assert enter(State.pending()) == ["other"]
+        assert enter(attrs.evolve(State.running(), scheduled_time=NOW)) == ["other"]
+        assert enter(State.scheduled(later(2), name="AwaitingRetry")) == ["other", "flow"]
+        assert enter(State.scheduled(later(3))) == ["other", "flow"]
+        with open_store.reading() as reading:
+            assert ids(reading.due("queue", later(2), 10)) == ["other"]
+        assert enter(State.scheduled(NOW)) == ["flow", "other"]
+        assert enter(FULL_STATE) == ["other"]
+        assert enter(State.scheduled(later(20))) == ["other"]
+
+    def test_a_run_may_move_before_it_is_assigned(self, open_store: OpenRunStore) -> None:
+        """A run that comes into a queue late is due there as its state says, whatever it was before."""
+        put(open_store, work_queue("queue"), *(flow_run(run_id) for run_id in ("moved", "taken", "back")))
+        with open_store.writing() as writing:
+            for run_id, states in {"moved": [State.scheduled(later(1))], "taken": [RUNNING], "back": [RUNNING, SCHEDULED]}.items():
+                for revision, state in enumerate(states, start=1):
+                    run = writing.flow_run(run_id)
+                    assert run is not None
+                    assert writing.update_flow_run(run.entering(stamped(state)), was=revision)
+                writing.assign(run_id, ["queue"])
+        with open_store.reading() as reading:
+            assert ids(reading.due("queue", NOW, 10)) == ["back"]
+            assert ids(reading.due("queue", later(1), 10)) == ["back", "moved"]
+
+    def test_what_somebody_owns_is_not_due(self, open_store: OpenRunStore) -> None:
+        """A run that a live lease is on is left out and takes nobody's place; it is due again when the lease has expired or ended."""
+        self.put_due(open_store, {"1": NOW, "2": NOW, "3": NOW, "4": NOW})
+        with open_store.writing() as writing:
+            for run_id in "123":
+                writing.grant_lease(run_id, epoch=1, holder="me", seconds=HOUR)
+            assert ids(writing.due("queue", NOW, 1)) == ["4"]
+            writing.end_lease("3")
+        with open_store.reading() as reading:
+            assert ids(reading.due("queue", NOW, 10)) == ["3", "4"]
+        self.expire(open_store, "2")
+        with open_store.reading() as reading:
+            assert ids(reading.due("queue", NOW, 10)) == ["2", "3", "4"]
+        with open_store.writing() as writing:
+            assert writing.renew_lease("2", epoch=1, seconds=HOUR)
+        with open_store.reading() as reading:
+            assert ids(reading.due("queue", NOW, 10)) == ["3", "4"]
+
+    def test_a_run_is_in_the_queues_that_were_said_last(self, open_store: OpenRunStore) -> None:
+        """Assigning replaces what was said before; queues that are not known are left out, also when they become known later."""
+
+        def seen() -> dict[str, list[str]]:
+            with open_store.reading() as reading:
+                return {queue: ids(reading.due(queue, NOW, 10)) for queue in ("a", "b", "c")}
+
+        put(open_store, work_queue("a"), work_queue("b"), flow_run("1"), flow_run("2"))
+        with open_store.writing() as writing:
+            writing.assign("1", iter(["a", "b", "c", "a"]))
+            writing.assign("2", ["c", "a"])
+            assert ids(writing.due("a", NOW, 10)) == ["1", "2"]
+        assert seen() == {"a": ["1", "2"], "b": ["1"], "c": []}
+        put(open_store, work_queue("c"))
+        assert seen() == {"a": ["1", "2"], "b": ["1"], "c": []}
+        with open_store.writing() as writing:
+            writing.assign("1", ["c", "b"])
+            writing.assign("2", [])
+            writing.assign("3", ["a"])
+        put(open_store, flow_run("3"))
+        assert seen() == {"a": [], "b": ["1"], "c": ["1"]}
+
+    def test_a_deleted_run_is_in_no_queue(self, open_store: OpenRunStore) -> None:
+        """A run that was deleted is out of its queues, and one that comes after it with its id is in none."""
+        self.put_due(open_store, {"1": NOW, "2": NOW, "3": NOW})
+        with open_store.writing() as writing:
+            writing.grant_lease("2", epoch=1, holder="me", seconds=HOUR)
+            assert writing.delete_flow_run("1")
+            assert writing.delete_flow_run("2")
+        put(open_store, flow_run("1"), flow_run("2"))
+        with open_store.writing() as writing:
+            writing.grant_lease("2", epoch=1, holder="me", seconds=HOUR)
+        with open_store.reading() as reading:
+            assert ids(reading.due("queue", NOW, 10)) == ["3"]
+            assert reading.in_use("queue") == 0
+
+    def test_runs_under_way_are_counted(self, open_store: OpenRunStore) -> None:
+        """A queue's runs count as long as a live lease is on them, whatever their state, in each of their queues; others' do not."""
+        put(open_store, work_queue("a"), work_queue("b"), *(flow_run(run_id) for run_id in ("1", "2", "3", "4", "idle", "elsewhere")))
+        with open_store.writing() as writing:
+            for run_id in ("1", "2", "3", "4", "elsewhere"):
+                writing.grant_lease(run_id, epoch=1, holder="me", seconds=HOUR)
+            for run_id in ("1", "2", "3", "4", "idle"):
+                writing.assign(run_id, ["a"] if run_id != "2" else ["a", "b"])
+            assert writing.update_flow_run(flow_run("1").entering(RUNNING), was=1)
+            assert (writing.in_use("a"), writing.in_use("b"), writing.in_use("c")) == (4, 1, 0)
+            writing.end_lease("3")
+            writing.assign("4", ["b"])
+        with open_store.reading() as reading:
+            assert (reading.in_use("a"), reading.in_use("b")) == (2, 2)
+        self.expire(open_store, "2")
+        with open_store.writing() as writing:
+            assert (writing.in_use("a"), writing.in_use("b")) == (1, 1)
+            assert writing.renew_lease("2", epoch=1, seconds=HOUR)
+            writing.grant_lease("3", epoch=2, holder="you", seconds=HOUR)
+            assert (writing.in_use("a"), writing.in_use("b")) == (3, 2)
+
+    # Agents
+
+    @pytest.mark.parametrize("whole", AGENTS.values(), ids=AGENTS)
+    def test_an_agent_comes_back_whole(self, open_store: OpenRunStore, whole: Agent) -> None:
+        """Every field of an agent is read as it was written, inside the transaction and after it."""
+        with open_store.writing() as writing:
+            writing.keep_agent(whole, seconds=HOUR)
+            assert writing.agents() == [whole]
+        with open_store.reading() as reading:
+            assert reading.agents() == [whole]
+
+    def test_an_agent_lives_as_long_as_it_says(self, open_store: OpenRunStore) -> None:
+        """An agent is live until its time is over, whatever was said of it; it is kept then, and its next word brings it back."""
+        one, two = agent("one", live=False), agent("two")
+        with open_store.writing() as writing:
+            writing.keep_agent(two, seconds=HOUR)
+            writing.keep_agent(one, seconds=HOUR)
+        with open_store.reading() as reading:
+            assert [(each.id, each.live) for each in reading.agents()] == [("one", True), ("two", True)]
+        self.outlast(open_store, two)
+        with open_store.reading() as reading:
+            assert [(each.id, each.live) for each in reading.agents()] == [("one", True), ("two", False)]
+        again = attrs.evolve(two, is_draining=True, queues=("a",))
+        with open_store.writing() as writing:
+            writing.keep_agent(again, seconds=HOUR)
+        with open_store.reading() as reading:
+            assert reading.agents() == [attrs.evolve(one, live=True), again]
+
+    def test_an_agent_is_dropped(self, open_store: OpenRunStore) -> None:
+        """An agent that was dropped is there no more."""
+        with open_store.writing() as writing:
+            writing.keep_agent(agent("one"), seconds=HOUR)
+            writing.keep_agent(agent("two"), seconds=HOUR)
+            assert writing.drop_agent("one")
+            assert not writing.drop_agent("one")
+        with open_store.reading() as reading:
+            assert reading.agents() == [agent("two")]
+
     # Deleting
 
     def test_deleting_forgets_all_that_belongs(self, open_store: OpenRunStore) -> None:
@@ -839,10 +1329,76 @@ class RunStoreConformance(Facts):
         assert first > 0
         assert [event.sequence for event in stored] == list(range(first, first + 6))
         with open_store.reading() as reading:
-            assert reading.events(0, 100) == stored
-            assert reading.events(stored[1].sequence, 3) == stored[2:5]
-            assert reading.events(stored[-1].sequence, 100) == []
-            assert reading.events(0, 0) == []
+            assert reading.events(EventFilter(), 100) == stored
+            assert reading.events(EventFilter(after=stored[1].sequence), 3) == stored[2:5]
+            assert reading.events(EventFilter(after=stored[-1].sequence), 100) == []
+            assert [reading.events(EventFilter(), limit) for limit in (0, -1)] == [[], []]
+            assert reading.last_event() == stored[-1].sequence
+
+    @pytest.mark.parametrize(("fields", "fits"), alone_and_combined(EVENT_FILTERS))
+    def test_events_are_filtered(self, open_store: OpenRunStore, fields: dict[str, Any], fits: Callable[[Event], bool]) -> None:
+        """A filter's fields are all asked for at once: what is newer, of one of the kinds, about one of the subjects; oldest first."""
+        with open_store.writing() as writing:
+            assert [writing.append_event(event) for event in LISTED_EVENTS] == LISTED_EVENTS
+        with open_store.reading() as reading:
+            found = reading.events(EventFilter(**fields), 100)
+            first = reading.events(EventFilter(**fields), 2)
+            none = reading.events(EventFilter(**fields), 0)
+        assert found == [event for event in LISTED_EVENTS if fits(event)]
+        assert (first, none) == (found[:2], [])
+
+    # The version
+
+    def test_the_version_is_another_one_after_each_change(self, open_store: OpenRunStore) -> None:
+        """The version is the same as long as nobody writes, however often anybody reads, and another one after each transaction that wrote."""
+        seen = []
+        for number in range(5):
+            put(open_store, flow_run(f"{number}"))
+            seen.append(open_store.version())
+            with open_store.reading() as reading:
+                assert reading.flow_run(f"{number}") is not None
+                assert open_store.version() == seen[-1]
+            assert open_store.version() == seen[-1]
+        assert len(set(seen)) == 5
+
+    def test_the_version_sees_other_openings(self, run_store: RunStore) -> None:
+        """Where a store outlives its process, a transaction through another opening makes the version another one; its readings do not."""
+        with run_store.open() as first, attrs.evolve(run_store).open() as second:  # type: ignore[misc]
+            seen = [first.version()]
+            for number in range(3):
+                put(second, flow_run(f"{number}"))
+                with second.reading() as reading:
+                    assert reading.flow_run(f"{number}") is not None
+                seen.append(first.version())
+                assert first.version() == seen[-1]
+        assert len(set(seen)) == (4 if run_store.outlives_process else 1)
+
+    def test_the_version_waits_for_nobody(self, open_store: OpenRunStore) -> None:
+        """Asking for the version answers at once inside a look and inside a transaction, from any thread; what is not committed does not count."""
+        put(open_store, flow_run("flow"))
+        before = open_store.version()
+        with open_store.reading():
+            assert in_threads(4, lambda _: open_store.version()) == [before] * 4
+            assert open_store.version() == before
+        with open_store.writing() as writing:
+            writing.add_flow_run(flow_run("new"))
+            assert in_threads(4, lambda _: open_store.version()) == [before] * 4
+            assert open_store.version() == before
+        assert open_store.version() != before
+
+    def test_the_version_is_there_for_many_threads(self, open_store: OpenRunStore) -> None:
+        """Threads that ask while others write get no error, and none of them sees an older version after a newer one."""
+
+        def ask_or_write(number: int) -> list[int]:
+            if number < 2:
+                for turn in range(25):
+                    put(open_store, flow_run(f"{number}-{turn}"))
+                return []
+            return [open_store.version() for _ in range(500)]
+
+        for seen in in_threads(6, ask_or_write):
+            changes = [version for version, last in zip(seen, [None, *seen], strict=False) if version != last]
+            assert len(set(changes)) == len(changes)
 
     # Transactions
 
@@ -862,7 +1418,16 @@ class RunStoreConformance(Facts):
                     [reading.verdict(move_id) for move_id in ("old", "new")],
                     [reading.cached(key, NOW) for key in ("old", "new")],
                     reading.limits(),
-                    reading.events(0, 100),
+                    reading.events(EventFilter(), 100),
+                    reading.events(EventFilter(subjects=("flow",)), 100),
+                    reading.last_event(),
+                    reading.deployments(DeploymentFilter(), Page()),
+                    reading.deployments(DeploymentFilter(tags=("b",)), Page()),
+                    reading.work_queues(WorkQueueFilter(), Page()),
+                    [ids(reading.due(queue, later(HOUR), 10)) for queue in ("old", "other", "new")],
+                    [reading.in_use(queue) for queue in ("old", "other", "new")],
+                    [ids(reading.held_by(holder)) for holder in ("me", "you")],
+                    reading.agents(),
                 )
 
         put(open_store, flow_run("flow", tags=("a",)), flow_run("deleted"), task_run("task", tags=("a",)))
@@ -875,6 +1440,12 @@ class RunStoreConformance(Facts):
             writing.set_limit("other", 2)
             writing.hold_slots("task", ["old"], root_id="flow", epoch=1)
             writing.append_event(Event(moment=NOW, kind="old", subject="flow"))
+            for name in ("old", "other"):
+                writing.put_deployment(deployment(name, tags=("a",)))
+                writing.put_work_queue(work_queue(name))
+                writing.keep_agent(agent(name), seconds=HOUR)
+            writing.assign("flow", ["old"])
+            writing.assign("deleted", ["old", "other"])
         known = seen()
 
         def change(writing: Writing) -> None:
@@ -896,6 +1467,15 @@ class RunStoreConformance(Facts):
             writing.hold_slots("task", ["new"], root_id="flow", epoch=2)
             writing.free_slots(["task"])
             writing.append_event(Event(moment=NOW, kind="new", subject="flow"))
+            for name in ("old", "new"):
+                writing.put_deployment(deployment(name, name="new name", flow_name=name, tags=("b",)))
+                writing.put_work_queue(work_queue(name, name=f"new {name}"))
+                writing.keep_agent(agent(name, is_draining=True), seconds=0)
+            writing.delete_deployment("other")
+            writing.drop_agent("other")
+            writing.assign("flow", ["new", "other"])
+            writing.assign("new", ["new", "old"])
+            writing.delete_work_queue("other")
             writing.delete_flow_run("deleted")
             writing.delete_flow_run("flow")
 
@@ -914,7 +1494,7 @@ class RunStoreConformance(Facts):
 
         def look() -> None:
             with open_store.reading() as reading:
-                seen.append((reading.flow_run("new"), reading.flow_runs(FlowRunFilter(), Page()), reading.events(0, 10)))
+                seen.append((reading.flow_run("new"), reading.flow_runs(FlowRunFilter(), Page()), reading.events(EventFilter(), 10)))
 
         reader = threading.Thread(target=look)
 
@@ -961,7 +1541,11 @@ class RunStoreConformance(Facts):
                 with open_store.reading() as reading:
                     run = reading.flow_run("flow")
                     assert run is not None
-                    seen = {len(reading.states("flow")) - 1, len(reading.events(0, 1000)), len(reading.logs(LogFilter(), Page(limit=1000)))}
+                    seen = {
+                        len(reading.states("flow")) - 1,
+                        len(reading.events(EventFilter(), 1000)),
+                        len(reading.logs(LogFilter(), Page(limit=1000))),
+                    }
                     assert seen == {run.run_count} == {run.parameters["count"]}
 
         in_threads(8, count)
@@ -970,5 +1554,5 @@ class RunStoreConformance(Facts):
             assert run is not None
             assert json.dumps(run.parameters) == '{"count": 200}'
             assert len(reading.states("flow")) == 201
-            sequences = [event.sequence for event in reading.events(0, 1000)]
+            sequences = [event.sequence for event in reading.events(EventFilter(), 1000)]
         assert sequences == list(range(sequences[0], sequences[0] + 200))

@@ -1,0 +1,43 @@
+"""Who would take a run: the work queues that want it, and the agents that serve them."""
+
+from collections.abc import Iterator
+
+from headrace.errors import HeadraceError
+from headrace.instance import Instance
+from headrace.model.choices import Choice
+from headrace.model.filters import Page, WorkQueueFilter
+from headrace.model.queues import WorkQueue
+from headrace.model.runs import FlowRun
+
+
+def queues_that_want(house: Instance, run: FlowRun) -> list[WorkQueue]:
+    """The work queues whose criteria the run fits."""
+    return [queue for queue in _queues(house) if all(_fits(house, name, wanted, run) for name, wanted in queue.criteria.items())]
+
+
+def advice(house: Instance, run: FlowRun) -> str:
+    """What is missing for the run to be started; empty if nothing is."""
+    queues = queues_that_want(house, run)
+    if not queues:
+        return "no work queue wants this run; make one: headrace work-queue create NAME"
+    awake = [queue for queue in queues if not queue.is_paused]
+    if not awake:
+        return f"work queue {queues[0].name!r} is paused; go on with: headrace work-queue resume {queues[0].name!r}"
+    served = {queue_id for agent in house.client.read_agents() if agent.live and not agent.is_draining for queue_id in agent.queues}
+    if not any(queue.id in served for queue in awake):
+        return f"no agent serves work queue {awake[0].name!r}; start one: headrace agent start {awake[0].name!r}"
+    return ""
+
+
+def _queues(house: Instance) -> Iterator[WorkQueue]:
+    after: str | None = None
+    while page := house.client.read_work_queues(WorkQueueFilter(), Page(after=after)):
+        yield from page
+        after = page[-1].id
+
+
+def _fits(house: Instance, name: str, wanted: object, run: FlowRun) -> bool:
+    try:
+        return bool(house.registry.make("queue matcher", Choice(name)).matches(wanted, run).fits)
+    except HeadraceError:
+        return False
