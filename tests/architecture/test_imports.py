@@ -18,6 +18,7 @@ PUBLIC = {
     f"headrace.{name}"
     for name in ("model", "rules", "ports", "hooks", "wire", "settings", "errors", "clock", "ids", "processes", "instance", "testing")
 }
+IMPORTED_AS = {"pyyaml": "yaml"}
 LOADERS = {"headrace", "headrace.hooks.registry", "headrace.packaging.loading", *FACADES}
 PURE = {"headrace.model", "headrace.rules"}
 BELOW_THE_RULES = {"headrace.errors", *PURE}
@@ -90,7 +91,8 @@ def is_in(name: str, packages: set[str]) -> bool:
 def requirements(dist: Path) -> set[str]:
     """The libraries that a dist declares, as they are imported."""
     lines = tomllib.loads((dist / "pyproject.toml").read_text())["project"]["dependencies"]
-    return {line.partition(">=")[0].replace("-", "_") for line in lines}
+    names = [line.partition(">=")[0] for line in lines]
+    return {IMPORTED_AS.get(name, name.replace("-", "_")) for name in names}
 
 
 def contracts(kind: str, key: str) -> set[str]:

@@ -12,7 +12,6 @@ import threading
 
 from headrace.clock import Clock
 
-
 _PARTS_A_SECOND = 1000 << 12
 
 

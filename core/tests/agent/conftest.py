@@ -88,9 +88,13 @@ def house(tmp_path: Path, stage: Stage, clock: FixedClock) -> Iterator[Instance]
         def headrace_flow_runners(self) -> list[Provider[Any]]:
             return [Provider("staged", StagedFlowRunner, "Does as it is told")]
 
-    chosen = {"HEADRACE_HOME": str(tmp_path), "HEADRACE_RUN_STORE": "memory", "HEADRACE_FLOW_RUNNER": "staged", "HEADRACE_LEASE_SECONDS": "30"}
+    chosen = {
+        "HEADRACE_HOME": str(tmp_path),
+        "HEADRACE_RUN_STORE": "memory",
+        "HEADRACE_FLOW_RUNNER": "staged",
+        "HEADRACE_LEASE_SECONDS": "30",
+    }
     plugins = [plugin for plugin in discovered() if plugin.dist == "headrace-core"]
     registry = Registry([*plugins, Plugin(name="staged", dist="staged", version="1", load=Hooks)])
     with headrace.instance.open(load(chosen), registry=registry, clock=clock, ids=Ids(clock, seed=1)) as opened:
         yield opened
-

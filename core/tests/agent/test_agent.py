@@ -112,9 +112,7 @@ def test_many_runs_are_taken_in_one_step(house: Instance, agent: AgentAtWork, st
         (RuntimeError("a bug"), "RuntimeError: a bug"),
     ],
 )
-def test_a_run_that_cannot_be_started_says_why(
-    house: Instance, agent: AgentAtWork, stage: Any, refusal: Exception, said: str
-) -> None:
+def test_a_run_that_cannot_be_started_says_why(house: Instance, agent: AgentAtWork, stage: Any, refusal: Exception, said: str) -> None:
     """And the next one is started."""
     stage.refusal = refusal
     run(house, "bad")

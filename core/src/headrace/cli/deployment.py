@@ -242,7 +242,7 @@ def execute(
     Its log is shown as it comes; the exit code is 0 if it completed, else 1. Ctrl+C cancels it.
 
     \b
-    headrace deployment execute leonardo_dicapriflow/leonardo-deployment --param name=Ada
+    headrace deployment execute leonardo-deployment --param name=Ada
     """
     with ended_by_signals(), instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
         found = lookup.deployment(house.client, name)

@@ -26,8 +26,9 @@ _NAMES: Mapping[type, str] = MappingProxyType(
 )
 _EVERY = frozenset(_NAMES.values())
 _EXAMPLES: Mapping[str, Any] = MappingProxyType({"integer": 3, "number": 1.5, "boolean": True, "string": "…"})
-_MOST_DEPTH = 4
+_MOST_DEPTH = 5
 _LONGEST = 60
+_LONGEST_EXAMPLE = 200
 
 
 def typed(schema: Mapping[str, Any], pairs: Sequence[str], whole: str | None) -> dict[str, Any]:
@@ -38,8 +39,7 @@ def typed(schema: Mapping[str, Any], pairs: Sequence[str], whole: str | None) ->
     texts = _by_name(pairs)
     given |= {name: _read(name, text, _asked(schema, name, f"--param {name}=…"), schema) for name, text in texts.items()}
     for name, value in given.items():
-        if not _is_unicode(value):
-            raise click.UsageError(f"parameter {name!r} has a text that UTF-8 cannot hold; write it in the encoding of your terminal")
+        _check_that_it_can_be_kept(name, value)
     return given
 
 
@@ -68,11 +68,11 @@ def _by_name(pairs: Sequence[str]) -> dict[str, str]:
 def _asked(schema: Mapping[str, Any], name: str, where: str) -> Any:
     """The schema of a parameter."""
     properties, others = schema.get("properties", {}), schema.get("additionalProperties", True)
-    if not isinstance(properties, Mapping) or schema.get("patternProperties"):
+    if not isinstance(properties, Mapping):
         return {}
     if name in properties:
         return properties[name]
-    if others is False:
+    if others is False and not schema.get("patternProperties"):
         raise click.UsageError(f"{where}: there is no parameter {name!r}{_advice(name, list(properties))}")
     return others
 
@@ -101,10 +101,9 @@ def _read(name: str, text: str, schema: Any, whole: Mapping[str, Any]) -> Any:
 
 
 def _refuse(name: str, text: str, schema: Any, whole: Mapping[str, Any]) -> NoReturn:
-    example = shlex.quote(json.dumps(_example(schema, whole), ensure_ascii=False))
-    raise click.UsageError(
-        f"--param {name}={_cut(text)}: parameter {name!r} takes {words(schema, whole)}; write a JSON value, e.g. {name}={example}"
-    )
+    example = f"{name}={shlex.quote(json.dumps(_example(schema, whole), ensure_ascii=False))}"
+    advice = f", e.g. {example}" if len(example) <= _LONGEST_EXAMPLE else ""
+    raise click.UsageError(f"--param {name}={_cut(text)}: parameter {name!r} takes {words(schema, whole)}; write a JSON value{advice}")
 
 
 def _json(text: str) -> Any:
@@ -124,12 +123,16 @@ def _finite(text: str) -> float:
     return number if number - number == 0 else _no_number(text)
 
 
-def _is_unicode(value: Any) -> bool:
+def _check_that_it_can_be_kept(name: str, value: Any) -> None:
     try:
-        json.dumps(value, ensure_ascii=False).encode()
+        json.dumps({name: value}, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        return False
-    return True
+        why = "has a text that UTF-8 cannot hold; write it in the encoding of your terminal"
+    except RecursionError:
+        why = "is nested too deep"
+    else:
+        return
+    raise click.UsageError(f"parameter {name!r} {why}")
 
 
 # What a schema takes
@@ -177,23 +180,29 @@ def _type_names(value: Any) -> frozenset[str]:
 
 def _example(schema: Any, whole: Mapping[str, Any], depth: int = _MOST_DEPTH) -> Any:
     """A value that is taken, as far as a glance at the schema tells."""
-    branch = _branches(schema, whole)[0]
+    branch = min(_branches(schema, whole), key=lambda each: _weight(each, inside=depth < _MOST_DEPTH))
     options = _options(branch)
     if options or not depth:
         return options[0] if options else None
-    kind = next(iter(types_of(branch)), "string")
+    kind = _kind(branch)
     if kind == "array":
         items = branch.get("prefixItems")
         return [_example(item, whole, depth - 1) for item in (items if isinstance(items, list) else [branch.get("items")])]
     if kind == "object":
         fields, required = branch.get("properties"), branch.get("required")
         fields = fields if isinstance(fields, Mapping) else {"a": branch.get("additionalProperties")}
-        return {
-            name: _example(fields[name], whole, depth - 1)
-            for name in (required if isinstance(required, list) else fields)
-            if name in fields
-        }
+        needed = [name for name in fields if name in required] if isinstance(required, list) else fields
+        return {name: _example(fields[name], whole, depth - 1) for name in needed}
     return _EXAMPLES.get(kind)
+
+
+def _weight(branch: Mapping[str, Any], *, inside: bool) -> int:
+    """The lighter, the better an example: nothing at all shows little, unless it ends something that may contain itself."""
+    return {"null": 1 if inside else 3, "array": 2, "object": 2}.get(_kind(branch), 0)
+
+
+def _kind(branch: Mapping[str, Any]) -> str:
+    return next(iter(types_of(branch)), "string")
 
 
 def _cut(text: str) -> str:

@@ -45,7 +45,6 @@ class _Patterns:
     prefix: str
     files: GitIgnoreSpec
     folders: GitIgnoreSpec
-    nothing_fits: int
 
     @classmethod
     def of(cls, prefix: str, lines: list[str]) -> "_Patterns":
@@ -55,13 +54,13 @@ class _Patterns:
             prefix=prefix,
             files=GitIgnoreSpec.from_lines([*lines, NOTHING_FITS]),
             folders=GitIgnoreSpec.from_lines([*bare, NOTHING_FITS]),
-            nothing_fits=len(lines),
         )
 
     def says(self, path: str, *, is_folder: bool) -> bool | None:
         """Whether they leave it out; None where no pattern fits it."""
-        found = (self.folders if is_folder else self.files).check_file(path.removeprefix(self.prefix))
-        return None if found.index == self.nothing_fits else found.include
+        spec = self.folders if is_folder else self.files
+        found = spec.check_file(path.removeprefix(self.prefix))
+        return None if found.index == len(spec.patterns) - 1 else found.include
 
 
 @attrs.frozen(kw_only=True)

@@ -74,12 +74,12 @@ def lay_out(manifest: Manifest, content: Content, folder: Path, *, what: str) ->
 
 @contextmanager
 def _created(path: Path, entry: Entry, what: str) -> Iterator[BinaryIO]:
-    try:
-        with _written(path.parent, what):
+    with _written(path.parent, what):
+        try:
             path.parent.mkdir(parents=True, exist_ok=True)
             file = open(path, "xb")  # noqa: SIM115 - closed below, apart from what opening raises
-    except (FileExistsError, NotADirectoryError):
-        raise CodeUnusable(what=what, why=f"{entry.path} and another of its files are one and the same on this machine") from None
+        except (FileExistsError, NotADirectoryError):
+            raise CodeUnusable(what=what, why=f"{entry.path} and another of its files are one and the same on this machine") from None
     with file:
         yield file
 
@@ -109,8 +109,6 @@ def _put_in_place(unfinished: Path, target: Path, what: str) -> None:
 def _written(folder: Path, what: str) -> Iterator[None]:
     try:
         yield
-    except (FileExistsError, NotADirectoryError):
-        raise
     except OSError as error:
         raise CodeUnusable(what=what, why=f"it cannot be unpacked into {folder}: {error.strerror or error}") from error
 

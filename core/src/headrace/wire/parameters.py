@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from enum import Enum
 from pathlib import PurePath
 from typing import Any
+from uuid import UUID
 
 import attrs
 
@@ -43,7 +45,7 @@ def _plain(value: Any, depth: int) -> Any:
         return value.isoformat()
     if isinstance(value, timedelta):
         return value.total_seconds()
-    if isinstance(value, PurePath):
+    if isinstance(value, (PurePath, Decimal, UUID)):
         return str(value)
     if isinstance(value, Mapping):
         return {str(key): _plain(held, depth - 1) for key, held in value.items()}
@@ -61,7 +63,7 @@ def _plain_object(value: Any, kind: type, depth: int) -> Any:
     if hasattr(kind, "model_dump"):
         return _dumped(value, kind)
     if hasattr(kind, "__attrs_attrs__"):
-        return {field.name: _plain(getattr(value, field.name), depth - 1) for field in attrs.fields(kind)}
+        return {field.alias or field.name: _plain(getattr(value, field.name), depth - 1) for field in attrs.fields(kind) if field.init}
     if hasattr(kind, "__dataclass_fields__"):
         return {name: _plain(getattr(value, name), depth - 1) for name in kind.__dataclass_fields__}
     return Remembered(f"<{kind.__name__}>")

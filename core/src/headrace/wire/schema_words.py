@@ -63,8 +63,9 @@ def _words(schema: Any, whole: Mapping[str, Any], depth: int) -> str:
 
 def types_of(schema: Mapping[str, Any]) -> list[str]:
     """The JSON types that are named; none where any is taken."""
-    kinds = schema.get("type", [])
-    return [kind for kind in ([kinds] if isinstance(kinds, str) else kinds if isinstance(kinds, list) else []) if kind in _TYPES]
+    kinds = schema.get("type")
+    named = kinds if isinstance(kinds, list) else [kinds]
+    return [kind for kind in named if isinstance(kind, str) and kind in _TYPES]
 
 
 def _of_type(kind: str, schema: Mapping[str, Any], whole: Mapping[str, Any], depth: int) -> str:

@@ -17,8 +17,6 @@ from sqlite_utils import Database
 from sqlite_utils.db import ForeignKey, Table
 from sqlite_utils.migrations import Migrations
 
-from headrace_sqlite.columns import storable
-
 MIGRATIONS = Migrations("headrace")
 
 
@@ -152,8 +150,11 @@ def deployments(database: Database) -> None:
     database.execute("CREATE INDEX leases_that_last ON leases (boot, expires, renewed, run_id) WHERE expires > renewed")
     _create(database, "agents", {"id": str, "boot": str, "renewed": float, "expires": float, "value": str})
     events = database.table("events")
-    events.convert("value", _kind, output="kind", output_type=str)
-    events.convert("value", _subject, output="subject", output_type=str)
+    for column in ("kind", "subject"):
+        events.add_column(column, str)
+    database.execute(
+        "UPDATE events SET kind = json_extract(value, '$.kind'), subject = json_extract(value, '$.subject') WHERE json_valid(value)"
+    )
     events.create_index(["subject"], "events_by_subject")
     # An ordinary run has no deployment and no parent; in these indexes it had a place for nothing.
     _narrow(database, "flow_runs_by_deployment_id", "flow_runs (deployment_id, id) WHERE deployment_id IS NOT NULL")
@@ -163,14 +164,6 @@ def deployments(database: Database) -> None:
 def _due(value: str) -> str | None:
     due: str | None = json.loads(value)["state"].get("scheduled_time")
     return due
-
-
-def _kind(value: str) -> str:
-    return storable(json.loads(value)["kind"])
-
-
-def _subject(value: str) -> str:
-    return storable(json.loads(value)["subject"])
 
 
 def _create(
