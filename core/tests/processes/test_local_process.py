@@ -37,7 +37,7 @@ def test_last_words(tmp_path: Path) -> None:
     assert process.last_words is None
     assert process.wait(SECONDS) == ExitStatus(1)
     assert process.last_words is not None
-    assert "No module named headrace" in process.last_words
+    assert "No module named 'headrace'" in process.last_words
     assert os.listdir(tmp_path) == ["run.1.err"]
 
 

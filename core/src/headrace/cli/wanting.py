@@ -1,6 +1,7 @@
 """Who would take a run: the work queues that want it, and the agents that serve them."""
 
 from collections.abc import Iterator
+from shlex import quote
 
 from headrace.errors import HeadraceError
 from headrace.instance import Instance
@@ -22,10 +23,14 @@ def advice(house: Instance, run: FlowRun) -> str:
         return "no work queue wants this run; make one: headrace work-queue create NAME"
     awake = [queue for queue in queues if not queue.is_paused]
     if not awake:
-        return f"work queue {queues[0].name!r} is paused; go on with: headrace work-queue resume {queues[0].name!r}"
+        return f"work queue {queues[0].name!r} is paused; go on with: headrace work-queue resume {quote(queues[0].name)}"
+    giving = [queue for queue in awake if queue.concurrency_limit != 0]
+    if not giving:
+        name = awake[0].name
+        return f"the limit of work queue {name!r} is 0; change it with: headrace work-queue set-concurrency-limit {quote(name)} N"
     served = {queue_id for agent in house.client.read_agents() if agent.live and not agent.is_draining for queue_id in agent.queues}
-    if not any(queue.id in served for queue in awake):
-        return f"no agent serves work queue {awake[0].name!r}; start one: headrace agent start {awake[0].name!r}"
+    if not any(queue.id in served for queue in giving):
+        return f"no agent serves work queue {giving[0].name!r}; start one: headrace agent start {quote(giving[0].name)}"
     return ""
 
 

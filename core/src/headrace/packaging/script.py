@@ -84,8 +84,10 @@ def _parsed(script: Path, what: str) -> ast.Module:
             return ast.parse(script.read_bytes(), filename=script.name)
     except SyntaxError as error:
         raise CodeUnusable(what=what, why=f"{script.name}, line {error.lineno}: {type(error).__name__}: {error.msg}") from error
-    except (ValueError, RecursionError, MemoryError) as error:
+    except ValueError as error:
         raise CodeUnusable(what=what, why=f"it is no Python: {error}") from error
+    except (RecursionError, MemoryError):
+        return ast.Module(body=[], type_ignores=[])  # too deep to look into; importing it will tell
 
 
 def _imports_of(module: ast.Module) -> Iterator[_Import]:
