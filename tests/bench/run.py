@@ -156,6 +156,24 @@ def runs(home: Path) -> list[Row]:
     ]
 
 
+def dispatch(home: Path) -> list[Row]:
+    """Runs of deployments by a real agent, against a process that does nothing."""
+    from dispatch import many, starts  # beside this file
+
+    for name in ("starts", "many"):
+        (home / name).mkdir()
+    bare = median_of(process(sys.executable, "-c", "pass", home=home))
+    warm, cold = starts(home / "starts", ROUNDS)
+    each = many(home / "many", 100)
+    return [
+        Row(what="run asked for → first line of its code, warm", ours=warm, floor_is="python -c pass", floor=bare, budget="≤ 50 ms"),
+        Row(what="run asked for → first line of its code, cold", ours=cold, floor_is="python -c pass", floor=bare, budget="≤ 300 ms"),
+        Row(
+            what="a run of 100 queued at once, one agent", ours=each, floor_is="python -c pass", floor=bare, budget="≤ 50 ms (20 a second)"
+        ),
+    ]
+
+
 def table(rows: list[Row]) -> str:
     """The rows as a Markdown table."""
     head = ("What", "Ours, median", "Floor", "Ratio", "Budget")
@@ -170,6 +188,7 @@ def main() -> None:
         stderr, sys.stderr = sys.stderr, nowhere
         try:
             measured += runs(home)
+            measured += dispatch(home)
         finally:
             sys.stderr = stderr
         print(table(measured))

@@ -99,6 +99,16 @@ def test_the_last_lines_come_after_the_end(client: LocalClient) -> None:
     assert [each.id for each in client.read_logs(LogFilter(), Page())] == ["last"]
 
 
+def test_the_event_of_a_journal_says_where_its_lines_begin(client: LocalClient, told: list[Event]) -> None:
+    """So a reader who has seen later lines knows how far to go back; the lines of a batch need not be in order."""
+    client.create_flow_run(flow_run(), holder="me")
+    client.write_journal(JournalBatch(flow_run_id="flow", epoch=1, logs=(line("c"), line("b"), line("d"))))
+    client.write_journal(JournalBatch(flow_run_id="flow", epoch=1, task_runs=(task_run(),)))
+    first, second = (event for event in told if event.kind == "flow-run.journal")
+    assert (first.subject, first.details) == ("flow", {"task_runs": 0, "logs": 3, "first_log": "b"})
+    assert second.details == {"task_runs": 1, "logs": 0, "first_log": None}
+
+
 def test_a_journal_written_twice_changes_nothing(client: LocalClient) -> None:
     """Each entry has its identity."""
     client.create_flow_run(flow_run(), holder="me")

@@ -265,3 +265,10 @@ def test_a_place_that_cannot_be_written(archive: Archive, storage: OpenStorage, 
     (tmp_path / "cache").touch()
     with pytest.raises(CodeUnusable, match="it cannot be unpacked into .*cache"):
         materialised(archive, storage, tmp_path / "cache")
+
+
+@pytest.mark.parametrize("address", ["", "..", "/etc", "a" * 63, "A" * 64, f"../{'a' * 61}"])
+def test_an_address_that_is_none(storage: OpenStorage, tmp_path: Path, address: str) -> None:
+    """It becomes part of a path, so it must be one."""
+    with pytest.raises(CodeUnusable, match="is no address of an archive"):
+        materialised(Archive(sha256=address, files=1, size=1), storage, tmp_path)

@@ -124,25 +124,29 @@ def test_half_written(file: ProcessFile, content: str) -> None:
         assert is_held
 
 
-def test_looks_keep_nobody_from_it(file: ProcessFile) -> None:
-    """However many look at it, whoever is the only one to want it gets it."""
+def test_looks_keep_nobody_from_it(tmp_path: Path) -> None:
+    """However many look at it, whoever is the only one to want it gets it, and can remove it."""
+    files = [ProcessFile(tmp_path, f"run-{number}.1") for number in range(30)]
     is_over = threading.Event()
 
     def look() -> None:
         while not is_over.is_set():
-            file.look()
+            for file in files:
+                file.look()
 
     with ThreadPoolExecutor(4) as pool:
         lookers = [pool.submit(look) for _ in range(4)]
         try:
-            for _ in range(100):
-                own = ProcessFile(file.path.parent, file.identity)
-                assert own.hold()
-                assert own.pid() == os.getpid()
-                own.release()
+            for file in files:
+                with held(file) as is_held:
+                    assert is_held
+                    assert file.pid() == os.getpid()
+                    file.write_exit(0)
+                file.remove()
         finally:
             is_over.set()
         assert [looker.result() for looker in lookers] == [None] * 4
+    assert os.listdir(tmp_path) == []
 
 
 def test_never_two(file: ProcessFile) -> None:

@@ -57,7 +57,7 @@ def test_other_errors_are_errors(path: Path) -> None:
 
 
 def test_a_watch_opens_one_connection(path: Path, writer: sqlite3.Connection) -> None:
-    """The connection is made when the first one asks, is used by all that follow, and is closed with the watch."""
+    """The connection is made when the first one asks, is used by all that follow, is closed with the watch, and is not used any more then."""
     made = []
 
     def opened() -> sqlite3.Connection:
@@ -72,6 +72,9 @@ def test_a_watch_opens_one_connection(path: Path, writer: sqlite3.Connection) ->
     watch.close()
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         connection.execute("SELECT 1")
+    watch.version()  # whoever comes late asks for a connection again, and hears there that it was closed
+    assert len(made) == 2
+    watch.close()
 
 
 def test_a_watch_looks_at_no_moment_for_long(path: Path) -> None:

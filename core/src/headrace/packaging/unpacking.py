@@ -1,6 +1,7 @@
 """Unpacking: an archive becomes a folder, once; nothing of it is believed before it was held against the manifest, and that against the address."""
 
 import os
+import re
 import shutil
 import tarfile
 import zlib
@@ -20,6 +21,7 @@ from headrace.ports.storage import OpenStorage
 
 MOST_MANIFEST_BYTES = 64 * 1024 * 1024
 UNFINISHED = ".unpacking-"
+ADDRESS = re.compile("[0-9a-f]{64}")
 
 Content = Callable[[Entry], Iterable[bytes]]
 
@@ -29,10 +31,12 @@ def materialised(archive: Archive, storage: OpenStorage, into: Path, *, what: st
 
     Any number of processes may ask for it at once. Raises CodeUnusable if the archive is gone, or is not what its address says; `what` names the code.
     """
+    what = what or f"archive {archive.sha256[:12]}"
+    if not ADDRESS.fullmatch(archive.sha256):
+        raise CodeUnusable(what=what, why=f"{archive.sha256!r} is no address of an archive; deploy it again")
     target = into / archive.sha256
     if target.is_dir():
         return target
-    what = what or f"archive {archive.sha256[:12]}"
     with _opened(archive, storage, what) as (manifest, rest), _place_beside(target, what) as unfinished:
         lay_out(manifest, rest.content, unfinished, what=what)
         rest.must_end()

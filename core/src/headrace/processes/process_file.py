@@ -16,7 +16,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
@@ -24,8 +24,9 @@ import attrs
 from headrace.model.orders import ExitStatus
 
 LOCK, ERRORS = ".lock", ".err"
-_TRIES = 100
 _PAUSE_SECONDS = 0.002
+_TRIES, _MOST_TRIES = 10, 5000
+"""How often it is tried where somebody seems to hold a file, and where nobody does and only looks are in the way."""
 
 
 @attrs.frozen(kw_only=True)
@@ -35,6 +36,18 @@ class Look:
     is_held: bool = False
     pid: int | None = None
     code: int | None = None
+
+    def names_somebody(self) -> bool:
+        """Whether there is a process of that number that has not told its end; it need not be the one any more."""
+        if self.code is not None or self.pid is None:
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:  # of another user
+            return True
+        return True
 
 
 class ProcessFile:
@@ -51,11 +64,13 @@ class ProcessFile:
     def hold(self) -> bool:
         """Whether this process is now the one of that identity, until `release`. No where another one is, or was and has told its end."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for _ in range(_TRIES):
+        seen = 0
+        for _ in range(_MOST_TRIES):
             descriptor = os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
             try:
-                if _lock(descriptor, fcntl.LOCK_EX) and self._is_named(descriptor):
-                    said = _read(descriptor)
+                is_free = _lock(descriptor, fcntl.LOCK_EX)
+                said = _read(descriptor)
+                if is_free and self._is_named(descriptor):
                     if said.code is not None:
                         return False
                     if said.pid is None:
@@ -64,6 +79,9 @@ class ProcessFile:
                         return True
                     self.path.unlink()  # of one that was killed; a file tells of one process only
                     continue
+                seen += not is_free and said.names_somebody()
+                if seen == _TRIES:
+                    return False
             finally:
                 if descriptor >= 0:
                     os.close(descriptor)
@@ -84,7 +102,7 @@ class ProcessFile:
 
     def look(self) -> Look:
         """What it says now; where there is no file, nothing."""
-        for _ in range(_TRIES):
+        for _ in range(_TRIES * 10):
             try:
                 descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
             except (FileNotFoundError, NotADirectoryError):
@@ -94,7 +112,7 @@ class ProcessFile:
                 said = _read(descriptor)
                 if is_free and self._is_named(descriptor):
                     return said
-                if not is_free and said.code is None and said.pid is not None and _exists(said.pid):
+                if not is_free and said.names_somebody():
                     return Look(is_held=True, pid=said.pid)
             finally:
                 os.close(descriptor)
@@ -123,13 +141,22 @@ class ProcessFile:
         self._remove(lambda said: said.code is None)
 
     def _remove(self, is_to_go: Callable[[Look], bool]) -> None:
-        with suppress(FileNotFoundError, NotADirectoryError):
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+        for _ in range(_TRIES):
             try:
-                if _lock(descriptor, fcntl.LOCK_EX) and self._is_named(descriptor) and is_to_go(_read(descriptor)):
-                    self.path.unlink()
+                descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+            except (FileNotFoundError, NotADirectoryError):
+                return
+            try:
+                is_free = _lock(descriptor, fcntl.LOCK_EX)
+                if is_free and self._is_named(descriptor):
+                    if is_to_go(_read(descriptor)):
+                        self.path.unlink()
+                    return
+                if not is_free and _read(descriptor).names_somebody():
+                    return
             finally:
                 os.close(descriptor)
+            time.sleep(_PAUSE_SECONDS)
 
     def _is_named(self, descriptor: int) -> bool:
         """Whether an open file is the one of this name, still."""
@@ -166,16 +193,6 @@ def _lock(descriptor: int, kind: int) -> bool:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    return True
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # somebody else's
-        return True
     return True
 
 

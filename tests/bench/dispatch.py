@@ -1,0 +1,123 @@
+"""How long a run of a deployment takes to start, and how many are done in a second, with a real agent in a process of its own."""
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+import headrace
+from headrace.instance import Instance
+from headrace.model.choices import Choice
+from headrace.model.deployments import Deployment, RunRequest
+from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, Page
+from headrace.settings import load
+
+SCRIPT = """
+import time
+
+from headrace import flow
+
+
+@flow
+def stamp(path: str):
+    with open(path, "w") as file:
+        file.write(str(time.time()))
+"""
+SPEC = 'from headrace.deployments import DeploymentSpec\n\nDeploymentSpec(name="warm", flow_location="stamp.py")\n'
+
+
+class Bench:
+    """A home with a deployment that is started warm and one that is started cold, and a queue for both."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.home = folder / "home"
+        self._environment = {**os.environ, "HEADRACE_HOME": str(self.home)}
+        self._environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        (folder / "stamp.py").write_text(SCRIPT)
+        (folder / "specs.py").write_text(SPEC)
+        self._command("deployment", "create", "specs.py")
+        self._command("work-queue", "create", "bench")
+
+    def _command(self, *arguments: str) -> None:
+        subprocess.run([_headrace(), *arguments], env=self._environment, cwd=self._folder, check=True, capture_output=True)
+
+    @contextmanager
+    def open(self) -> Iterator[tuple[Instance, Deployment, Deployment]]:
+        """The house, and the two deployments."""
+        with headrace.open(load({"HEADRACE_HOME": str(self.home)})) as house:
+            (warm,) = house.client.read_deployments(DeploymentFilter(names=("warm",)), Page())
+            runner = Choice("subprocess", {"warm": False})
+            (cold,) = house.client.put_deployments((attrs.evolve(warm, id=house.ids.new(), name="cold", flow_runner=runner),))
+            yield house, warm, cold
+
+    @contextmanager
+    def agent(self) -> Iterator[None]:
+        """An agent at work."""
+        command = [_headrace(), "agent", "start", "bench"]
+        process = subprocess.Popen(command, env=self._environment, cwd=self._folder, stderr=subprocess.PIPE, text=True)
+        assert process.stderr is not None
+        process.stderr.readline()
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.communicate()
+
+    def start(self, house: Instance, deployment: Deployment) -> float:
+        """Seconds from asking for a run until its code writes down the time."""
+        path = self._folder / house.ids.new()
+        asked = time.time()
+        run_id = request(house, deployment, str(path))
+        ended(house, [run_id])
+        return float(path.read_text()) - asked
+
+
+def _headrace() -> str:
+    return str(Path(sys.executable).with_name("headrace"))
+
+
+def request(house: Instance, deployment: Deployment, path: str) -> str:
+    """Asks for a run; its id."""
+    parameters: dict[str, Any] = {"path": path}
+    return house.client.request_run(RunRequest(id=house.ids.new(), deployment_id=deployment.id, name="bench", parameters=parameters)).id
+
+
+def ended(house: Instance, run_ids: list[str]) -> None:
+    """Returns when all have ended; raises where one did not complete."""
+    wanted, waiting = FlowRunFilter(ids=tuple(run_ids)), True
+    while waiting:
+        cursor = house.client.read_last_event()
+        states = [run.state for run in house.client.read_flow_runs(wanted, Page())]
+        waiting = not all(state.is_terminal() for state in states)
+        if waiting:
+            house.client.wait_for_events(EventFilter(after=cursor), 5)
+    assert all(state.is_completed() for state in states), states
+
+
+def starts(folder: Path, rounds: int) -> tuple[float, float]:
+    """Median milliseconds from asking for a run to the first line of its code: warm, and cold."""
+    bench = Bench(folder)
+    with bench.open() as (house, warm, cold), bench.agent():
+        bench.start(house, warm)
+        bench.start(house, cold)
+        return tuple(  # type: ignore[return-value]
+            statistics.median(bench.start(house, deployment) for _ in range(rounds)) * 1000 for deployment in (warm, cold)
+        )
+
+
+def many(folder: Path, count: int) -> float:
+    """Milliseconds that a run takes when so many are queued at once for one agent, each in a process of its own."""
+    bench = Bench(folder)
+    with bench.open() as (house, warm, _), bench.agent():
+        bench.start(house, warm)
+        begun = time.perf_counter()
+        ended(house, [request(house, warm, os.devnull) for _ in range(count)])
+        return (time.perf_counter() - begun) / count * 1000
