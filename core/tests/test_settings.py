@@ -396,6 +396,40 @@ def test_the_file_as_a_value(profiles: Write, tmp_path: Path) -> None:
     assert read_profiles(tmp_path / "none.toml").names == ("default",)
 
 
+# As another process has them
+
+
+@pytest.mark.parametrize("flags", [{}, {"profile": "eu"}, {"log_level": "ERROR"}])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        '[profiles.eu]\nlog_level = "DEBUG"',
+        '[profiles.eu]\nhome = "elsewhere"\njournal_interval = 2',
+        'active = "eu"\n[profiles.eu]\nhome = "elsewhere"\nplugins_blocked = ["a", "b"]\n[profiles.default]\ndebug = true',
+        '[profiles.default]\nhome = "elsewhere"\nlease_seconds = 60\n[profiles.eu]',
+    ],
+)
+@pytest.mark.parametrize("more", [{}, {"HEADRACE_TRACE_HOOKS": "yes", "HEADRACE_RENEW_SECONDS": "1.5"}])
+def test_another_process_has_the_same(
+    environment: dict[str, str], profiles: Write, text: str, flags: dict[str, str], more: dict[str, str]
+) -> None:
+    """What is in force here is in force where the variables are set, wherever it came from: the home, the profile, flags of a command."""
+    profiles(text)
+    if flags.get("profile") and "[profiles.eu]" not in text:
+        flags = {}
+    settings = load(environment | more, flags)
+    there = load(environment | more | settings.as_environment())
+    names = [name for name in SETTINGS if name != "profiles_path"]
+    assert {name: getattr(there, name) for name in names} == {name: getattr(settings, name) for name in names}
+    assert there.warnings == ()
+
+
+def test_defaults_are_not_passed_on(environment: dict[str, str]) -> None:
+    """What nobody has set may be set where it arrives; the home is always the same."""
+    assert load(environment | {"HEADRACE_DEBUG": "on"}).as_environment().keys() == {"HEADRACE_HOME", "HEADRACE_DEBUG"}
+
+
 # Unknown names
 
 

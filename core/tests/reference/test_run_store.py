@@ -5,7 +5,7 @@ import pytest
 from headrace.ports.run_store import RunStore
 from headrace.reference.run_store import MemoryRunStore
 from headrace.testing.clock import FixedClock
-from headrace.testing.conformance.run_store import RunStoreConformance, flow_run, put
+from headrace.testing.conformance.run_store import HOUR, NOW, RunStoreConformance, agent, flow_run, ids, put, work_queue
 
 
 class TestMemoryRunStore(RunStoreConformance):
@@ -31,3 +31,19 @@ def test_a_lease_lives_as_long_as_was_granted() -> None:
             lease = writing.lease("flow")
             seen.append(lease and lease.live)
     assert seen == [True, False, True]
+
+
+def test_what_depends_on_leases_goes_with_the_clock() -> None:
+    """A run is out of its queue, and an agent is there, until the last moment before the seconds that were granted have passed."""
+    clock = FixedClock()
+    with MemoryRunStore(clock=clock).open() as opened:
+        put(opened, flow_run("flow"), work_queue("queue"))
+        seen = []
+        with opened.writing() as writing:
+            writing.assign("flow", ["queue"])
+            writing.grant_lease("flow", epoch=1, holder="me", seconds=HOUR)
+            writing.keep_agent(agent("agent"), seconds=HOUR)
+            for seconds in (HOUR - 0.5, 0.5):
+                clock.advance(seconds)
+                seen.append((ids(writing.due("queue", NOW, 10)), writing.in_use("queue"), [each.live for each in writing.agents()]))
+    assert seen == [([], 1, [True]), (["flow"], 0, [False])]

@@ -274,6 +274,7 @@ def _request(
         deployment_id=found.id,
         name=run_name(house.ids.random) if called is None else called,
         parameters=typed(found.parameter_schema, pairs, whole),
+        is_named=called is not None,
         tags=tuple(tags),
         at=at,
         holder=holder,

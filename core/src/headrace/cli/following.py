@@ -48,15 +48,16 @@ class Following:
         client = self._house.client
         cursor = client.read_last_event()
         subjects = tuple({self.run.id, self.run.root_id})
+        self.run = client.read_flow_run(self.run.id)
         yield from self._read(None)
         while True:
             silence = self._silence()
             events = client.wait_for_events(EventFilter(after=cursor, subjects=subjects), self._patience(silence))
+            self.run = client.read_flow_run(self.run.id)
             if events:
                 cursor = events[-1].sequence
                 yield from self._told(events)
             elif silence is not None:
-                self.run = client.read_flow_run(self.run.id)
                 return
 
     # When it ends
@@ -65,7 +66,6 @@ class Following:
         """For how long nothing may come until it is over; None while something is still to come."""
         if not self._goes_on():
             return 0.0
-        self.run = self._house.client.read_flow_run(self.run.id)
         if not self.run.state.is_terminal():
             return None
         ended = self.run.end_time

@@ -13,12 +13,13 @@ from headrace.ports.client import OpenClient
 class Titles:
     """Who says each line of a flow run: itself, or one of its task runs by name."""
 
-    def __init__(self, client: OpenClient, run: FlowRun) -> None:
+    def __init__(self, client: OpenClient) -> None:
         self._client = client
-        self._known: dict[str | None, str] = {None: f"Flow run {run.name!r}"}
+        self._known: dict[str | None, str] = {}
 
-    def shown(self, lines: Sequence[LogLine]) -> str:
-        """The lines as people read them."""
+    def shown(self, run: FlowRun, lines: Sequence[LogLine]) -> str:
+        """Lines of a run as people read them; a run may get its name only when it starts."""
+        self._known[None] = f"Flow run {run.name!r}"
         self._learn(lines)
         return "\n".join(_console_line(line, self._known[line.task_run_id]) for line in lines)
 

@@ -126,6 +126,7 @@ class _Wish:
                 name=run_name(house.ids.random) if self.flow_run_name is None else self.flow_run_name,
                 parameters=_plain(f"deployment {deployment.full_name!r}", parameters),
                 tags=self.tags,
+                is_named=self.flow_run_name is not None,
                 at=self.at,
                 keeps_result=True,
             )

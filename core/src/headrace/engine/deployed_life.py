@@ -5,6 +5,7 @@ from typing import Any
 
 from headrace.engine.flow_life import FlowLife, Steps
 from headrace.engine.live_run import LiveRun
+from headrace.engine.run_titles import titled
 from headrace.engine.steps import Ask
 from headrace.errors import HeadraceError
 from headrace.instance import Instance
@@ -39,8 +40,22 @@ class DeployedLife(FlowLife):
         return self._claimed
 
     def _made(self) -> Steps[FlowRun]:
-        yield from ()
-        return self._claimed
+        name = self._own_name()
+        if name is None:
+            return self._claimed
+        run: FlowRun = yield Ask(lambda: self._house.client.name_flow_run(self._claimed.id, self._claimed.epoch, name))
+        return run
+
+    def _own_name(self) -> str | None:
+        """What the flow calls its run, unless somebody has chosen a name; None if that is nothing new."""
+        if self._claimed.is_named or self._problem is not None:
+            return None
+        try:
+            name = titled(self._definition, self._parameters, self._claimed.name)
+        except HeadraceError as error:
+            self._problem = error
+            return None
+        return None if name == self._claimed.name else name
 
     def _started(self, live: LiveRun) -> Steps[None]:
         if self.run.epoch > 1 and not live.earlier:

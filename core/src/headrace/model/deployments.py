@@ -78,8 +78,9 @@ class Deployment:
 class RunRequest:
     """Asks for a run of a deployment. `id` is the run's, made by who asks, so that asking again gives the same run.
 
-    `parameters` go over those of the deployment, `tags` are added to its own; `at` None means now. With a `holder` the run is taken at once, by
-    who asks, and no agent gets it. `keeps_result` says that somebody will want to read the result.
+    `parameters` go over those of the deployment, `tags` are added to its own; `at` None means now. `is_named` says that somebody chose the name, so
+    that the flow does not name the run. With a `holder` the run is taken at once, by who asks, and no agent gets it. `keeps_result` says that
+    somebody will want to read the result.
     """
 
     id: str
@@ -87,6 +88,7 @@ class RunRequest:
     name: str
     parameters: Mapping[str, Any] = attrs.field(factory=dict)
     tags: Tags = ()
+    is_named: bool = False
     at: datetime | None = None
     holder: str | None = None
     keeps_result: bool = False

@@ -53,7 +53,8 @@ class _Run:
 class FlowRun(_Run):
     """One run of a flow. `parameters` are plain data. A subflow knows its parent task run and the root run whose lease it lives under.
 
-    `flow_runner` is of a run that an agent is to start; `keeps_result` says that its result is to be read later, whatever its flow says.
+    `flow_runner` is of a run that an agent is to start. `is_named` says that somebody chose its name, so that its flow does not; `keeps_result` says
+    that its result is to be read later, whatever its flow says.
     """
 
     flow_name: str
@@ -66,6 +67,7 @@ class FlowRun(_Run):
     retries: int = 0
     retry_delay: float = 0.0
     flow_runner: Choice | None = None
+    is_named: bool = False
     keeps_result: bool = False
 
 

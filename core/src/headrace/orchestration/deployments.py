@@ -90,6 +90,7 @@ class Deployments:
             retries=deployment.retries,
             retry_delay=deployment.retry_delay,
             flow_runner=deployment.flow_runner,
+            is_named=request.is_named,
             keeps_result=request.keeps_result,
         )
 

@@ -90,6 +90,9 @@ class LocalClient:
     def move_flow_run(self, move: Move) -> Verdict:
         return self.orchestrator.move_flow_run(move)
 
+    def name_flow_run(self, run_id: str, epoch: int, name: str) -> FlowRun:
+        return self.orchestrator.name_flow_run(run_id, epoch, name)
+
     def renew_lease(self, run_id: str, epoch: int) -> LeaseOrder:
         return self.orchestrator.renew_lease(run_id, epoch)
 

@@ -12,6 +12,7 @@ from headrace.model.filters import FlowRunFilter, Page, TaskRunFilter
 from headrace.model.journals import JournalBatch, RunState
 from headrace.model.leases import LeaseOrder
 from headrace.model.moves import Move
+from headrace.model.names import checked_name
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.states import NOT_ENDED, State, StateType
 from headrace.ports.run_store import OpenRunStore, Writing
@@ -81,6 +82,17 @@ class Orchestrator:
             event = writing.append_event(moved(run, verdict.state))
         self.tell(event)
         return verdict
+
+    def name_flow_run(self, run_id: str, epoch: int, name: str) -> FlowRun:
+        """Gives a run another name, if who asks owns it."""
+        with self.store.writing() as writing:
+            known = writing.flow_run(run_id)
+            if known is None:
+                raise NotFound(what="flow run", name=run_id, command="flow-run ls")
+            run = attrs.evolve(known, name=checked_name("flow run", name))
+            self._check_owner(writing, attrs.evolve(run, epoch=epoch))
+            writing.update_flow_run(run, was=run.revision)
+            return run
 
     def move_task_run(self, move: Move, run: TaskRun, retry: Retry) -> Verdict:
         """Asks that a task run enter a state, where the answer depends on what other runs do."""

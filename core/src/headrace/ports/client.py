@@ -101,6 +101,11 @@ class OpenClient(Protocol):
         """Asks that a flow run enter a state. Raises NotFound."""
         ...
 
+    @operation("PUT", "/flow-runs/{run_id}/name", scope=Scope.RUN)
+    def name_flow_run(self, run_id: str, epoch: int, name: str) -> FlowRun:
+        """Gives a run the name that its flow makes of its parameters. Raises NotFound, InvalidName, and RunStopped for a stale epoch."""
+        ...
+
     @operation("POST", "/flow-runs/{run_id}/lease", scope=Scope.RUN)
     def renew_lease(self, run_id: str, epoch: int) -> LeaseOrder:
         """Prolongs the lease of a root run; the answer may order to stop."""

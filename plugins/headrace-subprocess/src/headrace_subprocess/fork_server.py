@@ -127,7 +127,9 @@ class ForkServer:
             try:
                 return self._forked({"environment": dict(environment), "folder": str(folder), "errors": str(errors)})
             except (OSError, EOFError, ValueError) as error:
-                self._why = "it did not answer in time" if isinstance(error, TimeoutError) else str(error)
+                self._why = (
+                    "it did not answer in time" if isinstance(error, TimeoutError) else getattr(error, "strerror", None) or str(error)
+                )
                 self._begin_anew()
                 raise NotForked(f"the fork-server was lost: {self._why}") from error
             except NotForked as error:

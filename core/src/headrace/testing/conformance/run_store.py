@@ -155,6 +155,7 @@ FLOW_RUNS = {
         retries=4,
         retry_delay=0.5,
         flow_runner=Choice("subprocess", {"env": {STRANGE: "1"}, "deep": {"list": [1, None, True]}}),
+        is_named=True,
         keeps_result=True,
     ),
     "with strange names and tags": flow_run("flow-ü", name=STRANGE, flow_name=STRANGE, tags=tuple(sorted([STRANGE, "two words", "[]"]))),
