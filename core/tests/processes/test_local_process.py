@@ -45,25 +45,22 @@ def test_no_last_words(tmp_path: Path) -> None:
     """What said nothing leaves nothing; a good end leaves nothing at all."""
     assert started(tmp_path, "-c", "raise SystemExit(3)").wait(SECONDS) == ExitStatus(3)
     assert os.listdir(tmp_path) == []
-    with held(ProcessFile(tmp_path, "run.2")) as file:
-        assert file
     file = ProcessFile(tmp_path, "run.2")
-    file.remove()
     with held(file):
         file.errors.write_text("a warning of some library")
         file.write_exit(0)
     process = LocalProcess(file)
     assert process.wait(0) == ExitStatus(0)
     assert process.last_words is None
-    assert os.listdir(tmp_path) == []
+    assert os.listdir(tmp_path) == ["run.2.lock"]
 
 
-def test_no_zombie(stage: Stage) -> None:
+def test_no_zombie(tmp_path: Path) -> None:
     """Once its end was told, a child is out of the system's table."""
-    with UniversalFlowRunner().open() as opened:
-        assert opened.start(stage.order("pass")).wait(SECONDS) == ExitStatus(0)
-        with pytest.raises(ChildProcessError):
-            os.waitpid(-1, os.WNOHANG)
+    child = born([sys.executable, "-c", "pass"], os.environ, folder=tmp_path, errors=tmp_path / "run.1.err")
+    assert LocalProcess(ProcessFile(tmp_path, "run.1"), child).wait(SECONDS) == ExitStatus(None)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(child.pid, os.WNOHANG)
 
 
 def test_a_supervisor_that_was_killed(stage: Stage, tmp_path: Path) -> None:

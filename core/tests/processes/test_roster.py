@@ -12,7 +12,7 @@ from headrace.model.orders import ExitStatus
 from headrace.processes import ProcessFile, held
 from headrace.processes.births import Birth
 from headrace.processes.process_file import Look
-from headrace.processes.roster import Roster
+from headrace.processes.roster import KEPT_SECONDS, Roster
 from headrace.testing.clock import FixedClock
 
 
@@ -84,12 +84,18 @@ def test_one_that_another_was_before(roster: Roster, tmp_path: Path) -> None:
 
 
 def test_one_that_has_told_its_end(roster: Roster, tmp_path: Path) -> None:
-    """An identity that ran to its end is not begun again; starting it tells the end, and with that it is forgotten."""
+    """An identity that ran to its end is not begun again: starting it tells the end, to everybody who does."""
     file = ended(tmp_path, "run.1", 3)
-    process = roster.start(file, never)
+    processes = [roster.start(file, never), Roster(tmp_path).start(file, never)]
     assert roster.find("run.1") is None
-    assert process.wait(0) == ExitStatus(3)
-    assert not file.path.exists()
+    assert [process.wait(0) for process in processes] == [ExitStatus(3)] * 2
+
+
+def test_one_that_comes_late(roster: Roster, tmp_path: Path) -> None:
+    """A second process of an identity that begins when the first has ended, and its end has been told, leaves the run alone."""
+    process = roster.start(ended(tmp_path, "run.1", 0), never)
+    assert process.wait(0) == ExitStatus(0)
+    assert not ProcessFile(tmp_path, "run.1").hold()
 
 
 def test_one_that_was_killed(roster: Roster, tmp_path: Path) -> None:
@@ -115,22 +121,32 @@ def test_what_lives_is_listed(roster: Roster, tmp_path: Path) -> None:
     assert roster.find("lives.1") is None
 
 
-def test_what_was_left_behind(tmp_path: Path) -> None:
-    """What nobody asked for goes when it is an hour old, and never while its process lives."""
-    now = datetime.now(UTC)
-    for hours, name in ((0.5, "young"), (2, "old"), (2, "lives")):
-        file = ended(tmp_path, name, 0)
-        file.errors.write_text("No module named headrace")
-        if name == "lives":
-            file.remove()
-            file.hold()
-            lives = file
-        then = (now - timedelta(hours=hours)).timestamp()
-        os.utime(file.path, (then, then))
-        os.utime(file.errors, (then, then))
-    assert list(Roster(tmp_path, FixedClock(now)).running()) == ["lives"]
-    assert sorted(os.listdir(tmp_path)) == ["lives.err", "lives.lock", "young.err", "young.lock"]
-    lives.release()
+def test_what_is_old_goes(tmp_path: Path) -> None:
+    """The files of who ended some minutes ago go in passing, once a minute at most, and never while their process lives."""
+    clock = FixedClock(datetime.now(UTC))
+    files = [ended(tmp_path, name, 0) for name in ("young", "old", "lives", "later")]
+    for file in files:
+        file.errors.write_text("a warning")
+    files[2].remove()
+    files[2].hold()
+    age(files[1], clock.now() - timedelta(seconds=KEPT_SECONDS + 1))
+    age(files[2], clock.now() - timedelta(seconds=KEPT_SECONDS + 1))
+    roster = Roster(tmp_path, clock)
+    assert list(roster.running()) == ["lives"]
+    assert sorted(os.listdir(tmp_path)) == [f"{name}.{suffix}" for name in ("later", "lives", "young") for suffix in ("err", "lock")]
+    age(files[3], clock.now() - timedelta(seconds=KEPT_SECONDS + 1))
+    roster.start(ProcessFile(tmp_path, "new"), begin(Unborn()))
+    assert files[3].path.exists()
+    clock.advance(60)
+    roster.start(ProcessFile(tmp_path, "new"), never)
+    assert not files[3].path.exists()
+    files[2].release()
+
+
+def age(file: ProcessFile, moment: datetime) -> None:
+    """Makes its files as old as that."""
+    for path in (file.path, file.errors):
+        os.utime(path, (moment.timestamp(), moment.timestamp()))
 
 
 def test_no_folder(tmp_path: Path) -> None:

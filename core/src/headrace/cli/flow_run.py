@@ -175,12 +175,12 @@ def logs(invocation: Invocation, run: str, level: str, follow: bool, as_json: bo
     least = getattr(logging, level.upper())
     with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
         found = lookup.flow_run(house.client, run)
-        wanted = LogFilter(flow_run_ids=(found.id,), least_level=least)
-        pages = Following(house, found, least_level=least).lines() if follow else _pages(house.client, wanted)
+        following = Following(house, found, least_level=least)
+        pages = following.lines() if follow else _pages(house.client, LogFilter(flow_run_ids=(found.id,), least_level=least))
         if as_json and not follow:
             show.json([row(line) for page in pages for line in page])
             return
-        titles = Titles(house.client, found)
+        titles = Titles(house.client)
         number = 0
         for page in pages:
             number += len(page)
@@ -188,7 +188,7 @@ def logs(invocation: Invocation, run: str, level: str, follow: bool, as_json: bo
                 for line in page:
                     show.json_line(row(line))
             else:
-                show.text(titles.shown(page))
+                show.text(titles.shown(following.run, page))
     if not number:
         show.remark(f"no lines of flow run {found.name!r} fit; see how it went with: headrace flow-run inspect {found.id}")
 

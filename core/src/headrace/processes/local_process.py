@@ -29,7 +29,6 @@ class LocalProcess:
         self._clock = clock or SystemClock()
         self._status: ExitStatus | None = None
         self._words: str | None = None
-        self._is_told = False
         self.identity = file.identity
         self.remark = remark
 
@@ -39,20 +38,14 @@ class LocalProcess:
         return self._words
 
     def wait(self, timeout: float) -> ExitStatus | None:
-        """How it ended; None if it has not after so many seconds. Once it was told here, the files that told it are removed."""
+        """How it ended; None if it has not after so many seconds."""
         until = self._clock.monotonic() + timeout
         while not self.has_ended():
             left = until - self._clock.monotonic()
             if left <= 0:
                 return None
             time.sleep(min(left, _PAUSE_SECONDS))
-        self._tidy()
         return self._status
-
-    @property
-    def is_told(self) -> bool:
-        """Whether somebody was told how it ended."""
-        return self._is_told
 
     def stop(self, grace: float) -> None:
         """Asks it to end, and ends it with all that it started when it has not after so many seconds. Returns when it has ended."""
@@ -76,16 +69,13 @@ class LocalProcess:
             return False
         known = look.code if self._birth is None or look.code is not None else self._birth.code
         self._status = ExitStatus(known)
+        self._keep_words(self._status)
         return True
 
-    def _tidy(self) -> None:
-        if self._is_told or self._status is None:
-            return
-        self._is_told = True
-        self._file.remove()
+    def _keep_words(self, status: ExitStatus) -> None:
         with suppress(OSError):
             words = self._file.errors.read_bytes()[-_WORDS:].decode(errors="replace").strip()
-            if self._status.is_clean or not words:
+            if status.is_clean or not words:
                 self._file.errors.unlink()
             else:
                 self._words = words

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from headrace.clock import Clock, SystemClock
@@ -9,21 +10,24 @@ from headrace.processes.births import Birth
 from headrace.processes.local_process import LocalProcess
 from headrace.processes.process_file import ERRORS, LOCK, ProcessFile
 
-_KEPT_SECONDS = 3600
-"""How long what nobody asked for is kept: how a process ended, and what it had to say."""
+KEPT_SECONDS = 600.0
+"""How long it is known how a process ended, and what it had to say: for who asks late, and for who begins the same once more, and late."""
+
+_SWEEP_SECONDS = 60.0
 
 
 class Roster:
-    """The processes whose files are in a folder, and those started here that may have none yet."""
+    """The processes whose files are in a folder, and those started here that may have none yet. Old files are removed in passing."""
 
     def __init__(self, folder: Path, clock: Clock | None = None) -> None:
         self._folder = folder
         self._clock = clock or SystemClock()
         self._started: dict[str, LocalProcess] = {}
+        self._swept: float | None = None
 
     def start(self, file: ProcessFile, begin: Callable[[], tuple[Birth, str]]) -> LocalProcess:
         """The process of that file. `begin` is called if there is none, and none has told how it ended; it gives a remark for the run's log too."""
-        self._started = {identity: process for identity, process in self._started.items() if not process.is_told}
+        self._sweep()
         known = self._started.get(file.identity)
         if known is not None:
             return known
@@ -45,31 +49,36 @@ class Roster:
         return LocalProcess(file) if file.is_held() else None
 
     def running(self) -> Iterator[str]:
-        """The identities of all that live. What was left behind long ago is removed in passing."""
+        """The identities of all that live."""
+        self._sweep()
         born = [identity for identity, process in tuple(self._started.items()) if not process.has_ended()]
         yield from born
         for name in _names(self._folder):
             identity, suffix = os.path.splitext(name)
-            if suffix not in (LOCK, ERRORS) or identity in born:
+            if suffix == LOCK and identity not in born and ProcessFile(self._folder, identity).is_held():
+                yield identity
+
+    def _sweep(self) -> None:
+        now = self._clock.monotonic()
+        if self._swept is None or now >= self._swept + _SWEEP_SECONDS:
+            self._swept = now
+            self._started = {identity: process for identity, process in self._started.items() if not process.has_ended()}
+            sweep(self._folder, self._clock)
+
+
+def sweep(folder: Path, clock: Clock) -> None:
+    """Removes the files of processes that ended a while ago."""
+    before = clock.now().timestamp() - KEPT_SECONDS
+    for name in _names(folder):
+        identity, suffix = os.path.splitext(name)
+        with suppress(FileNotFoundError):  # another one sweeps too
+            if suffix not in (LOCK, ERRORS) or (folder / name).stat().st_mtime >= before:
                 continue
-            file = ProcessFile(self._folder, identity)
-            if file.is_held():
-                if suffix == LOCK:
-                    yield identity
-            elif self._is_old(self._folder / name):
-                self._remove(file, suffix)
-
-    def _remove(self, file: ProcessFile, suffix: str) -> None:
-        if suffix == LOCK:
-            file.remove()
-        else:
-            file.errors.unlink(missing_ok=True)
-
-    def _is_old(self, path: Path) -> bool:
-        try:
-            return path.stat().st_mtime < self._clock.now().timestamp() - _KEPT_SECONDS
-        except OSError:
-            return False
+            file = ProcessFile(folder, identity)
+            if suffix == LOCK:
+                file.remove()
+            elif not file.is_held():
+                file.errors.unlink()
 
 
 def _names(folder: Path) -> list[str]:

@@ -179,7 +179,7 @@ class FlowRunnerConformance(Facts):
         assert sorted(map(int, (tmp_path / "seen").read_text().split())) == list(range(20))
 
     def test_starting_twice_starts_once(self, opened: OpenFlowRunner, stage: Stage, meeting: Meeting) -> None:
-        """An identity that was started gives the same process, at once, while it runs, and to others."""
+        """An identity that was started gives the same process, at once, while it runs, and when it has ended."""
         order = stage.order(meeting.lines)
         processes = [opened.start(order), opened.start(order)]
         meeting.await_one()
@@ -187,8 +187,8 @@ class FlowRunnerConformance(Facts):
         assert {process.identity for process in processes} == {order.identity}
         assert list(opened.running()) == [order.identity]
         meeting.end()
-        assert processes[0].wait(SECONDS) == ExitStatus(0)
-        assert all(process.wait(SECONDS) is not None for process in processes)
+        assert [process.wait(SECONDS) for process in processes] == [ExitStatus(0)] * 3
+        assert opened.start(order).wait(SECONDS) == ExitStatus(0)
         assert not meeting.has_more()
 
     def test_two_start_the_same(self, flow_runner: FlowRunner, stage: Stage, meeting: Meeting) -> None:
@@ -205,8 +205,7 @@ class FlowRunnerConformance(Facts):
             meeting.await_one()
             assert [process.wait(0) for process in processes] == [None, None]
             meeting.end()
-            assert processes[0].wait(SECONDS) == ExitStatus(0)
-            assert processes[1].wait(SECONDS) is not None
+            assert [process.wait(SECONDS) for process in processes] == [ExitStatus(0)] * 2
         assert not meeting.has_more()
 
     # The end
@@ -289,8 +288,7 @@ class FlowRunnerConformance(Facts):
             assert found is not None
             assert (found.identity, found.wait(0), other.find("unknown.1")) == (orders[1].identity, None, None)
             meeting.end()
-            assert (own[0].wait(SECONDS), found.wait(SECONDS)) == (ExitStatus(0), ExitStatus(1))
-            assert own[1].wait(SECONDS) is not None
+            assert [process.wait(SECONDS) for process in (*own, found)] == [ExitStatus(0), ExitStatus(1), ExitStatus(1)]
             assert [other.find(order.identity) for order in orders] == [None, None]
             assert list(other.running()) == list(one.running()) == []
 
@@ -303,8 +301,7 @@ class FlowRunnerConformance(Facts):
             found = other.find(order.identity)
             assert found is not None
             found.stop(SECONDS)
-            assert found.wait(0) == ExitStatus(-15)
-            assert process.wait(SECONDS) is not None
+            assert found.wait(0) == process.wait(SECONDS) == ExitStatus(-15)
 
     def test_closing_ends_no_run(self, flow_runner: FlowRunner, stage: Stage, meeting: Meeting) -> None:
         """Runs go on when the flow runner is closed; the next one who opens it finds them, and the process that one has still tells its end."""
