@@ -12,10 +12,14 @@ HEAVY = {
     "cloudpickle",
     "fsspec",
     "importlib_metadata",
+    "jsonschema",
+    "pathspec",
+    "referencing",
     "rich",
     "sqlite3",
     "starlette",
     "uvicorn",
+    "yaml",
 }
 
 

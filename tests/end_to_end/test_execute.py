@@ -128,6 +128,7 @@ class Home:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.terminals: list[Terminal] = []
         (folder / "code").mkdir()
         (folder / "code" / "errands.py").write_text(CODE)
         self.path = folder / "home"
@@ -147,7 +148,8 @@ class Home:
         process = subprocess.Popen(
             [*COMMAND, *arguments], env=environment, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
-        return Terminal(process)
+        self.terminals.append(Terminal(process))
+        return self.terminals[-1]
 
     def runs(self) -> list[FlowRun]:
         with self.open() as house:
@@ -164,6 +166,9 @@ class Home:
 def home(tmp_path: Path) -> Iterator[Home]:
     home = Home(tmp_path)
     yield home
+    for terminal in home.terminals:
+        with terminal.process:
+            terminal.process.kill()
     for file in folder_of(home.path).glob("*.lock"):  # what a failed test left
         pid = ProcessFile(file.parent, file.stem).pid()
         if pid is not None:

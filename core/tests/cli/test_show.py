@@ -61,6 +61,20 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "[]\n"
 
 
+def test_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    """What comes one by one is JSON in a line each, whatever it holds."""
+    show.json_line({"text": "a\nb"})
+    show.json_line([1])
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [{"text": "a\nb"}, [1]]
+
+
+def test_text_aside(capsys: pytest.CaptureFixture[str]) -> None:
+    """Text of others that is no result goes where remarks go, and cannot steer the terminal."""
+    show.aside("one\n\x1b[31mtwo\x1b[2J")
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("", "one\ntwo\\x1b[2J\n")
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [

@@ -121,7 +121,7 @@ def kinds() -> Any:
 
 
 @pytest.fixture
-def house(tmp_path: Path, registry: Registry) -> Iterator[Instance]:
+def lasting_house(tmp_path: Path, registry: Registry) -> Iterator[Instance]:
     """An instance whose runs are in memory and whose code is in a folder."""
     chosen = {"HEADRACE_HOME": str(tmp_path / "home"), "HEADRACE_RUN_STORE": "memory"}
     with headrace.instance.open(load(chosen), registry=registry, clock=FixedClock()) as opened:

@@ -3,16 +3,19 @@
 import dataclasses
 import json
 import math
+import os
 import re
 import subprocess
 import sys
 import typing
+from array import array
 from collections import OrderedDict, defaultdict, deque, namedtuple
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping, MutableSequence, MutableSet, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from enum import Enum, Flag, IntEnum, StrEnum
+from enum import CONFORM, EJECT, Enum, Flag, IntEnum, IntFlag, StrEnum
 from fractions import Fraction
 from functools import partial
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
@@ -59,6 +62,29 @@ class Rights(Flag):
     WRITE = 2
 
 
+class Ejecting(IntFlag, boundary=EJECT):
+    READ = 1
+    WRITE = 2
+
+
+class Conforming(Flag, boundary=CONFORM):
+    READ = 1
+    WRITE = 2
+
+
+class Keeping(IntFlag):
+    READ = 1
+
+
+class Listed(Flag):
+    READ = 1
+    WRITE = 2
+
+    @classmethod
+    def _missing_(cls, value: object) -> Any:
+        return cls[value[0]] if isinstance(value, list) else super()._missing_(value)
+
+
 class Picky(Enum):
     ONE = 1
 
@@ -84,7 +110,9 @@ class Secretive(metaclass=Unaskable):
     pass
 
 
-NumpyBool = type("bool", (), {"__module__": "numpy", "__bool__": lambda self: True})
+NumpyBool = type(
+    "bool", (), {"__module__": "numpy", "__bool__": lambda self: True, "__eq__": lambda self, other: other == 1, "__hash__": lambda self: 1}
+)
 
 
 class Quacks(Protocol):
@@ -344,10 +372,38 @@ TABLE: list[tuple[Any, Any, Any]] = [
     (Level, "LOW", Level.LOW),
     (Level, "1", NO),
     (Level, True, NO),
+    (Level, NumpyBool(), NO),
     (Switch, True, Switch.ON),
+    (Switch, NumpyBool(), Switch.ON),
     (Switch, 1, NO),
     (Rights, 3, Rights.READ | Rights.WRITE),
+    (Rights, 0, Rights(0)),
+    (Rights, 2.0, Rights.WRITE),
+    (Rights, "READ", Rights.READ),
+    (Rights, Level.HIGH, Rights.WRITE),
+    (Rights, True, NO),
+    (Rights, False, NO),
+    (Rights, NumpyBool(), NO),
+    (Rights, 4, NO),
+    (Rights, -1, Rights.READ | Rights.WRITE),
+    (Rights, -5, NO),
+    (Rights, 1.5, NO),
+    (Rights, Decimal(1), NO),
+    (Rights, "1", NO),
     (Rights, [], NO),
+    (Ejecting, 3, Ejecting.READ | Ejecting.WRITE),
+    (Ejecting, 8, NO),
+    (Ejecting, 9, NO),
+    (Ejecting, -9, NO),
+    (Ejecting | int, 8, 8),
+    (Conforming, 3, Conforming.READ | Conforming.WRITE),
+    (Conforming, 9, NO),
+    (Keeping, 9, Keeping(9)),
+    (Keeping, False, NO),
+    (Listed, ["WRITE"], Listed.WRITE),
+    (Literal[Rights.READ], 1, Rights.READ),
+    (Literal[Rights.READ], True, NO),
+    (Literal[Ejecting.READ], 8, NO),
     (Picky, "ONE", Picky.ONE),
     (Picky, 2, NO),
     (Literal["a", "b"], "a", "a"),
@@ -437,6 +493,17 @@ TABLE: list[tuple[Any, Any, Any]] = [
     (Sequence[str], "ab", NO),
     (Sequence[str], TEXTS, TEXTS),
     (Sequence, "ab", "ab"),
+    (Sequence[Any], "ab", "ab"),
+    (Sequence[Any], "日本", "日本"),
+    (Sequence[str], "日本", NO),
+    (Sequence[Any], {1}, NO),
+    (MutableSequence[Any], "日本", NO),
+    (Iterable[Any], "日本", "日本"),
+    (Collection[Any], "日本", "日本"),
+    (AbstractSet[Any], "日本", NO),
+    (list[Any], "日本", NO),
+    (tuple[Any, ...], "日本", NO),
+    (Sequence[Any] | None, "日本", "日本"),
     (Sequence[int], {1}, NO),
     (MutableSequence[int], ("1",), [1]),
     (Iterable[int], ["1"], [1]),
@@ -550,6 +617,17 @@ def test_not_a_number_from_text() -> None:
     assert str(coerced("NaN", float, where="f", name="x")) == "nan"
 
 
+@pytest.mark.parametrize("first", [False, True, 0.0, Level.LOW, 8, -1, -9])
+def test_flags_are_asked_without_a_trace(first: Any) -> None:
+    """Whatever was asked of a class of flags before, its numbers are found as in a fresh process."""
+    kinds = [Flag("Fresh", "READ WRITE"), IntFlag("Fresh", "READ WRITE", boundary=EJECT)]  # made here: no other test has asked them
+    for kind in kinds:
+        with suppress(WrongParameterType):
+            coerced(first, kind, where="f", name="x")
+        found = [coerced(number, kind, where="f", name="x") for number in range(4)]
+        assert [(type(each), each.value, type(each.value)) for each in found] == [(kind, number, int) for number in range(4)]
+
+
 # What fits stays
 
 
@@ -559,6 +637,12 @@ def test_not_a_number_from_text() -> None:
         (list[int], [1, 2]),
         (list[int | None], [1, None]),
         (Sequence[int], (1, 2)),
+        (Sequence[int], range(1000, 1002)),
+        (Sequence[Any], range(1000, 1002)),
+        (Sequence[Any], "日本"),
+        (MutableSequence[float], array("d", [0.1])),
+        (Mapping[str, str], os.environ),
+        (Mapping[Any, Any], os.environ),
         (dict[str, list[int]], {"a": [1]}),
         (dict[str, int], defaultdict(int, a=1)),
         (Mapping[str, int], MappingProxyType({"a": 1})),

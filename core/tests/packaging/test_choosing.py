@@ -136,6 +136,13 @@ def test_a_link_that_is_ignored_is_no_fault(files: Files) -> None:
     assert chosen(root) == [".headraceignore", "x.py"]
 
 
+def test_a_link_to_a_folder_is_ignored_as_a_file(files: Files) -> None:
+    """A pattern for folders does not fit it, as in git."""
+    root = files({".gitignore": "build/\n", "real/x.py": "", "a/build/y.py": ""})
+    (root / "build").symlink_to("real")
+    assert chosen(root) == [".gitignore", "build/x.py", "real/x.py"]
+
+
 # What cannot travel
 
 

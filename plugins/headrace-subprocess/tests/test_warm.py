@@ -122,11 +122,11 @@ def test_no_zombies(stage: Stage, tmp_path: Path) -> None:
 # Cold for a reason
 
 
-@pytest.mark.parametrize("name", ["PYTHONHASHSEED", "LD_LIBRARY_PATH", "MALLOC_ARENA_MAX", "LC_ALL", "GLIBC_TUNABLES"])
+@pytest.mark.parametrize("name", ["PYTHONHASHSEED", "LD_LIBRARY_PATH", "MALLOC_ARENA_MAX", "LC_ALL", "LANG", "GLIBC_TUNABLES"])
 @pytest.mark.parametrize("place", ["order", "runner"])
 def test_what_is_read_at_the_start(name: str, place: str, stage: Stage, tmp_path: Path) -> None:
     """A variable that a program reads only when it starts makes the start cold; the remark names it."""
-    value = {"PYTHONHASHSEED": "7", "MALLOC_ARENA_MAX": "2", "LC_ALL": "C"}.get(name, "")
+    value = {"PYTHONHASHSEED": "7", "MALLOC_ARENA_MAX": "2", "LC_ALL": "C", "LANG": "C"}.get(name, "")
     own, ordered = ({name: value}, {}) if place == "runner" else ({}, {name: value})
     with SubprocessFlowRunner(env=own).open() as opened:
         assert seen(opened, stage, tmp_path, f"seen = os.environ[{name!r}]", **ordered) == (
@@ -140,7 +140,7 @@ def test_what_is_not_to_be_there(stage: Stage, tmp_path: Path, monkeypatch: pyte
     """The same values are no reason, and a variable that has gone is one."""
     monkeypatch.setenv("PYTHONHASHSEED", "7")
     with SubprocessFlowRunner().open() as opened:
-        assert seen(opened, stage, tmp_path, "seen = hash('a')", PYTHONHASHSEED="7")[1] == ""
+        assert seen(opened, stage, tmp_path, "seen = hash('a')", PYTHONHASHSEED="7", LANGUAGE="en")[1] == ""
         monkeypatch.delenv("PYTHONHASHSEED")
         assert seen(opened, stage, tmp_path, "seen = None")[1] == f"{COLD}PYTHONHASHSEED must be set before a Python starts."
 

@@ -30,7 +30,6 @@ class AgentLoop:
         self._drain_seconds = drain_seconds
         self._drain_until: float | None = None
         self._signals = 0
-        self._cursor: int | None = None
         self._failures = 0
 
     def run(self) -> None:
@@ -58,8 +57,7 @@ class AgentLoop:
 
     def _round(self) -> None:
         try:
-            if self._cursor is None:
-                self._cursor = self._house.client.read_last_event()
+            cursor = self._house.client.read_last_event()  # before the step, so that nothing it did not see is missed
             next_due = self._agent.step()
             if self._once and not self._agent.is_busy and (next_due is None or next_due > self._house.clock.now()):
                 self._signals = max(self._signals, 1)
@@ -67,18 +65,18 @@ class AgentLoop:
             seconds = BUSY_SECONDS if self._agent.is_busy else IDLE_SECONDS
             if next_due is not None:
                 seconds = min(seconds, max(0.0, (next_due - self._house.clock.now()).total_seconds()))
-            events = self._house.client.wait_for_events(EventFilter(after=self._cursor, kinds=WAKING), seconds)
-            if events:
-                self._cursor = events[-1].sequence
+            self._house.client.wait_for_events(EventFilter(after=cursor, kinds=WAKING), seconds)
             self._failures = 0
         except HeadraceError as error:
-            self._pause(error)
+            self._pause("The orchestration cannot be asked now, and is asked again: %s", error)
+        except Exception as error:
+            self._pause("The agent met a bug in headrace, please report it, and goes on: %s", error, exc_info=error)
 
-    def _pause(self, error: HeadraceError) -> None:
+    def _pause(self, sentence: str, error: Exception, *, exc_info: Exception | None = None) -> None:
         """What is away comes back: it is asked again, after longer and longer."""
         self._failures += 1
         if self._failures == 1:
-            logger.warning("The orchestration cannot be asked now, and is asked again: %s", error)
+            logger.warning(sentence, error, exc_info=exc_info)
         most = min(LONGEST_PAUSE, 0.1 * 2 ** min(self._failures, 10))
         end = self._house.clock.monotonic() + self._house.ids.random.uniform(most / 2, most)
         while self._signals == 0 and self._house.clock.monotonic() < end:

@@ -4,10 +4,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from headrace.deploying.child import answering
 from headrace.errors import HeadraceError
 from headrace.hooks.registry import Registry
 from headrace.model.choices import Choice
+from headrace.model.definitions import FlowDefinition
+from headrace.model.parameters import Signature
 from headrace.packaging.loading import entrypoint_of, loaded_flow, read_flow
 from headrace.wire.parameters import is_whole, plain_parameters
 from headrace.wire.schemas import parameter_schema
@@ -37,17 +41,20 @@ def described(question: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _taken(definition: Any, parameters: dict[str, Any]) -> dict[str, Any]:
+def _taken(definition: FlowDefinition, parameters: dict[str, Any]) -> dict[str, Any]:
+    """The values as the flow takes them; as they are, where it does not want them to be looked at."""
+    signature = definition.signature if definition.validate_parameters else _names_alone(definition.signature)
     try:
-        validated = definition.signature.validated(f"flow {definition.name!r}", parameters)
+        plain = plain_parameters(signature.validated(f"flow {definition.name!r}", parameters))
     except HeadraceError as error:
         return {"fault": str(error)}
-    if not definition.validate_parameters:
-        return {"values": parameters}
-    plain = plain_parameters(validated)
     # a value that JSON has no word for, such as a pattern, stays as it was written, and is read again when the flow runs
     lost = [name for name, value in plain.items() if not is_whole(value)]
     return {"values": {**plain, **{name: parameters[name] for name in lost}} if parameters.keys() >= set(lost) else parameters}
+
+
+def _names_alone(signature: Signature) -> Signature:
+    return Signature(parameters=tuple(attrs.evolve(parameter, annotation=Any) for parameter in signature.parameters))
 
 
 if __name__ == "__main__":

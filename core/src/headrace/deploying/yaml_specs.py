@@ -11,7 +11,7 @@ from headrace.deploying.spec import FIELDS, DeploymentSpec
 from headrace.errors import WrongSpec
 
 KEYS = tuple(name for name in FIELDS if name != "flow")
-MOMENT = "tag:yaml.org,2002:timestamp"
+MOMENT, MERGE = "tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:merge"
 
 
 class _Loader(yaml.SafeLoader):
@@ -22,15 +22,16 @@ class _Loader(yaml.SafeLoader):
         for letter, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 - as the library calls it
-        seen: set[str] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, str) and key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", key_node.start_mark)
-            if isinstance(key, str):
-                seen.add(key)
-        return super().construct_mapping(node, deep=deep)
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen: set[tuple[str, str]] = set()
+        for key, _ in node.value:
+            name = (key.tag, key.value) if isinstance(key, yaml.ScalarNode) and key.tag != MERGE else None
+            if name in seen:
+                raise yaml.composer.ComposerError(None, None, f"the key {key.value!r} stands twice", key.start_mark)
+            if name is not None:
+                seen.add(name)
+        return node
 
 
 def yaml_specs(file: Path) -> list[tuple[Callable[[], DeploymentSpec], str]]:

@@ -108,7 +108,8 @@ class FlowLife:
     def life(self) -> Life:
         """From its creation to its final state."""
         settings = self._house.settings
-        install(settings.log_level, settings.extra_loggers, console=self.speaks_on_console)
+        if self._parent is None:  # a subflow is heard where its root run is
+            install(settings.log_level, settings.extra_loggers, console=self.speaks_on_console)
         self.run = yield from self._made()
         live = self._live = self._made_live()
         self._logger.info(self.first_words, self.run.name, self._definition.name)

@@ -4,11 +4,12 @@ Parameters come from Python, from JSON and from command lines, and the last two 
 poorer type is taken, and one that would lose or gain anything on the way is refused. The rules:
 
 * What already fits stays the very same object: an instance of a subclass, a list whose items all fit. Nothing is copied, no generator read.
-* `_TABLE` says what else is taken for each known type; it is the only such list. An enum is found by value, then by name. A dataclass, an
-  attrs class, a NamedTuple or a TypedDict is made from a mapping, field by field; an unknown key is a fault, as dropping it would lose it.
+* `_TABLE` says what else is taken for each known type; it is the only such list. An enum is found by value, then by name; flags by a number
+  of which they keep every bit. A dataclass, an attrs class, a NamedTuple or a TypedDict is made from a mapping, field by field; an unknown
+  key is a fault, as dropping it would lose it.
 * In a union a member that the value fits as it is wins, then the first that takes it.
-* True is no number, though Python says so: where a number is wanted it is nearly always a mistake. A text is no list of its letters. A set
-  has no order, so it makes no list; a list with doubles makes no set.
+* True is no number and no flag, though Python says so: where one is wanted it is nearly always a mistake. A text is no list of its letters:
+  where anything may be in a sequence it stays the text it is. A set has no order, so it makes no list; a list with doubles makes no set.
 * Pydantic's own types judge for themselves, by pydantic's rules.
 * Any other class is asked with isinstance. What cannot be asked, and what says nothing (Any, a TypeVar), is taken as it is.
 
@@ -26,7 +27,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, MutableSequ
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta
-from enum import Enum
+from enum import Enum, Flag
 from typing import (
     Annotated,
     Any,
@@ -187,14 +188,28 @@ def _literal(value: Any, annotation: Any) -> Any:
 
 
 def _member(value: Any, kind: type[Enum]) -> Any:
+    if issubclass(kind, Flag) and (_is_truth(value) or _is_number(value)):
+        return _flags(value, kind)
     try:
         found = kind(value)
     except Exception:  # an enum may look its members up with code of its own
         found = None
-    if found is not None and isinstance(found.value, bool) == isinstance(value, bool):
+    if found is not None and _is_truth(found.value) == _is_truth(value):
         return found
     if isinstance(value, str) and value in kind.__members__:
         return kind[value]
+    raise _Refused(value, kind)
+
+
+def _flags(value: Any, kind: type[Flag]) -> Any:
+    try:
+        number = int(_int(value))  # a class of flags remembers what it was asked for, so it is asked for plain numbers only
+        found = kind(number)
+    except Exception:
+        raise _Refused(value, kind) from None
+    # by its boundary a class may give the bare number back, or drop bits; a negative number says which bits are left out, as ~ does
+    if isinstance(found, kind) and (found.value == number or number < 0):
+        return found
     raise _Refused(value, kind)
 
 
@@ -208,10 +223,14 @@ def _none(value: Any) -> Any:
 def _bool(value: Any) -> bool:
     if isinstance(value, str):
         return {"true": True, "false": False}[_matching("(?i:true|false)", value).lower()]
-    kind = type(value)
-    if (kind is int and value in (0, 1)) or (kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_")):
+    if (type(value) is int and value in (0, 1)) or _is_truth(value):
         return bool(value)
     raise ValueError
+
+
+def _is_truth(value: Any) -> bool:
+    kind = type(value)
+    return kind is bool or (kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_"))
 
 
 def _int(value: Any) -> int:
@@ -250,6 +269,12 @@ def _is_real(value: Any) -> bool:
     from numbers import Real
 
     return isinstance(value, Real)
+
+
+def _is_number(value: Any) -> bool:
+    from numbers import Number
+
+    return isinstance(value, Number)
 
 
 def _complex(value: Any) -> complex:
@@ -409,12 +434,15 @@ def _tuple(value: Any, *items: Any) -> Any:
 
 
 def _sequence(value: Any, item: Any = Any) -> Any:
-    if isinstance(value, str) and item is not Any:
-        raise ValueError
     if not isinstance(value, Sequence):
         raise ValueError
-    items = _each(value, item)
-    return value if _same(items, value) else tuple(items) if isinstance(value, tuple) else items
+    if item is Any:
+        return value
+    if isinstance(value, str):
+        raise ValueError
+    given = list(value)  # read once: a range, for one, makes its items anew each time
+    items = _each(given, item)
+    return value if _same(items, given) else tuple(items) if isinstance(value, tuple) else items
 
 
 def _mutable_sequence(value: Any, item: Any = Any) -> Any:
@@ -472,9 +500,11 @@ def _any_mapping(value: Any, key: Any = Any, of: Any = Any) -> Any:
 def _mapping(value: Any, key: Any, of: Any, kind: type) -> Any:
     if not isinstance(value, Mapping):
         raise ValueError
-    keys = [_inside(f"[key {_brief(each)}]", each, key) for each in value]
-    items = [_inside(f"[{_brief(name)}]", value[name], of) for name in value]
-    if isinstance(value, kind) and _same(keys, value) and _same(items, value.values()):
+    names = list(value)  # read once: os.environ, for one, makes its items anew each time
+    given = [value[name] for name in names]
+    keys = [_inside(f"[key {_brief(name)}]", name, key) for name in names]
+    items = [_inside(f"[{_brief(name)}]", each, of) for name, each in zip(names, given, strict=True)]
+    if isinstance(value, kind) and _same(keys, names) and _same(items, given):
         return value
     made = dict(zip(keys, items, strict=True))
     if len(made) != len(keys):

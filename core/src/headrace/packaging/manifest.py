@@ -7,6 +7,8 @@ from typing import Any
 import attrs
 
 VERSION = 1
+MANIFEST, FOLDER = "manifest.json", "tree/"
+"""Where an archive has its manifest, and its files."""
 
 
 @attrs.frozen(kw_only=True)

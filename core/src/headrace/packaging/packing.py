@@ -8,11 +8,10 @@ import zlib
 from collections.abc import Iterable, Iterator
 from tarfile import BLOCKSIZE, PAX_FORMAT, TarInfo
 
+from headrace.packaging.manifest import FOLDER, MANIFEST
 from headrace.packaging.tree import Tree
 from headrace.ports.storage import OpenStorage
 
-MANIFEST = "manifest.json"
-FOLDER = "tree/"
 _GZIP = 31
 """For zlib: a gzip file, without a name and a time."""
 

@@ -19,6 +19,10 @@ SOURCES, COMPILED = (".py", ".pyc"), (".so", ".pyd")
 IMPORTERS = ("__import__", "import_module")
 
 
+ADVICE = "give as project_root the folder that is to travel"
+INSTALLED = ", or as entrypoint the flow, if its package is installed where it runs"
+
+
 @attrs.frozen(kw_only=True)
 class _Import:
     """An import: its line, and the module as it is written, with dots before a relative one."""
@@ -48,12 +52,10 @@ def _name_fault(stem: str) -> str | None:
 def _import_fault(script: Path, wanted: _Import) -> str | None:
     first, *rest = wanted.module.split(".")
     if not first:
-        how = f"line {wanted.line} imports {wanted.module!r}, which means the package that it lies in"
-    elif first != script.stem and _lies_in(script.parent, first, rest):
-        how = f"line {wanted.line} imports {first!r}, which lies beside it"
-    else:
-        return None
-    return f"{how}, and a script travels alone; give as project_root the folder that is to travel"
+        return f"line {wanted.line} imports {wanted.module!r}, which means the package that it lies in, and a script travels alone; {ADVICE}{INSTALLED}"
+    if first != script.stem and _lies_in(script.parent, first, rest):
+        return f"line {wanted.line} imports {first!r}, which lies beside it, and a script travels alone; {ADVICE}"
+    return None
 
 
 def _lies_in(folder: Path, name: str, rest: list[str]) -> bool:

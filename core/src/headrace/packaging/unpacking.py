@@ -3,21 +3,21 @@
 import os
 import re
 import shutil
-import tarfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from headrace.errors import CodeUnusable, HeadraceError, NotStored
 from headrace.model.deployments import Archive
-from headrace.packaging.manifest import Entry, Manifest
-from headrace.packaging.packing import FOLDER, MANIFEST
+from headrace.packaging.manifest import FOLDER, MANIFEST, Entry, Manifest
 from headrace.packaging.tree import CHUNK, Tree
 from headrace.ports.storage import OpenStorage
+
+if TYPE_CHECKING:
+    from tarfile import TarFile, TarInfo
 
 MOST_MANIFEST_BYTES = 64 * 1024 * 1024
 UNFINISHED = ".unpacking-"
@@ -123,13 +123,16 @@ def _written(folder: Path, what: str) -> Iterator[None]:
 @contextmanager
 def _opened(archive: Archive, storage: OpenStorage, what: str) -> Iterator[tuple[Manifest, "_Rest"]]:
     """The archive's manifest, and what comes behind it."""
+    import tarfile  # these cost milliseconds that a run whose code is there already need not pay
+    from gzip import GzipFile
+
     try:
         stored = storage.open(archive.key)
     except NotStored as error:
         raise CodeUnusable(what=what, why=f"it is not in its storage ({error}); deploy it again") from error
-    with stored:
+    with stored, GzipFile(fileobj=stored, mode="rb") as plain:
         with _read(what):
-            tar = tarfile.open(fileobj=stored, mode="r|gz", bufsize=CHUNK, encoding="utf-8")  # noqa: SIM115 - closed below
+            tar = tarfile.open(fileobj=plain, mode="r|", bufsize=CHUNK, encoding="utf-8")  # noqa: SIM115 - closed below
         with tar:
             rest = _Rest(tar, what)
             yield rest.manifest(archive), rest
@@ -138,7 +141,7 @@ def _opened(archive: Archive, storage: OpenStorage, what: str) -> Iterator[tuple
 class _Rest:
     """What of an archive has not been read yet."""
 
-    def __init__(self, tar: tarfile.TarFile, what: str) -> None:
+    def __init__(self, tar: "TarFile", what: str) -> None:
         self._tar = tar
         self._what = what
 
@@ -170,7 +173,7 @@ class _Rest:
             if self._next() is not None:
                 raise ValueError("it holds more than its manifest says")
 
-    def _next(self) -> tuple[tarfile.TarInfo, BinaryIO] | None:
+    def _next(self) -> "tuple[TarInfo, BinaryIO] | None":
         member = self._tar.next()
         if member is None:
             return None
@@ -187,5 +190,5 @@ def _read(what: str) -> Iterator[None]:
         yield
     except HeadraceError:
         raise
-    except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as error:
+    except Exception as error:  # which errors damage makes of it, the libraries do not say
         raise CodeUnusable(what=what, why=f"its archive is damaged ({error}); deploy it again") from error

@@ -12,7 +12,7 @@ And a schema cannot say these, so they are left to coercion, which comes again w
 
 * a class's own checks, and what pydantic's types check beyond their schemas;
 * that items of a set or keys of a dict which differ in JSON become equal once they are read, or have no hash;
-* that a number is written as 1 and not as 1.0, where it is an option of a Literal, a flag, or asked with isinstance; the gaps in a flag's bits.
+* that a number is written as 1 and not as 1.0, where it is an option of a Literal or asked with isinstance; the gaps in a flag's bits.
 
 A schema without a demand (`{}`, or a description alone) accepts everything: the annotation says nothing, nothing that JSON could hold, or is an
 enum that finds members by code of its own.

@@ -20,8 +20,9 @@ SERVER = ("-m", "headrace.engine.fork_server")
 
 _READY_SECONDS, _ANSWER_SECONDS = 10.0, 5.0
 _MOST_FAILURES = 3
-_READ_AT_START = ("PYTHON", "LD_", "MALLOC_", "GLIBC_TUNABLES", "LANG", "LC_")
-"""How the variables begin that a program reads when it starts, and never again."""
+_READ_AT_START = ("PYTHON", "LD_", "MALLOC_", "LC_")
+_ALSO_READ_AT_START = frozenset({"LANG", "GLIBC_TUNABLES"})
+"""How the variables begin that a program reads when it starts and never again, and such variables."""
 
 
 class NotForked(Exception):
@@ -113,7 +114,7 @@ class ForkServer:
 
     def differing(self, environment: Mapping[str, str]) -> tuple[str, ...]:
         """The variables that would have to be set before a process begins, and are not as they are here."""
-        names = {name for name in {*environment, *self._environment} if name.startswith(_READ_AT_START)}
+        names = {name for name in {*environment, *self._environment} if name.startswith(_READ_AT_START) or name in _ALSO_READ_AT_START}
         return tuple(sorted(name for name in names if environment.get(name) != self._environment.get(name)))
 
     def warm_up(self) -> None:

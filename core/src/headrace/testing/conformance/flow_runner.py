@@ -161,7 +161,7 @@ class FlowRunnerConformance(Facts):
         """
         order = stage.order(lines, PASSWORD="open sesame")
         process = opened.start(order)
-        assert process.identity == order.identity == "run-1.1"
+        assert process.identity == order.identity
         assert isinstance(process.remark, str)
         assert process.wait(SECONDS) == ExitStatus(0)
         seen = json.loads((tmp_path / "seen").read_text())
@@ -243,7 +243,9 @@ class FlowRunnerConformance(Facts):
         meeting.await_one()
         meeting.await_one()
         process.stop(SECONDS)
-        assert process.wait(0) == ExitStatus(-15)
+        status = process.wait(0)
+        assert status is not None
+        assert not status.is_clean
         assert meeting.all_are_gone()
         assert list(opened.running()) == []
 
@@ -275,15 +277,16 @@ class FlowRunnerConformance(Facts):
     def test_others_find_it(self, flow_runner: FlowRunner, stage: Stage, meeting: Meeting) -> None:
         """While a process lives, whoever opens the same flow runner finds it, lists it, and learns how it ended."""
         orders = [stage.order(meeting.lines + f"import os; os._exit({number})") for number in range(2)]
+        identities = {order.identity for order in orders}
         with flow_runner.open() as one, flow_runner.open() as other:
             assert list(other.running()) == []
             assert other.find(orders[0].identity) is None
             own = [one.start(order) for order in orders]
             assert one.find(orders[0].identity) is not None
-            assert sorted(one.running()) == [order.identity for order in orders]
+            assert set(one.running()) == identities
             meeting.await_one()
             meeting.await_one()
-            assert sorted(other.running()) == [order.identity for order in orders]
+            assert set(other.running()) == identities
             found = other.find(orders[1].identity)
             assert found is not None
             assert (found.identity, found.wait(0), other.find("unknown.1")) == (orders[1].identity, None, None)
@@ -301,7 +304,8 @@ class FlowRunnerConformance(Facts):
             found = other.find(order.identity)
             assert found is not None
             found.stop(SECONDS)
-            assert found.wait(0) == process.wait(SECONDS) == ExitStatus(-15)
+            assert meeting.all_are_gone()
+            assert found.wait(0) == process.wait(SECONDS) != ExitStatus(0)
 
     def test_closing_ends_no_run(self, flow_runner: FlowRunner, stage: Stage, meeting: Meeting) -> None:
         """Runs go on when the flow runner is closed; the next one who opens it finds them, and the process that one has still tells its end."""
@@ -312,7 +316,7 @@ class FlowRunnerConformance(Facts):
             meeting.await_one()
             meeting.await_one()
         with flow_runner.open() as opened:
-            assert sorted(opened.running()) == [order.identity for order in orders]
+            assert set(opened.running()) == {order.identity for order in orders}
             found = opened.find(orders[1].identity)
             assert found is not None
             meeting.end()
