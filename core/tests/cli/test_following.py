@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 import headrace
-from headrace.cli.following import LONG_AGO_SECONDS, MOST_REMEMBERED, Following
+from headrace.cli.following import LONG_AGO_SECONDS, MOST_REMEMBERED, QUIET_SECONDS, Following
 from headrace.errors import NotFound
 from headrace.instance import Instance
 from headrace.model.journals import JournalBatch
@@ -25,17 +25,23 @@ Stop = Callable[[], bool]
 
 
 class TickingClock(FixedClock):
-    """Goes on a little whenever somebody measures with it, so that waiting ends without real time."""
+    """Goes on a little whenever somebody measures with it, so that waiting ends without real time; something may happen meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.happening: list[Callable[[], object]] = []
 
     def monotonic(self) -> float:
         self._seconds += 0.1
+        if self.happening:
+            self.happening.pop(0)()
         return super().monotonic()
 
 
 class Spoken:
     """A run that is owned, and what its processes say."""
 
-    def __init__(self, house: Instance, clock: FixedClock) -> None:
+    def __init__(self, house: Instance, clock: TickingClock) -> None:
         self.house = house
         self.clock = clock
         self.run = self._made("spoken")
@@ -118,7 +124,7 @@ def test_a_run_that_has_ended(spoken: Spoken) -> None:
     assert [message for page in pages for message in page] == [*map(str, range(450))]
     assert max(map(len, pages)) <= 200
     assert following.run.state.is_completed()
-    assert spoken.clock._seconds - measured < 0.5
+    assert spoken.clock._seconds - measured < 0.25
 
 
 def test_lines_as_they_come(spoken: Spoken) -> None:
@@ -136,12 +142,26 @@ def test_what_is_written_after_the_end(spoken: Spoken) -> None:
     assert messages(spoken.following(goes_on=script)) == ["first", "last", "very last"]
 
 
+def test_what_is_written_while_it_is_waited_for(spoken: Spoken) -> None:
+    """After the end it is waited for a while, in which the last words may come."""
+    script = forever(spoken.end, lambda: spoken.clock.happening.extend([lambda: None, lambda: spoken.say("last")]))
+    assert messages(spoken.following(goes_on=script)) == ["last"]
+
+
 def test_a_line_that_comes_late(spoken: Spoken) -> None:
     """A line that was said earlier than others that were shown already is shown once, and those are not shown again."""
     one, two, three, four = (spoken.line(str(number)) for number in (1, 2, 3, 4))
     spoken.write(one, three)
     script = Script(lambda: spoken.write(two), lambda: spoken.write(four))
     assert messages(spoken.following(goes_on=script)) == ["1", "3", "2", "4"]
+
+
+def test_a_late_line_and_a_new_one_at_once(spoken: Spoken) -> None:
+    """Of several batches the earliest line counts, whichever of them was written first."""
+    one, two, three, four, five = (spoken.line(str(number)) for number in (1, 2, 3, 4, 5))
+    spoken.write(one, three)
+    script = Script(lambda: (spoken.write(four), spoken.write(two), spoken.write(five)))
+    assert messages(spoken.following(goes_on=script)) == ["1", "3", "2", "4", "5"]
 
 
 def test_a_line_that_comes_before_all_others(spoken: Spoken) -> None:
@@ -198,6 +218,19 @@ def test_a_subflow(spoken: Spoken) -> None:
     assert messages(following) == ["inner", "more"]
     assert following.run.state.is_completed()
     assert not spoken.house.client.read_flow_run(spoken.run.id).state.is_terminal()
+
+
+def test_the_end_of_a_subflow_is_heard(spoken: Spoken) -> None:
+    """It is noticed when it happens, though its root run has no part in it."""
+    inner = spoken.subflow()
+    measured: list[float] = []
+
+    def end() -> None:
+        spoken.end(inner)
+        measured.append(spoken.clock._seconds)
+
+    assert messages(spoken.following(goes_on=forever(lambda: spoken.clock.happening.extend([lambda: None, end])), run=inner)) == []
+    assert spoken.clock._seconds - measured[0] <= QUIET_SECONDS + 0.35
 
 
 def test_a_process_that_can_be_seen(spoken: Spoken) -> None:

@@ -113,7 +113,10 @@ def test_it_may_have_any_name(read: Read, name: str) -> None:
             f"{SPEC}DeploymentSpec(\n  flow_locaton='leo.py')",
             "specs.py, line 2: TypeError: DeploymentSpec.__init__() got an unexpected keyword",
         ),
-        ("from headrace.flow_runners import MoonFlowRunner", "specs.py, line 1: ImportError: cannot import name 'MoonFlowRunner'"),
+        (
+            "from headrace.flow_runners import MoonFlowRunner",
+            "specs.py, line 1: ImportError: no flow runner class 'MoonFlowRunner' is installed",
+        ),
     ],
 )
 def test_a_file_with_an_error(read: Read, source: str, said: str, capfd: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,7 @@
 """Runs that were asked for before their process began."""
 
+import logging
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
@@ -26,9 +28,18 @@ def asked(house: Instance, **request: Any) -> FlowRun:
     )
 
 
-def lived(house: Instance, lived_flow: Any, run: FlowRun) -> State:
+@pytest.fixture(autouse=True)
+def fresh_loggers() -> Iterator[None]:
+    """The handlers of a process in which no flow has run yet."""
+    logger = logging.getLogger("headrace")
+    before, logger.handlers[:] = list(logger.handlers), []
+    yield
+    logger.handlers[:] = before
+
+
+def lived(house: Instance, lived_flow: Any, run: FlowRun, *, remarks: tuple[str, ...] = ()) -> State:
     """The final state of the run."""
-    life = DeployedLife(house, lived_flow.definition, run)
+    life = DeployedLife(house, lived_flow.definition, run, remarks=remarks)
     return drive(life.life(), life.loop)
 
 
@@ -40,10 +51,10 @@ def test_the_run_that_is_there_is_lived(house: Instance, capsys: pytest.CaptureF
         return number * times, get_run_context().flow_run.id, get_run_context().epoch
 
     run = asked(house, parameters={"number": 4})
-    assert lived(house, double, run).result() == (8.0, run.id, 1)
+    assert lived(house, double, run, remarks=("mind the gap",)).result() == (8.0, run.id, 1)
     assert [state.name for state in house.client.read_states(run.id)] == ["Pending", "Running", "Completed"]
     said = [line.message for line in house.client.read_logs(LogFilter(flow_run_ids=(run.id,)), Page(newest_first=False))]
-    assert said[0] == "Began flow run 'wild-otter' of flow 'f'"
+    assert said[:2] == ["Began flow run 'wild-otter' of flow 'f'", "mind the gap"]
     assert capsys.readouterr().err == ""
 
 

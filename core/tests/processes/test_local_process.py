@@ -63,6 +63,26 @@ def test_no_zombie(tmp_path: Path) -> None:
         os.waitpid(child.pid, os.WNOHANG)
 
 
+def test_a_child_that_has_told_its_end_and_lives(tmp_path: Path) -> None:
+    """A child has ended when it is out of the system's table, not before."""
+    with Meeting() as meeting:
+        lines = f"""
+from pathlib import Path
+from headrace.processes import ProcessFile
+file = ProcessFile(Path.cwd(), "run.1")
+file.hold()
+file.write_exit(7)
+file.release()
+{meeting.lines}
+"""
+        process = started(tmp_path, "-c", lines)
+        meeting.await_one()
+        assert ProcessFile(tmp_path, "run.1").exit_status() == ExitStatus(7)
+        assert process.wait(0) is None
+        meeting.end()
+        assert process.wait(SECONDS) == ExitStatus(7)
+
+
 def test_a_supervisor_that_was_killed(stage: Stage, tmp_path: Path) -> None:
     """Its run is killed with it; who started it knows how, and another one does not."""
     with UniversalFlowRunner().open() as opened, Meeting() as meeting:

@@ -149,6 +149,42 @@ def test_looks_keep_nobody_from_it(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
+class Replaced(ProcessFile):
+    """A file that another process removes and makes anew between the moment in which it is opened and the one in which it is locked."""
+
+    def __init__(self, folder: Path, identity: str, *, now: str) -> None:
+        super().__init__(folder, identity)
+        self._now: str | None = now
+
+    def _is_named(self, descriptor: int) -> bool:
+        if self._now is not None:
+            self.path.unlink()
+            self.path.write_text(self._now)
+            self._now = None
+        return super()._is_named(descriptor)
+
+
+def test_a_file_that_is_replaced_is_looked_at_again(tmp_path: Path) -> None:
+    """What is told is what the file of that name says, not one that had it."""
+    (tmp_path / "run.1.lock").write_text('{"pid": 1, "exit": 7}\n')
+    assert Replaced(tmp_path, "run.1", now="").look() == Look()
+
+
+def test_a_file_that_is_replaced_is_not_held(tmp_path: Path) -> None:
+    """Who holds it holds the one of that name."""
+    (tmp_path / "run.1.lock").write_text("")
+    with held(Replaced(tmp_path, "run.1", now="")) as is_held:
+        assert is_held
+        assert ProcessFile(tmp_path, "run.1").pid() == os.getpid()
+
+
+def test_a_file_that_is_replaced_is_not_removed(tmp_path: Path) -> None:
+    """What was to be removed is gone already, and the file that has its name now tells of another process."""
+    (tmp_path / "run.1.lock").write_text('{"pid": 1}\n')
+    Replaced(tmp_path, "run.1", now='{"pid": 2, "exit": 0}\n').remove_lost()
+    assert ProcessFile(tmp_path, "run.1").look() == Look(pid=2, code=0)
+
+
 def test_never_two(file: ProcessFile) -> None:
     """However many want it, and remove it, two never hold it at the same time."""
     inside: list[int] = []

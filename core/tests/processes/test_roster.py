@@ -83,6 +83,18 @@ def test_one_that_another_was_before(roster: Roster, tmp_path: Path) -> None:
     assert process.wait(0) == ExitStatus(None)
 
 
+def test_one_that_begins_and_ends_in_a_moment(tmp_path: Path) -> None:
+    """How it ended is told, though it had not begun yet when its file was looked at first, and was over then."""
+
+    class Quick(Unborn):
+        def is_over(self, look: Look) -> bool:
+            ended(tmp_path, "run.1", 5)
+            return True
+
+    process = Roster(tmp_path).start(ProcessFile(tmp_path, "run.1"), begin(Quick()))
+    assert process.wait(0) == ExitStatus(5)
+
+
 def test_one_that_has_told_its_end(roster: Roster, tmp_path: Path) -> None:
     """An identity that ran to its end is not begun again: starting it tells the end, to everybody who does."""
     file = ended(tmp_path, "run.1", 3)

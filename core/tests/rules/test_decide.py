@@ -60,6 +60,16 @@ def test_cancelling_what_has_not_started_cancels_it() -> None:
     assert (verdict.answer, verdict.state and verdict.state.type) == (Answer.REPLACED, StateType.CANCELLED)
 
 
+@pytest.mark.parametrize("current", [State.pending(), State.running()])
+@pytest.mark.parametrize(("live", "kind"), [(True, StateType.CANCELLING), (False, StateType.CANCELLED), (None, StateType.CANCELLED)])
+def test_cancelling_what_nobody_owns_cancels_it(current: State, live: bool | None, kind: StateType) -> None:
+    """Where the lease lives, its holder is to stop the run first."""
+    lease = None if live is None else Lease(run_id="run", epoch=1, holder="me", live=live)
+    verdict = decided(current, State(type=StateType.CANCELLING, message="enough"), lease=lease)
+    assert verdict.state is not None
+    assert (verdict.state.type, verdict.state.message) == (kind, "enough")
+
+
 def test_failing_while_being_cancelled_is_being_cancelled() -> None:
     """What a stop order breaks is no failure, and is not retried."""
     verdict = decided(State(type=StateType.CANCELLING), State.failed(), fields={"run_count": 1}, retry=Retry(limit=5))

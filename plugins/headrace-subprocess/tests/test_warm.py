@@ -14,8 +14,10 @@ import pytest
 import headrace_subprocess.fork_server
 from headrace.model.orders import ExitStatus
 from headrace.ports.flow_runner import OpenFlowRunner
+from headrace.processes import Look, ProcessFile, folder_of
 from headrace.testing.conformance.flow_runner import SECONDS, Meeting, Stage, noting
 from headrace_subprocess.flow_runner import SubprocessFlowRunner
+from headrace_subprocess.fork_server import Forked
 
 COLD = "The process of the run was started cold: "
 
@@ -117,6 +119,27 @@ def test_no_zombies(stage: Stage, tmp_path: Path) -> None:
         server_of(opened, stage, tmp_path)  # one answer later it is
         with pytest.raises(ProcessLookupError):
             os.kill(supervisor, 0)
+
+
+def test_begun_again(stage: Stage, tmp_path: Path) -> None:
+    """What is left of a process that was killed is not taken for the one that is forked now."""
+    with SubprocessFlowRunner().open() as opened, Meeting() as meeting:
+        order = stage.order(meeting.lines)
+        file = ProcessFile(folder_of(tmp_path / "home"), order.identity)
+        file.path.parent.mkdir()
+        file.path.write_text('{"pid": 1}\n')
+        process = opened.start(order)
+        assert process.wait(0) is None
+        meeting.await_one()
+        meeting.end()
+        assert process.wait(SECONDS) == ExitStatus(0)
+
+
+def test_a_number_that_is_somebody_elses() -> None:
+    """A forked process that had its file has ended once nobody holds that, whoever has its number now."""
+    leader = os.getsid(0)
+    assert not Forked(leader, server=0).is_over(Look())
+    assert Forked(leader, server=0).is_over(Look(pid=leader))
 
 
 # Cold for a reason

@@ -9,7 +9,7 @@ import attrs
 from headrace.errors import InvalidOption
 from headrace.model.parameters import Signature
 
-NOT_OPTIONS = frozenset({"function", "signature", "is_async", "key", "run_name", "retry_delays"})
+NOT_OPTIONS = frozenset({"function", "signature", "is_async", "key", "run_name", "retry_delays", "retry_jitter"})
 HOOKS = ("on_completion", "on_failure", "on_crash", "on_cancellation")
 
 

@@ -80,7 +80,8 @@ class Task(Generic[P, R]):
 
     def with_options(self, **options: Any) -> "Task[P, R]":
         """The same task with other options; takes what `@task` takes."""
-        return Task(attrs.evolve(self.definition, **_as_fields(self.definition.function, options)))
+        definition = self.definition
+        return Task(attrs.evolve(definition, **_as_fields(definition.function, options, retries=definition.retries)))
 
     def __repr__(self) -> str:
         return f"<task {self.name!r}>"
@@ -139,14 +140,14 @@ def task_of(function: Callable[..., Any], options: dict[str, Any]) -> Task[Any, 
 RENAMED = {"task_run_name": "run_name", "retry_delay_seconds": "retry_delays", "retry_jitter_factor": "retry_jitter"}
 
 
-def _as_fields(function: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
-    """Options by the names of the definition's fields."""
+def _as_fields(function: Callable[..., Any], options: dict[str, Any], *, retries: int = 0) -> dict[str, Any]:
+    """Options by the names of the definition's fields; `retries` counts for the delays where the options say no other number."""
     fields = as_fields("task", function, options, TaskDefinition, RENAMED)
     where = f"task {function_name(function)!r}"
     if "tags" in fields:
         fields["tags"] = as_tags(fields["tags"])
     if "retry_delays" in fields:
-        fields["retry_delays"] = as_delays(where, fields["retry_delays"], options.get("retries", 0))
+        fields["retry_delays"] = as_delays(where, fields["retry_delays"], options.get("retries", retries))
     expiration = fields.get("cache_expiration")
     if expiration is not None and not isinstance(expiration, timedelta):
         raise InvalidOption(where=where, option="cache_expiration", value=expiration, why="it must be a timedelta")

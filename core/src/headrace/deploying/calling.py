@@ -19,6 +19,7 @@ from headrace.model.run_names import run_name
 from headrace.model.runs import FlowRun
 from headrace.model.states import TERMINAL, State
 from headrace.model.tags import Tags, as_tags
+from headrace.packaging.loading import is_skipped
 from headrace.wire.parameters import is_whole, plain_parameters
 
 LONGEST_WAIT = 30.0
@@ -46,6 +47,8 @@ def run_deployment(
     work queue that wants the run. In a flow this is a task run, named after the deployment. `at` is local time if it has no zone.
     Raises NotFound, Ambiguous, what is wrong with the parameters, and TimedOut after `timeout` seconds; the run goes on then.
     """
+    if is_skipped(name):
+        return None  # type: ignore[return-value]  # as for a flow that is called while code is loaded
     wish = _wish(name, tags=tags, at=at, flow_run_name=flow_run_name, timeout=timeout)
     function = wish.ended if wait else wish.asked
     if not isinstance(CURRENT.get(), FlowRunContext):
@@ -66,6 +69,8 @@ async def run_deployment_async(
     """The same for async code: nothing blocks the event loop meanwhile. A cancellation ends the waiting, not the run."""
     import asyncio
 
+    if is_skipped(name):
+        return None  # type: ignore[return-value]
     wish = await asyncio.to_thread(lambda: _wish(name, tags=tags, at=at, flow_run_name=flow_run_name, timeout=timeout))
     function = wish.ended_async if wait else wish.asked_async
     if not isinstance(CURRENT.get(), FlowRunContext):

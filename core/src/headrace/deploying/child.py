@@ -6,14 +6,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from headrace.errors import CodeUnusable, HeadraceError, SpecsRefused, WrongSpec
-from headrace.packaging.loading import users_frames
+from headrace.packaging.loading import users_traceback
 
 SECONDS = 120
 """How long user code may take to be imported."""
@@ -114,7 +113,5 @@ def _fault(error: HeadraceError) -> dict[str, Any]:
 
 def _show_users_traceback(error: HeadraceError, root: str | None) -> None:
     """The user's own lines that led to an error; files are named as in the project, not by where they were put to be imported."""
-    cause = error.__cause__
-    if cause is not None and users_frames(cause) is not None:
-        text = "".join(traceback.format_exception(cause))
-        sys.stderr.write(text.replace(f"{root}{os.sep}", "") if root else text)
+    if error.__cause__ is not None:
+        sys.stderr.write(users_traceback(error.__cause__, root))

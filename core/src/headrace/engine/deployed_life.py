@@ -1,6 +1,6 @@
 """The life of a run that was asked for before its process began: it is known and owned, and its parameters are plain data."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from headrace.engine.flow_life import FlowLife, Steps
@@ -16,14 +16,17 @@ from headrace.model.states import StateType
 
 
 class DeployedLife(FlowLife):
-    """A claimed run of a deployment. Its supervisor renews the lease, and shows what is printed."""
+    """A claimed run of a deployment; `remarks` are told when it begins. Its supervisor renews the lease, and shows what is printed."""
 
     speaks_on_console = False
     first_words = "Began flow run %r of flow %r"
     renews_lease = False
 
-    def __init__(self, house: Instance, definition: FlowDefinition, run: FlowRun, *, user_loop: Any = None) -> None:
+    def __init__(
+        self, house: Instance, definition: FlowDefinition, run: FlowRun, *, remarks: Iterable[str] = (), user_loop: Any = None
+    ) -> None:
         self._claimed = run
+        self._remarks = list(remarks)
         super().__init__(house, definition, (), run.parameters, user_loop=user_loop)
 
     def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,6 +61,8 @@ class DeployedLife(FlowLife):
         return None if name == self._claimed.name else name
 
     def _started(self, live: LiveRun) -> Steps[None]:
+        while self._remarks:
+            self._logger.warning("%s", self._remarks.pop(0))
         if self.run.epoch > 1 and not live.earlier:
             live.earlier = yield Ask(self._finished_before)
         yield from super()._started(live)

@@ -1,9 +1,12 @@
 """What the process of a claimed run does: it gets the code, and lives the run."""
 
+import logging
 import os
 import signal
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from headrace import instance
@@ -19,6 +22,7 @@ from headrace.model.orders import OrderedRun
 from headrace.model.runs import FlowRun
 from headrace.model.states import State
 from headrace.packaging.fetching import fetched_flow
+from headrace.packaging.loading import LOADING
 
 ENDED, STOPPED, CRASHED = 0, 3, 1
 
@@ -45,27 +49,46 @@ def run_deployed(run: OrderedRun, ready: Ready) -> int:
 
 def _lived(house: Instance, run: FlowRun) -> int:
     try:
-        definition = _definition(house, run)
+        with _remarks_kept() as remarks:
+            definition = _definition(house, run)
     except HeadraceError as error:
         _show_what_users_wrote(error)
+        print(f"error: {error}", file=sys.stderr)
         state = State.failed(message=f"The flow could not be got from its deployment: {error}")
         house.client.move_flow_run(Move(id=f"{run.id}:{run.epoch}:code", run_id=run.id, state=state, epoch=run.epoch))
         return ENDED
     if definition.is_async:
         import asyncio
 
-        asyncio.run(_lived_on_loop(house, definition, run))
+        asyncio.run(_lived_on_loop(house, definition, run, remarks))
     else:
-        life = DeployedLife(house, definition, run)
+        life = DeployedLife(house, definition, run, remarks=remarks)
         drive(life.life(), life.loop)
     return ENDED
 
 
-async def _lived_on_loop(house: Instance, definition: FlowDefinition, run: FlowRun) -> None:
+async def _lived_on_loop(house: Instance, definition: FlowDefinition, run: FlowRun, remarks: list[str]) -> None:
     import asyncio
 
-    life = DeployedLife(house, definition, run, user_loop=asyncio.get_running_loop())
+    life = DeployedLife(house, definition, run, remarks=remarks, user_loop=asyncio.get_running_loop())
     await drive_async(life.life())
+
+
+@contextmanager
+def _remarks_kept() -> Iterator[list[str]]:
+    """What is remarked while code is loaded, for the run's log, which begins later."""
+    kept: list[str] = []
+
+    class Keeping(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            kept.append(record.getMessage())
+
+    handler, logger = Keeping(), logging.getLogger(LOADING)
+    logger.addHandler(handler)
+    try:
+        yield kept
+    finally:
+        logger.removeHandler(handler)
 
 
 def _definition(house: Instance, run: FlowRun) -> FlowDefinition:

@@ -192,7 +192,10 @@ class Registry:
         raise NotInstalled(port=port, name=type(value).__qualname__, installed=tuple(self.offers(port)))
 
     def load_class(self, port: str, name: str) -> Any:
-        """The class of a provider, by the name of the class. Raises AttributeError naming those that are installed."""
+        """The class of a provider, by the name of the class. Raises ImportError naming those that are installed.
+
+        It is ImportError since `from … import` shows no other error's words.
+        """
         classes = {
             str(offer.provider.target).rpartition(":")[2]: provider
             for provider, offers in self.offers(port).items()
@@ -200,7 +203,7 @@ class Registry:
             if isinstance(offer.provider.target, str)
         }
         if name not in classes:
-            raise AttributeError(
+            raise ImportError(
                 f"no {port} class {name!r} is installed; there are: {', '.join(sorted(classes)) or 'none'}{_dist_of(port, name)}"
             )
         return self.load(port, classes[name])

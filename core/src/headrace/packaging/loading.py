@@ -26,7 +26,9 @@ from headrace.ports.serializer import Serializer
 
 ADVICE = "install it where the flow runs, or if it is your own, give as project_root the folder that it lies in"
 
-logger = logging.getLogger("headrace.loading")
+LOADING = "headrace.loading"
+
+logger = logging.getLogger(LOADING)
 
 _IS_LOADING: ContextVar[bool] = ContextVar("headrace_is_loading", default=False)
 _OURS = f"{Path(__file__).parents[1]}{os.sep}"
@@ -196,6 +198,24 @@ def users_frames(error: BaseException) -> TracebackType | None:
     while trace is not None and _is_foreign(trace.tb_frame.f_code.co_filename):
         trace = trace.tb_next
     return trace
+
+
+def users_traceback(error: BaseException, root: str | None) -> str:
+    """The traceback as Python shows it, of the user's own lines alone; empty where there are none. Files in `root` are named as they are there."""
+    if users_frames(error) is None:
+        return ""
+    shown = traceback.TracebackException.from_exception(error)
+    _without_foreign_frames(shown)
+    text = "".join(shown.format())
+    return text.replace(f"{root}{os.sep}", "") if root else text
+
+
+def _without_foreign_frames(shown: traceback.TracebackException) -> None:
+    others = [shown]
+    while others:
+        each = others.pop()
+        each.stack[:] = [frame for frame in each.stack if not _is_foreign(frame.filename)]
+        others += [other for other in (each.__cause__, each.__context__, *(getattr(each, "exceptions", None) or ())) if other is not None]
 
 
 def said_by_user(error: BaseException, root: Path | None) -> str:

@@ -2,7 +2,7 @@
 
 from headrace.model.moves import Move
 from headrace.model.states import State, StateType
-from headrace.rules.facts import Facts
+from headrace.rules.facts import Fact, Facts
 from headrace.rules.rule import NO_FACTS, moves
 from headrace.rules.verdicts import Verdict, replaced
 
@@ -16,6 +16,19 @@ class CancelNotStarted:
 
     def judge(self, move: Move, facts: Facts) -> Verdict | None:
         return replaced(State.cancelled(move.state.message), "the run had not started")
+
+
+class CancelLost:
+    """A run whose lease is over has nobody who would stop it; should its process still live, it is told when it renews."""
+
+    name = "cancel_lost"
+    moves = moves(of={StateType.PENDING, StateType.RUNNING}, to={StateType.CANCELLING})
+    needs = frozenset({Fact.LEASE})
+
+    def judge(self, move: Move, facts: Facts) -> Verdict | None:
+        if facts.lease is not None and facts.lease.live:
+            return None
+        return replaced(State.cancelled(move.state.message), "nobody has renewed the lease of the run")
 
 
 class CancelWins:

@@ -11,7 +11,7 @@ import attrs
 from headrace.model.moves import Move
 from headrace.model.states import State, StateType
 from headrace.rules.caching import Caching
-from headrace.rules.cancelling import CancelNotStarted, CancelWins
+from headrace.rules.cancelling import CancelLost, CancelNotStarted, CancelWins
 from headrace.rules.concurrency import TagLimits
 from headrace.rules.duplicates import Duplicates
 from headrace.rules.facts import Fact, Facts
@@ -23,7 +23,7 @@ from headrace.rules.transitions import is_legal, why_not
 from headrace.rules.verdicts import Answer, Verdict, accepted, refused
 
 FIRST: tuple[Rule, ...] = (Duplicates(), Leases())
-STANDARD: tuple[Rule, ...] = (CancelNotStarted(), CancelWins(), ScheduledTime(), Caching(), TagLimits(), Retries(), Rerun())
+STANDARD: tuple[Rule, ...] = (CancelNotStarted(), CancelLost(), CancelWins(), ScheduledTime(), Caching(), TagLimits(), Retries(), Rerun())
 
 
 class RuleBook:

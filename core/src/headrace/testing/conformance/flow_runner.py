@@ -36,7 +36,7 @@ class Meeting:
         self._guests: list[socket.socket] = []
         self.lines = dedent(f"""
             import socket
-            with socket.create_connection({self._listener.getsockname()!r}, timeout={SECONDS}) as meeting:
+            with socket.create_connection({self._listener.getsockname()!r}, timeout={2 * SECONDS}) as meeting:
                 meeting.sendall(b"here")
                 meeting.recv(1)
         """)
