@@ -448,7 +448,7 @@ def test_a_run_that_waits(home: Home) -> None:
 def test_cancelling_what_waits(home: Home) -> None:
     """It is cancelled at once; being told again is no failure."""
     row = home.json("deployment", "run", "errand/nightly", "--in", "1h", "--name", "otter")
-    assert home.done("flow-run", "cancel", "otter", "--wait") == f"cancelled flow run 'otter' ({row['id']}); it had not started\n"
+    assert home.done("flow-run", "cancel", "otter", "--wait") == f"cancelled flow run 'otter' ({row['id']}): the run had not started\n"
     assert home.json("flow-run", "inspect", "otter")["state"] == "Cancelled"
     again = home("flow-run", "cancel", "otter")
     assert (again.returncode, again.stdout) == (0, "")

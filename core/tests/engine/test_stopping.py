@@ -94,6 +94,27 @@ def test_a_run_that_somebody_else_has(house: Instance) -> None:
     assert [run.state.type for run in runs(house)] == [StateType.RUNNING]
 
 
+def test_a_run_that_was_cancelled_behind_its_back(house: Instance) -> None:
+    """A run that is cancelled already, since nobody renewed its lease, stays so; it does not say that it ended otherwise."""
+
+    @task
+    def step() -> None: ...
+
+    @flow
+    def outer() -> None:
+        run = get_run_context().flow_run
+        house.client.move_flow_run(Move(id=house.ids.new(), run_id=run.id, state=State.cancelled("behind its back")))
+        renew(house)
+        step()
+
+    with pytest.raises(RunStopped):
+        outer()
+    (run,) = runs(house)
+    assert run.state.message == "behind its back"
+    said = [line.message for line in house.client.read_logs(LogFilter(), Page())]
+    assert not any(message.startswith("Finished in state") for message in said)
+
+
 def test_a_run_that_was_deleted(house: Instance) -> None:
     """It stops, and that is all."""
 

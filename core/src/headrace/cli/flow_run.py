@@ -233,12 +233,13 @@ def _refuse_subflows(found: Iterable[FlowRun]) -> None:
 def _cancelled(house: Instance, run: FlowRun) -> State:
     """The state of the run when that was asked, which is told."""
     wanted = State(type=StateType.CANCELLING, message="Cancelled by a person.")
-    state = house.client.move_flow_run(Move(id=house.ids.new(), run_id=run.id, state=wanted)).state
+    verdict = house.client.move_flow_run(Move(id=house.ids.new(), run_id=run.id, state=wanted))
+    state = verdict.state
     if state is None:
         state = house.client.read_flow_run(run.id).state
         _tell_refusal(run, state)
     elif state.is_cancelled():
-        click.echo(f"cancelled flow run {run.name!r} ({run.id}); it had not started")
+        click.echo(f"cancelled flow run {run.name!r} ({run.id}): {verdict.reason}")
     else:
         click.echo(f"cancelling flow run {run.name!r} ({run.id})")
     return state

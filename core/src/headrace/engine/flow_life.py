@@ -287,8 +287,9 @@ class FlowLife:
         """Says that it is cancelled, if that is why it stops; where somebody else owns the run now, this is refused."""
         try:
             state = State.cancelled(stop.reason)
-            yield from self._moved(state)
-            yield from self._ended(state)
+            verdict = yield from self._moved(state)
+            if verdict.is_written:
+                yield from self._ended(state)
         except HeadraceError:
             return
 
