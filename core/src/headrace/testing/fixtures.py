@@ -11,6 +11,9 @@ import headrace.instance
 from headrace.instance import Instance
 from headrace.settings import load
 
+ENDING_SECONDS = 10
+"""How long a thread may take to end that was told to."""
+
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[Instance]:
@@ -32,7 +35,10 @@ def nothing_left_behind() -> Iterator[None]:
     yield
     environment.pop("PYTEST_CURRENT_TEST", None)
     left = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
-    running = [thread.name for thread in threading.enumerate() if thread not in threads and thread.is_alive()]
+    started = [thread for thread in threading.enumerate() if thread not in threads]
+    for thread in started:
+        thread.join(ENDING_SECONDS)  # what is ending may take its time on a busy machine
+    running = [thread.name for thread in started if thread.is_alive()]
     assert not running, f"threads are left running: {running}"
     assert left == environment, "the environment was changed"
     assert Path.cwd() == folder, "the working folder was changed"
