@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from enum import Enum
 from pathlib import PurePath
 from typing import Any
-from uuid import UUID
 
 import attrs
 
 MOST_DEPTH = 20
+
+_AS_TEXT = frozenset({("decimal", "Decimal"), ("uuid", "UUID")})
+"""Types whose text says all. They are known by their names, since importing them costs each first flow run of a process some milliseconds."""
 
 
 class Remembered(str):
@@ -45,7 +46,7 @@ def _plain(value: Any, depth: int) -> Any:
         return value.isoformat()
     if isinstance(value, timedelta):
         return value.total_seconds()
-    if isinstance(value, (PurePath, Decimal, UUID)):
+    if isinstance(value, PurePath):
         return str(value)
     if isinstance(value, Mapping):
         return {str(key): _plain(held, depth - 1) for key, held in value.items()}
@@ -60,6 +61,8 @@ def _plain_object(value: Any, kind: type, depth: int) -> Any:
     """Models of pydantic, attrs values and dataclasses by their fields; anything else by its type."""
     if isinstance(value, type):
         return Remembered(f"<{value.__name__}>")
+    if any((ancestor.__module__, ancestor.__qualname__) in _AS_TEXT for ancestor in kind.__mro__):
+        return str(value)
     if hasattr(kind, "model_dump"):
         return _dumped(value, kind)
     if hasattr(kind, "__attrs_attrs__"):
