@@ -133,14 +133,18 @@ def run_store_choice(settings: Settings, registry: Registry) -> Choice:
 
 def provider_choices(settings: Settings, registry: Registry) -> list[tuple[str, Choice]]:
     """What a run needs of its settings' choices, by port: to be imported ahead of it."""
-    concurrent = "concurrent" if registry.has("task runner", "concurrent") else "sequential"
     reached = ("client", Choice(settings.client)) if settings.client else ("run store", run_store_choice(settings, registry))
     return [
         reached,
         ("storage", _result_storage(settings, registry)),
         ("serializer", Choice(settings.serializer or "json")),
-        ("task runner", Choice(settings.task_runner or concurrent)),
+        ("task runner", task_runner_choice(settings, registry)),
     ]
+
+
+def task_runner_choice(settings: Settings, registry: Registry) -> Choice:
+    """The task runner that is set, else concurrent where it is installed, else the reference one."""
+    return Choice(settings.task_runner or ("concurrent" if registry.has("task runner", "concurrent") else "sequential"))
 
 
 def _run_store(settings: Settings, registry: Registry, *, lasting: bool) -> RunStore:

@@ -14,6 +14,7 @@ from headrace.model.queues import WorkQueue
 from headrace.model.runs import FlowRun
 from headrace.model.states import State
 from headrace.orchestration.local_client import LocalClient
+from headrace.orchestration.matching import is_wanted, reasons
 from headrace.testing.clock import START
 
 
@@ -103,7 +104,7 @@ def test_reasons_are_told(client: LocalClient) -> None:
     """For each matcher that the queue names; one that is not installed any more wants nothing, and says so."""
     wanted = run(client, "one")
     asked = queue(criteria={"flows": ["etl"], "owners": ["me"]})
-    reasons = client.matching.reasons(asked, wanted)
-    assert (reasons["flows"].fits, reasons["owners"].fits) == (True, False)
-    assert "owners" in reasons["owners"].why
-    assert not client.matching.is_wanted(asked, wanted)
+    flows, owners = reasons(asked, wanted, client.matching.matcher)
+    assert (flows.fits, owners.fits) == (True, False)
+    assert "owners" in owners.why
+    assert not is_wanted(asked, wanted, client.matching.matcher)

@@ -96,12 +96,12 @@ def json_option(command: C) -> C:
 
 def text(lines: str) -> None:
     """Text of several lines that others wrote, such as logs: line ends, tabs and colours are let through."""
-    click.echo(_CONTROL_IN_LINES.sub(lambda found: found[1] or _escaped(found[0]), lines))
+    click.echo(_harmless(lines))
 
 
 def aside(lines: str) -> None:
     """Text of several lines that others wrote, where remarks go, since it is no result."""
-    click.echo(_CONTROL_IN_LINES.sub(lambda found: found[1] or _escaped(found[0]), lines), err=True)
+    click.echo(_harmless(lines), err=True)
 
 
 # Remarks
@@ -194,6 +194,10 @@ def _cell(value: object) -> Painted:
 
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode()
+
+
+def _harmless(lines: str) -> str:
+    return _CONTROL_IN_LINES.sub(lambda found: found[1] or _escaped(found[0]), lines)
 
 
 def _one_line(sentence: str) -> str:

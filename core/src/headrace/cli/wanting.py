@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 from shlex import quote
 
-from headrace.errors import HeadraceError
 from headrace.instance import Instance
 from headrace.model.choices import Choice
 from headrace.model.filters import Page, WorkQueueFilter
 from headrace.model.queues import WorkQueue
 from headrace.model.runs import FlowRun
+from headrace.orchestration.matching import is_wanted
 
 
 def queues_that_want(house: Instance, run: FlowRun) -> list[WorkQueue]:
     """The work queues whose criteria the run fits."""
-    return [queue for queue in _queues(house) if all(_fits(house, name, wanted, run) for name, wanted in queue.criteria.items())]
+    return [queue for queue in _queues(house) if is_wanted(queue, run, lambda name: house.registry.make("queue matcher", Choice(name)))]
 
 
 def advice(house: Instance, run: FlowRun) -> str:
@@ -39,10 +39,3 @@ def _queues(house: Instance) -> Iterator[WorkQueue]:
     while page := house.client.read_work_queues(WorkQueueFilter(), Page(after=after)):
         yield from page
         after = page[-1].id
-
-
-def _fits(house: Instance, name: str, wanted: object, run: FlowRun) -> bool:
-    try:
-        return bool(house.registry.make("queue matcher", Choice(name)).matches(wanted, run).fits)
-    except HeadraceError:
-        return False

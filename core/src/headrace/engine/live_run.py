@@ -10,7 +10,7 @@ from headrace.engine.futures import TaskFuture
 from headrace.engine.journal import Journal
 from headrace.engine.loop_thread import LoopThread
 from headrace.engine.voice import Voice
-from headrace.instance import Instance
+from headrace.instance import Instance, task_runner_choice
 from headrace.model.choices import Choice
 from headrace.model.definitions import FlowDefinition
 from headrace.model.runs import FlowRun, TaskRun
@@ -97,7 +97,6 @@ def _chosen(house: Instance, wanted: Any) -> TaskRunner:
     if isinstance(wanted, Choice):
         return house.registry.make("task runner", wanted)  # type: ignore[no-any-return]
     if isinstance(wanted, str) or wanted is None:
-        concurrent = "concurrent" if house.registry.has("task runner", "concurrent") else "sequential"
-        name = wanted or house.settings.task_runner or concurrent
-        return house.registry.make("task runner", Choice(name))  # type: ignore[no-any-return]
+        choice = Choice(wanted) if wanted else task_runner_choice(house.settings, house.registry)
+        return house.registry.make("task runner", choice)  # type: ignore[no-any-return]
     return wanted() if isinstance(wanted, type) else wanted  # type: ignore[no-any-return]

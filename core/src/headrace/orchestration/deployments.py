@@ -98,7 +98,7 @@ class Deployments:
         writing.add_flow_run(run)
         if holder is not None:
             writing.grant_lease(run.id, epoch=run.epoch, holder=holder, seconds=self.lease_seconds)
-        self.matching.assign(writing, run)
+        self.matching.assign(writing, [run])
         return writing.append_event(created(run))
 
     def _changed(self, deployment: Deployment, kind: str) -> Event:

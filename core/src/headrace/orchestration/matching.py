@@ -21,27 +21,39 @@ from headrace.model.states import NOT_ENDED
 from headrace.ports.queue_matcher import QueueMatcher
 from headrace.ports.run_store import OpenRunStore, Reading, Writing
 
+Matcher = Callable[[str], QueueMatcher]
+"""Gives a queue matcher by its name, or raises NotInstalled."""
+
+
+def reasons(queue: WorkQueue, run: FlowRun, matcher: Matcher) -> Iterator[Reason]:
+    """What each matcher that the queue names says of a run, one after the other."""
+    for name, wanted in queue.criteria.items():
+        try:
+            yield matcher(name).matches(wanted, run)
+        except HeadraceError as error:  # a plugin that was there when the queue was made
+            yield Reason(fits=False, why=str(error))
+
+
+def is_wanted(queue: WorkQueue, run: FlowRun, matcher: Matcher) -> bool:
+    """Whether the run fits all of the queue's criteria."""
+    return all(reason.fits for reason in reasons(queue, run, matcher))
+
 
 @attrs.frozen(kw_only=True)
 class Matching:
-    """Brings runs and queues together. `matcher` gives a queue matcher by its name, or raises NotInstalled."""
+    """Brings runs and queues together."""
 
     store: OpenRunStore
     clock: Clock
-    matcher: Callable[[str], QueueMatcher]
+    matcher: Matcher
     tell: Callable[[Event], None]
 
-    def reasons(self, queue: WorkQueue, run: FlowRun) -> dict[str, Reason]:
-        """What each matcher that the queue names says of a run."""
-        return {name: self._reason(name, wanted, run) for name, wanted in queue.criteria.items()}
-
-    def is_wanted(self, queue: WorkQueue, run: FlowRun) -> bool:
-        """Whether the run fits all of the queue's criteria."""
-        return all(self._reason(name, wanted, run).fits for name, wanted in queue.criteria.items())
-
-    def assign(self, writing: Writing, run: FlowRun) -> None:
-        """Puts a run that is new into the queues that want it."""
-        writing.assign(run.id, [queue.id for queue in _queues(writing) if self.is_wanted(queue, run)])
+    def assign(self, writing: Writing, runs: Iterable[FlowRun]) -> None:
+        """Puts runs of deployments into the queues that want them."""
+        queues = list(_queues(writing))
+        for run in runs:
+            if run.deployment_id is not None:
+                writing.assign(run.id, [queue.id for queue in queues if is_wanted(queue, run, self.matcher)])
 
     def put_queue(self, queue: WorkQueue) -> WorkQueue:
         """Makes or changes a queue, and looks through the runs that are there."""
@@ -77,16 +89,11 @@ class Matching:
                     if queue is None or queue.is_matched:
                         break
                     portion = writing.flow_runs(FlowRunFilter(state_types=NOT_ENDED, root_only=True), Page(after=after, newest_first=False))
-                    self._assign_all(writing, portion)
+                    self.assign(writing, portion)
                     if not portion:
                         writing.put_work_queue(attrs.evolve(queue, is_matched=True))
                         break
                     after = portion[-1].id
-
-    def _assign_all(self, writing: Writing, runs: Iterable[FlowRun]) -> None:
-        for run in runs:
-            if run.deployment_id is not None:
-                self.assign(writing, run)
 
     def _check(self, queue: WorkQueue) -> None:
         checked_name("work queue", queue.name)
@@ -96,12 +103,6 @@ class Matching:
             raise InvalidOption(where=where, option="concurrency_limit", value=queue.concurrency_limit, why=why)
         for name, wanted in queue.criteria.items():
             self.matcher(name).checked(wanted)
-
-    def _reason(self, name: str, wanted: object, run: FlowRun) -> Reason:
-        try:
-            return self.matcher(name).matches(wanted, run)
-        except HeadraceError as error:  # a plugin that was there when the queue was made
-            return Reason(fits=False, why=str(error))
 
     def _changed(self, queue: WorkQueue, kind: str) -> Event:
         return Event(moment=self.clock.now(), kind=kind, subject=queue.id, details={"name": queue.name})
