@@ -230,6 +230,19 @@ class AlreadyThere(HeadraceError):
 
 
 @attrs.frozen(kw_only=True)
+class NoQueueLeft(HeadraceError):
+    """the agent has stopped, since all work queues that it served were deleted; see which there are: `headrace work-queue ls`"""
+
+
+@attrs.frozen(kw_only=True)
+class ChangedMeanwhile(HeadraceError):
+    """{what} {name!r} was changed by somebody else meanwhile, so nothing was written; read it again, and repeat your change"""
+
+    what: str
+    name: str
+
+
+@attrs.frozen(kw_only=True)
 class NotStored(HeadraceError):
     """nothing is stored under key {key!r} in {storage}"""
 
@@ -299,6 +312,22 @@ class CodeNotAllowedHere(HeadraceError):
 
     port: str
     name: str
+
+
+@attrs.frozen(kw_only=True)
+class SecretUnresolved(HeadraceError):
+    """the value of {reference!r} cannot be found: {why}"""
+
+    reference: str
+    why: str
+
+
+@attrs.frozen(kw_only=True)
+class EventSinkFailed(HeadraceError):
+    """event sink {sink!r} could not take an event: {why}"""
+
+    sink: str
+    why: str
 
 
 # Deployments and where they run

@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 
 from headrace.clock import Clock, SystemClock
-from headrace.errors import NoRunStore
+from headrace.errors import HeadraceError, NoRunStore
 from headrace.hooks.registry import Registry
 from headrace.ids import Ids
 from headrace.model.choices import Choice
@@ -114,7 +114,7 @@ def _in_process(settings: Settings, registry: Registry, clock: Clock, rules: Rul
     """The orchestration itself, over the store that is chosen."""
     tell = registry.tell if registry.has_observers else _nobody_listens
     with _run_store(settings, registry, lasting=lasting).open() as store:
-        yield LocalClient.over(
+        client = LocalClient.over(
             store,
             rules=rules,
             clock=clock,
@@ -122,6 +122,17 @@ def _in_process(settings: Settings, registry: Registry, clock: Clock, rules: Rul
             matcher=lambda name: registry.make("queue matcher", Choice(name)),
             tell=tell,
         )
+        if lasting:
+            _release_lost_runs(client)
+        yield client
+
+
+def _release_lost_runs(client: LocalClient) -> None:
+    """Where no server looks after the store, who looks at it sees to it that nothing is shown as running that nobody runs."""
+    try:
+        client.release_lost_runs()
+    except HeadraceError as error:  # it can be read only, and may well be looked at
+        logger.debug("Runs that are lost could not be released: %s", error)
 
 
 def run_store_choice(settings: Settings, registry: Registry) -> Choice:

@@ -24,6 +24,7 @@ class StagedProcess:
 
     identity: str
     remark: str = ""
+    last_words: str = ""
     status: ExitStatus | None = None
     grace: float | None = None
 

@@ -140,8 +140,8 @@ def test_an_unknown_flow_runner_harms_that_run_only(house: Instance, agent: Agen
 
 def test_a_runner_is_opened_once_for_each_choice(house: Instance, agent: AgentAtWork, stage: Any) -> None:
     """With its options, those of a universal one too; leaving closes it, and ends no run."""
-    for number, env in enumerate(({}, {}, {"A": "1"})):
-        run(house, f"run{number}", flow_runner=Choice("universal", {"env": env}))
+    for number, options in enumerate(({}, {}, {"env": {"A": "1"}})):
+        run(house, f"run{number}", flow_runner=Choice("universal", options))
     agent.step()
     assert stage.opened == 2
     agent.leave()
@@ -203,3 +203,46 @@ def test_a_queue_that_is_gone_is_served_no_longer(house: Instance, queue: WorkQu
     house.client.delete_work_queue("r")
     agent.step()
     assert not agent.has_queues
+
+
+def test_what_it_said_in_vain_is_told(house: Instance, agent: AgentAtWork, stage: Any) -> None:
+    """A process that could not begin says why in no log; the run's state does."""
+    run(house, "one")
+    agent.step()
+    process = stage.processes["one.1"]
+    process.status, process.last_words = ExitStatus(1), "No module named 'headrace'"
+    agent.step()
+    message = house.client.read_flow_run("one").state.message
+    assert message == "The process of the run ended with exit code 1 and said: No module named 'headrace'"
+
+
+def test_a_run_whose_agent_is_gone_is_adopted(house: Instance, queue: WorkQueue, stage: Any, clock: FixedClock) -> None:
+    """By an agent that sees its process: it counts against the limit, and its end is told. One whose agent is there is left alone."""
+    first = AgentAtWork(house, [queue])
+    run(house, "one")
+    first.step()
+    second = AgentAtWork(house, [queue], limit=1)
+    second.step()
+    assert second.underway == 0
+    house.client.drop_agent(first.agent.id)
+    clock.advance(house.settings.renew_seconds)
+    second.step()
+    assert second.underway == 1
+    run(house, "two")
+    second.step()
+    assert [order.run_id for order in stage.orders] == ["one"]
+    stage.processes["one.1"].status = ExitStatus(-9)
+    second.step()
+    assert house.client.read_flow_run("one").state.is_crashed()
+    assert [order.run_id for order in stage.orders] == ["one", "two"]
+
+
+def test_a_run_that_is_to_be_started_again_has_not_ended(house: Instance, agent: AgentAtWork, stage: Any) -> None:
+    """Its process is gone, and the next one is started in the next epoch."""
+    run(house, "one", max_restarts=1)
+    agent.step()
+    house.client.move_flow_run(Move(id="runs", run_id="one", state=State.running(), epoch=1))
+    stage.processes["one.1"].status = ExitStatus(-9)
+    agent.step()
+    assert [order.identity for order in stage.orders] == ["one.1", "one.2"]
+    assert house.client.read_flow_run("one").epoch == 2

@@ -150,3 +150,41 @@ def test_an_agent_without_queues_ends(house: Instance, queue: WorkQueue, clock: 
     agent.after = after
     AgentLoop(house, agent).run()
     assert not agent.has_queues
+
+
+def test_a_lost_terminal_makes_it_leave(house: Instance, queue: WorkQueue, stage: Any, clock: Any) -> None:
+    """At once, whatever runs; that goes on."""
+    run(house, "one")
+    agent = Steps(house, [queue])
+
+    def after(number: int) -> None:
+        clock.advance(1)
+        if number == 1:
+            os.kill(os.getpid(), signal.SIGHUP)
+
+    agent.after = after
+    AgentLoop(house, agent).run()
+    assert agent.made <= 2
+    assert stage.running() == ["one.1"]
+
+
+def test_what_is_beside_it_is_stepped_before_it(house: Instance, queue: WorkQueue, stage: Any, clock: Any) -> None:
+    """Each time, so that what it makes due is taken in the same round."""
+
+    def beside() -> None:
+        if not made:
+            run(house, "one")
+        made.append(None)
+
+    made: list[None] = []
+    agent = Steps(house, [queue])
+
+    def after(number: int) -> None:
+        clock.advance(1)
+        if number == 1:
+            assert [order.run_id for order in stage.orders] == ["one"]
+            stage.processes["one.1"].status = ExitStatus(1)
+
+    agent.after = after
+    AgentLoop(house, agent, once=True, beside=beside).run()
+    assert len(made) == agent.made

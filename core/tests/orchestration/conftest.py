@@ -8,6 +8,7 @@ from headrace.errors import NotInstalled
 from headrace.model.events import Event
 from headrace.orchestration.local_client import LocalClient
 from headrace.ports.queue_matcher import QueueMatcher
+from headrace.ports.run_store import OpenRunStore
 from headrace.reference.queue_matcher import FlowsMatcher
 from headrace.reference.run_store import MemoryRunStore
 from headrace.rules.decide import RuleBook
@@ -30,9 +31,14 @@ def rules() -> RuleBook:
 
 
 @pytest.fixture
-def client(clock: FixedClock, told: list[Event], rules: RuleBook) -> Iterator[LocalClient]:
-    with MemoryRunStore(clock=clock).open() as store:
-        yield LocalClient.over(store, rules=rules, clock=clock, lease_seconds=20, matcher=matcher, tell=told.append)
+def store(clock: FixedClock) -> Iterator[OpenRunStore]:
+    with MemoryRunStore(clock=clock).open() as opened:
+        yield opened
+
+
+@pytest.fixture
+def client(store: OpenRunStore, clock: FixedClock, told: list[Event], rules: RuleBook) -> LocalClient:
+    return LocalClient.over(store, rules=rules, clock=clock, lease_seconds=20, matcher=matcher, tell=told.append)
 
 
 def matcher(name: str) -> QueueMatcher:

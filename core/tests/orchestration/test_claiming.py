@@ -8,6 +8,7 @@ import pytest
 from headrace.errors import NotFound
 from headrace.model.deployments import Code, Deployment, RunRequest
 from headrace.model.events import Event
+from headrace.model.filters import Page, WorkQueueFilter
 from headrace.model.moves import Move
 from headrace.model.queues import Claimed, ClaimRequest, WorkQueue
 from headrace.model.states import State, StateType
@@ -30,7 +31,9 @@ def deployment(name: str) -> Deployment:
 
 
 def queue(client: LocalClient, name: str = "all", **fields: Any) -> WorkQueue:
-    return client.put_work_queue(WorkQueue(id=name, name=name, created=START, updated=START, **fields))
+    known = client.read_work_queues(WorkQueueFilter(ids=(name,)), Page())
+    revision = known[0].revision if known else 0
+    return client.put_work_queue(WorkQueue(id=name, name=name, created=START, updated=START, revision=revision, **fields))
 
 
 def run(client: LocalClient, name: str, of: str = "etl", seconds: float = 0) -> None:
@@ -226,6 +229,6 @@ class TestWithARule:
         run(client, "one")
         run(client, "two")
         claimed = claim(client)
-        assert (names(claimed), claimed.next_due) == (["two"], START)
+        assert (names(claimed), claimed.next_due) == (["two"], START + timedelta(seconds=60))
         clock.advance(60)
         assert names(claim(client, "second")) == ["one"]

@@ -1,11 +1,13 @@
 """Work queues and what they want."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import attrs
 import pytest
 
-from headrace.errors import AlreadyThere, InvalidName, InvalidOption, NotFound, NotInstalled, WrongData
+from headrace.errors import AlreadyThere, ChangedMeanwhile, InvalidName, InvalidOption, NotFound, NotInstalled, WrongData
 from headrace.model.deployments import Code, Deployment, RunRequest
 from headrace.model.events import Event
 from headrace.model.filters import Page, WorkQueueFilter
@@ -15,6 +17,7 @@ from headrace.model.runs import FlowRun
 from headrace.model.states import State
 from headrace.orchestration.local_client import LocalClient
 from headrace.orchestration.matching import is_wanted, reasons
+from headrace.ports.run_store import OpenRunStore, Writing
 from headrace.testing.clock import START
 
 
@@ -35,7 +38,7 @@ def waiting(client: LocalClient, name: str = "q") -> list[str]:
 def test_a_queue_is_made_and_changed(client: LocalClient, told: list[Event]) -> None:
     """By its id; what is asked for is looked through before the answer."""
     made = client.put_work_queue(queue())
-    assert made == client.read_work_queue("q") == attrs.evolve(queue(), is_matched=True)
+    assert made == client.read_work_queue("q") == attrs.evolve(queue(), is_matched=True, revision=1)
     changed = client.put_work_queue(attrs.evolve(made, description="new", concurrency_limit=3))
     assert client.read_work_queues(WorkQueueFilter(), Page()) == [changed]
     assert [event.kind for event in told] == ["work-queue.changed"] * 2
@@ -84,8 +87,62 @@ def test_changed_criteria_are_applied_to_what_waits(client: LocalClient) -> None
     run(client, "one")
     run(client, "two", "report")
     assert waiting(client) == ["one"]
-    client.put_work_queue(queue(criteria={"flows": ["report"]}))
+    client.put_work_queue(attrs.evolve(client.read_work_queue("q"), criteria={"flows": ["report"]}))
     assert waiting(client) == ["two"]
+
+
+def test_of_two_changes_at_once_none_is_lost(client: LocalClient) -> None:
+    """The second, which does not know of the first, is refused, and changes nothing."""
+    made = client.put_work_queue(queue())
+    first = client.put_work_queue(attrs.evolve(made, is_paused=True))
+    with pytest.raises(ChangedMeanwhile, match="work queue 'q' was changed by somebody else meanwhile"):
+        client.put_work_queue(attrs.evolve(made, description="new"))
+    assert client.read_work_queue("q") == first
+    assert client.put_work_queue(attrs.evolve(first, description="new")).is_paused
+
+
+def test_criteria_that_changed_between_two_portions_are_applied_to_all(client: LocalClient, store: OpenRunStore) -> None:
+    """Whoever looks through old runs begins again when somebody changes what is looked for."""
+    for number in range(250):
+        run(client, f"run{number:03}", "etl" if number % 2 else "report")
+    with store.writing() as writing:
+        writing.put_work_queue(queue(criteria={"flows": ["etl"]}))
+    changing = Changing(store, queue(criteria={"flows": ["report"]}))
+    attrs.evolve(client.matching, store=changing).finish(["q"])
+    assert waiting(client) == [f"run{number:03}" for number in range(0, 200, 2)]
+    assert len(client.read_due("q", START, 500)) == 125
+
+
+class Changing:
+    """A store in which somebody changes a queue after the first transaction."""
+
+    def __init__(self, store: OpenRunStore, queue: WorkQueue) -> None:
+        self._store = store
+        self._queue: WorkQueue | None = queue
+
+    @contextmanager
+    def writing(self) -> Iterator[Writing]:
+        with self._store.writing() as writing:
+            yield writing
+        if self._queue is not None:
+            with self._store.writing() as writing:
+                writing.put_work_queue(self._queue)
+            self._queue = None
+
+
+def test_a_queue_whose_matcher_is_gone_can_be_changed(client: LocalClient, store: OpenRunStore) -> None:
+    """It can be paused and described; only other criteria must be understood."""
+    with store.writing() as writing:
+        writing.put_work_queue(queue(criteria={"owners": ["me"]}))
+    paused = client.put_work_queue(queue(criteria={"owners": ["me"]}, is_paused=True))
+    assert client.read_work_queue("q") == paused
+    with pytest.raises(NotInstalled):
+        client.put_work_queue(attrs.evolve(paused, criteria={"owners": ["you"]}))
+
+
+def test_criteria_are_kept_in_their_own_shape(client: LocalClient) -> None:
+    """One flow is a list of one flow, whoever asks."""
+    assert client.put_work_queue(queue(criteria={"flows": "etl"})).criteria == {"flows": ["etl"]}
 
 
 def test_a_deleted_queue_is_gone(client: LocalClient, told: list[Event]) -> None:

@@ -34,9 +34,8 @@ def started(tmp_path: Path, *command: str) -> LocalProcess:
 def test_last_words(tmp_path: Path) -> None:
     """What a process says before it has a run, and cannot have one, is kept, and told with its exit code."""
     process = started(tmp_path, "-I", "-S", "-m", "headrace.engine")
-    assert process.last_words is None
+    assert process.last_words == ""
     assert process.wait(SECONDS) == ExitStatus(1)
-    assert process.last_words is not None
     assert "No module named 'headrace'" in process.last_words
     assert os.listdir(tmp_path) == ["run.1.err"]
 
@@ -51,7 +50,7 @@ def test_no_last_words(tmp_path: Path) -> None:
         file.write_exit(0)
     process = LocalProcess(file)
     assert process.wait(0) == ExitStatus(0)
-    assert process.last_words is None
+    assert process.last_words == ""
     assert os.listdir(tmp_path) == ["run.2.lock"]
 
 

@@ -45,8 +45,8 @@ def steps(connection: Any, statement: str, parameters: Any) -> list[str]:
 
 
 def scanned(plan: list[str]) -> set[str]:
-    """What is read whole on the way."""
-    return {step.split()[1] for step in plan if step.startswith("SCAN ")}
+    """What is read whole on the way, except for the leases that may be live, which are few."""
+    return {step.split()[1] for step in plan if step.startswith("SCAN ") and "INDEX leases_that_last" not in step}
 
 
 def test_every_statement_has_a_sentence() -> None:

@@ -17,7 +17,7 @@ from headrace.model.choices import Choice
 from headrace.model.journals import JournalBatch
 from headrace.model.logs import LogLine
 from headrace.model.moves import Move
-from headrace.model.orders import ExitStatus, Order
+from headrace.model.orders import ExitStatus, Order, OrderedRun
 from headrace.model.queues import ClaimRequest, WorkQueue
 from headrace.model.runs import FlowRun
 from headrace.model.states import State, StateType
@@ -112,7 +112,22 @@ class AgentAtWork:
         now = self._house.clock.monotonic()
         if self._said_at is None or now >= self._said_at + self._house.settings.renew_seconds:
             self._house.client.keep_agent(self.agent)
+            self._adopt()
             self._said_at = now
+
+    # Adopting
+
+    def _adopt(self) -> None:
+        """Looks after runs whose own agent is gone, where a flow runner of this one sees their processes."""
+        for runner in self._runners.all_open():
+            alive = tuple(identity for identity in runner.running() if identity not in self._underway)
+            for run in self._house.client.adopt_runs(self.agent.id, alive) if alive else ():
+                process = runner.find(OrderedRun(run_id=run.id, epoch=run.epoch).identity)
+                if process is None:
+                    self._tell_end(run, ExitStatus(None), "")
+                    continue
+                logger.info("Adopted flow run %r, whose agent is gone", run.name)
+                self._underway[process.identity] = Underway(run=run, process=process)
 
     # Claiming
 
@@ -190,25 +205,29 @@ class AgentAtWork:
         for identity, underway in tuple(self._underway.items()):
             status = underway.process.wait(0)
             if status is not None:
-                self._tell_end(underway.run, status)
+                self._tell_end(underway.run, status, underway.process.last_words)
                 del self._underway[identity]
 
-    def _tell_end(self, run: FlowRun, status: ExitStatus) -> None:
+    def _tell_end(self, run: FlowRun, status: ExitStatus, words: str) -> None:
         """Says how a run ended; one whose processes are gone and said nothing has crashed."""
         try:
             state = self._house.client.read_flow_run(run.id).state
+            if not state.is_terminal() and not state.awaits_restart():
+                self._move(run, "gone", State.crashed(f"The process of the run ended with {status} and {_why(words)}"))
+                state = self._house.client.read_flow_run(run.id).state
         except NotFound:
             logger.info("Flow run %r was deleted", run.name)
             return
-        if not state.is_terminal():
-            self._move(run, "gone", State.crashed(f"The process of the run ended with {status} and could not say why."))
-            state = self._house.client.read_flow_run(run.id).state
         level = logging.INFO if state.is_completed() else logging.ERROR
         logger.log(level, "Flow run %r ended in state %s", run.name, state)
 
     def _move(self, run: FlowRun, what: str, state: State) -> None:
         move = Move(id=f"{run.id}:{run.epoch}:agent:{what}", run_id=run.id, state=state, epoch=run.epoch)
         self._house.client.move_flow_run(move)
+
+
+def _why(words: str) -> str:
+    return f"said: {words}" if words else "could not say why."
 
 
 def _preferred(house: Instance) -> str:

@@ -3,8 +3,9 @@
 import logging
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from types import FrameType
 
 from headrace.agent.agent import WAKING, AgentAtWork
@@ -21,11 +22,20 @@ logger = logging.getLogger("headrace.agent")
 
 
 class AgentLoop:
-    """Steps an agent until it is told to end, or with `once` until nothing is due and nothing runs."""
+    """Steps an agent until it is told to end, or with `once` until nothing is due and nothing runs; `beside` is stepped before it each time."""
 
-    def __init__(self, house: Instance, agent: AgentAtWork, *, once: bool = False, drain_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        house: Instance,
+        agent: AgentAtWork,
+        *,
+        once: bool = False,
+        drain_seconds: float | None = None,
+        beside: Callable[[], datetime | None] | None = None,
+    ) -> None:
         self._house = house
         self._agent = agent
+        self._beside = beside
         self._once = once
         self._drain_seconds = drain_seconds
         self._drain_until: float | None = None
@@ -58,13 +68,15 @@ class AgentLoop:
     def _round(self) -> None:
         try:
             cursor = self._house.client.read_last_event()  # before the step, so that nothing it did not see is missed
+            next_round = self._beside() if self._beside is not None else None
             next_due = self._agent.step()
             if self._once and not self._agent.is_busy and (next_due is None or next_due > self._house.clock.now()):
                 self._signals = max(self._signals, 1)
                 return
             seconds = BUSY_SECONDS if self._agent.is_busy else IDLE_SECONDS
-            if next_due is not None:
-                seconds = min(seconds, max(0.0, (next_due - self._house.clock.now()).total_seconds()))
+            for moment in (next_due, next_round):
+                if moment is not None:
+                    seconds = min(seconds, max(0.0, (moment - self._house.clock.now()).total_seconds()))
             self._house.client.wait_for_events(EventFilter(after=cursor, kinds=WAKING), seconds)
             self._failures = 0
         except HeadraceError as error:
@@ -90,13 +102,19 @@ class AgentLoop:
 
     @contextmanager
     def _signals_heard(self) -> Iterator[None]:
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.signal(number, self._heard) for number in numbers}
+        before = {number: signal.signal(number, self._heard) for number in (signal.SIGINT, signal.SIGTERM)}
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._hung_up)
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def _hung_up(self, _number: int, _frame: FrameType | None) -> None:
+        """The terminal is gone, and with it whoever would see the runs end: it leaves, and they go on."""
+        self._signals = max(self._signals, 1)
+        self._agent.drain()
+        self._drain_until = self._house.clock.monotonic()
 
     def _heard(self, _number: int, _frame: FrameType | None) -> None:
         self._signals += 1

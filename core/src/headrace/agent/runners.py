@@ -1,8 +1,9 @@
 """The flow runners that an agent has open: one for each choice that its runs have made."""
 
 from collections import OrderedDict
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
+from headrace.errors import HeadraceError
 from headrace.hooks.registry import Registry
 from headrace.model.choices import Choice
 from headrace.model.deployments import UNIVERSAL
@@ -37,6 +38,12 @@ class Runners:
             _, (_, oldest) = self._open.popitem(last=False)
             oldest.close()
         return self._open[key][0]
+
+    def all_open(self) -> list[OpenFlowRunner]:
+        """Those that are open, and the one that the agent prefers, if it can be had; one that cannot is told when a run wants it."""
+        with suppress(HeadraceError):
+            self.opened(self.choice(None))
+        return [runner for runner, _ in self._open.values()]
 
     def close(self) -> None:
         """Closes all; no run ends by it."""

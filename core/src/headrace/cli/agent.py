@@ -5,6 +5,7 @@ import click
 from headrace import instance
 from headrace.cli import lookup, show
 from headrace.cli.invocation import Invocation
+from headrace.errors import NoQueueLeft
 from headrace.model.agents import Agent
 from headrace.model.filters import Page, WorkQueueFilter
 from headrace.model.queues import WorkQueue
@@ -39,13 +40,17 @@ def start(invocation: Invocation, queues: tuple[str, ...], limit: int | None, ru
     from headrace.agent.agent import AgentAtWork  # what lists agents need not load what starts runs
     from headrace.agent.loop import AgentLoop
     from headrace.engine.run_logs import install
+    from headrace.services.rounds import Rounds
 
     with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
         served = {queue.id: queue for queue in (lookup.work_queue(house.client, name) for name in queues)}
         install(house.settings.log_level)
         at_work = AgentAtWork(house, tuple(served.values()), limit=limit)
         show.remark(_greeting(at_work.agent, list(served.values())))
-        AgentLoop(house, at_work, once=run_once, drain_seconds=drain_timeout).run()
+        beside = None if house.settings.client else Rounds.of_all_installed(house).step  # a server has its own
+        AgentLoop(house, at_work, once=run_once, drain_seconds=drain_timeout, beside=beside).run()
+        if not at_work.has_queues:
+            raise NoQueueLeft()
         show.remark("Agent stopped.")
 
 

@@ -14,10 +14,11 @@ from typing import Any
 import attrs
 import pluggy
 
-from headrace.errors import CodeNotAllowedHere, DoubleProvider, NotInstalled, ProviderUnusable
+from headrace.errors import CodeNotAllowedHere, DoubleProvider, HeadraceError, NotInstalled, ProviderUnusable, SecretUnresolved
 from headrace.hooks.known import KNOWN
 from headrace.hooks.plugins import PluginRow, Status
 from headrace.hooks.providers import Provider
+from headrace.hooks.secrets import Secret, resolved
 from headrace.hooks.specs import PROJECT, Specs
 from headrace.model.choices import Choice
 from headrace.model.events import Event
@@ -30,7 +31,9 @@ PORTS = {
     "task runner": "headrace_task_runners",
     "flow runner": "headrace_flow_runners",
     "schedule": "headrace_schedules",
+    "service": "headrace_services",
     "queue matcher": "headrace_queue_matchers",
+    "event sink": "headrace_event_sinks",
     "rule": "headrace_rules",
     "command": "headrace_commands",
 }
@@ -170,7 +173,7 @@ class Registry:
         if offer.provider.runs_code and not self._runs_code:
             raise CodeNotAllowedHere(port=port, name=name)
         try:
-            return _resolved(offer.provider.target)
+            return _imported(offer.provider.target)
         except Exception as error:
             raise ProviderUnusable(port=port, name=name, dist=offer.plugin.dist, why=_reason(error)) from error
 
@@ -250,8 +253,29 @@ class Registry:
         """Whether anybody listens."""
         return bool(self._manager.hook.headrace_on_event.get_hookimpls())
 
+    # Secrets
 
-def _resolved(target: str | Callable[..., Any]) -> Any:
+    def secret(self, reference: str) -> Secret:
+        """What a reference stands for: the first answer of a plugin. Raises SecretUnresolved, which names who failed and never a value."""
+        failures: list[str] = []
+        for plugin, call in self._calls("headrace_secret", {"reference": reference}):
+            try:
+                found = call()
+            except HeadraceError:
+                raise
+            except Exception as error:  # its words may hold what must not be shown, so only its kind is told
+                failures.append(f"plugin {plugin.name!r} of {plugin.dist} failed with {type(error).__name__}")
+                continue
+            if isinstance(found, str):
+                return Secret(found)
+        raise SecretUnresolved(reference=reference, why="; ".join(failures) or "no plugin that is installed knows such a secret")
+
+    def resolved(self, value: Any) -> Any:
+        """Plain data with what its secret references stand for in their places."""
+        return resolved(value, self.secret)
+
+
+def _imported(target: str | Callable[..., Any]) -> Any:
     if not isinstance(target, str):
         return target
     module, _, name = target.partition(":")

@@ -24,12 +24,14 @@ from headrace.hooks.providers import Provider
 if TYPE_CHECKING:
     from headrace.model.events import Event
     from headrace.ports.client import Client
+    from headrace.ports.event_sink import EventSink
     from headrace.ports.flow_runner import FlowRunner
     from headrace.ports.queue_matcher import QueueMatcher
     from headrace.ports.rule import Rule
     from headrace.ports.run_store import RunStore
     from headrace.ports.schedule import Schedule
     from headrace.ports.serializer import Serializer
+    from headrace.ports.service import Service
     from headrace.ports.storage import Storage
     from headrace.ports.task_runner import TaskRunner
 
@@ -105,12 +107,30 @@ class Specs:
         """
 
     @hookspec
+    def headrace_services(self) -> "Iterable[Provider[Service]]":  # type: ignore[empty-body]
+        """What is done again and again beside the runs, by servers, and by agents that have none::
+
+        @hookimpl
+        def headrace_services():
+            yield Provider("reminder", "headrace_acme.service:Reminder", "Tells who waits for long")
+        """
+
+    @hookspec
     def headrace_queue_matchers(self) -> "Iterable[Provider[QueueMatcher]]":  # type: ignore[empty-body]
         """What a work queue may ask of a run::
 
         @hookimpl
         def headrace_queue_matchers():
             yield Provider("owner", "headrace_owner.queue_matcher:OwnerMatcher", "Runs that one of these people asked for")
+        """
+
+    @hookspec
+    def headrace_event_sinks(self) -> "Iterable[Provider[EventSink]]":  # type: ignore[empty-body]
+        """Where events go, each at least once, however often processes end meanwhile::
+
+        @hookimpl
+        def headrace_event_sinks():
+            yield Provider("gazette", "headrace_gazette.event_sink:GazetteSink", "Prints what happened in the ACME gazette")
         """
 
     @hookspec
@@ -139,6 +159,16 @@ class Specs:
         def headrace_on_event(event):
             if event.kind == "flow-run.FAILED":
                 print("failed:", event.subject)
+        """
+
+    @hookspec(firstresult=True)
+    def headrace_secret(self, reference: str) -> str | None:
+        """Find the value that a reference such as `secret://vault/token` stands for; None for what is not this plugin's::
+
+        @hookimpl
+        def headrace_secret(reference):
+            if reference.startswith("secret://vault/"):
+                return open_vault().read(reference.removeprefix("secret://vault/"))
         """
 
     @hookspec(historic=True)

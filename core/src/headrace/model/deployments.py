@@ -48,7 +48,8 @@ class Deployment:
     """A flow made ready to be run elsewhere; one for each name of a flow.
 
     `parameters` are plain data and need not be complete; `parameter_schema` is JSON Schema of all that the flow takes. `is_verified` says that
-    the code was imported in a clean process before it was accepted. Moments are aware, in UTC.
+    the code was imported in a clean process before it was accepted. `max_restarts` is how often a run is started anew when its process
+    has crashed. Moments are aware, in UTC.
     """
 
     id: str
@@ -64,6 +65,7 @@ class Deployment:
     flow_runner: Choice = Choice(UNIVERSAL)  # noqa: RUF009 - a frozen value
     retries: int = 0
     retry_delay: float = 0.0
+    max_restarts: int = 0
     is_verified: bool = True
     created: datetime
     updated: datetime

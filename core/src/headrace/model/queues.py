@@ -14,7 +14,8 @@ class WorkQueue:
     """A queue by what it asks of runs: `criteria` has for each queue matcher what it is to look for; a run must satisfy all of them.
 
     Runs of deployments only are gathered; without criteria, all of them. `concurrency_limit` is how many of its runs may be under way at once (None: any
-    number). `is_matched` is False while runs that were there before it, or before its criteria, are still being looked through.
+    number). `is_matched` is False while runs that were there before it, or before its criteria, are still being looked through. `revision` counts
+    its changes; a change must know the one before it.
     """
 
     id: str
@@ -26,6 +27,7 @@ class WorkQueue:
     is_matched: bool = False
     created: datetime
     updated: datetime
+    revision: int = 0
 
 
 @attrs.frozen(kw_only=True)

@@ -54,7 +54,8 @@ class FlowRun(_Run):
     """One run of a flow. `parameters` are plain data. A subflow knows its parent task run and the root run whose lease it lives under.
 
     `flow_runner` is of a run that an agent is to start. `is_named` says that somebody chose its name, so that its flow does not; `keeps_result` says
-    that its result is to be read later, whatever its flow says.
+    that its result is to be read later, whatever its flow says. `max_restarts` is how often it is started anew when its process has crashed, and `restarts`
+    how often it was; None: by nobody, since no agent takes it.
     """
 
     flow_name: str
@@ -69,6 +70,17 @@ class FlowRun(_Run):
     flow_runner: Choice | None = None
     is_named: bool = False
     keeps_result: bool = False
+    restarts: int = 0
+    max_restarts: int | None = None
+
+    def entering(self, state: State) -> Self:
+        """As of every run; being started anew is counted."""
+        return attrs.evolve(super().entering(state), restarts=self.restarts + state.awaits_restart())
+
+    def coming_back(self, state: State) -> Self:
+        """This run after all in the state it was in before it was presumed lost, as if it had not left it."""
+        back = self.entering(state)
+        return attrs.evolve(back, run_count=self.run_count, restarts=self.restarts - self.state.awaits_restart())
 
 
 @attrs.frozen(kw_only=True)

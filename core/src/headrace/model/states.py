@@ -27,6 +27,9 @@ class StateType(StrEnum):
 TERMINAL = frozenset({StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED})
 NOT_ENDED = tuple(kind for kind in StateType if kind not in TERMINAL)
 
+LOST = "Lost"
+AWAITING_RESTART = "AwaitingRestart"
+
 
 class _Missing:
     """Says that a state carries no live data; None is data."""
@@ -91,6 +94,16 @@ class State:
         return cls(type=StateType.CRASHED, message=message, data=data)
 
     @classmethod
+    def lost(cls, message: str) -> "State":
+        """Presumed to have ended, since nobody renewed its lease. Who holds that lease knows better, and may come back."""
+        return cls(type=StateType.CRASHED, name=LOST, message=message)
+
+    @classmethod
+    def awaiting_restart(cls, at: datetime, message: str | None = None) -> "State":
+        """To be started again, by a new process; who held its lease may come back as long as nobody else has taken it."""
+        return cls.scheduled(at, name=AWAITING_RESTART, message=message)
+
+    @classmethod
     def cancelled(cls, message: str | None = None) -> "State":
         """Ended because somebody said so."""
         return cls(type=StateType.CANCELLED, message=message)
@@ -118,6 +131,12 @@ class State:
 
     def is_cancelled(self) -> bool:
         return self.type is StateType.CANCELLED
+
+    def is_lost(self) -> bool:
+        return self.is_crashed() and self.name == LOST
+
+    def awaits_restart(self) -> bool:
+        return self.is_scheduled() and self.name == AWAITING_RESTART
 
     def result(self, *, raise_on_failure: bool = True) -> Any:
         """The value of a run that completed; a failure is raised, or returned where `raise_on_failure` is False.

@@ -4,7 +4,7 @@ A run counts in every queue that it is in, whichever queue it was taken through,
 no other's way.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 
 import attrs
@@ -23,6 +23,9 @@ from headrace.rules.facts import Facts, Retry
 from headrace.rules.verdicts import Verdict
 
 EVER = datetime.max.replace(tzinfo=UTC)
+
+ADOPTED = "adopted"
+"""What stands in place of a claim in the holder of a lease that was adopted."""
 
 
 @attrs.frozen(kw_only=True)
@@ -43,7 +46,7 @@ class Claiming:
             queues = _queues(reading, request.queue_ids)
             is_ready = all(queue.is_matched for queue in queues)
             if is_ready and not reading.held_by(request.holder) and _first(reading, queues, now, ()) is None:
-                return Claimed(next_due=_next_due(reading, queues))
+                return Claimed(next_due=_next_due(reading, queues, ()))
         self.matching.finish(request.queue_ids)
         return self._claim(request, now)
 
@@ -63,11 +66,23 @@ class Claiming:
                     continue
                 events.append(self._take(writing, run, verdict.state, request.holder))
                 taken.append(run.entering(verdict.state))
-            next_due = _next_due(writing, queues) if len(taken) < request.limit else now
+            next_due = _next_due(writing, queues, passed) if len(taken) < request.limit else now
         for event in events:
             self.tell(event)
         moments = [moment for moment in (next_due, *passed.values()) if moment is not None]
         return Claimed(runs=tuple(taken), next_due=min(moments, default=None))
+
+    def adopt(self, agent_id: str, identities: Iterable[str]) -> list[FlowRun]:
+        """Gives an agent the runs of those identities whose own agent is gone."""
+        identities = frozenset(identities)
+        with self.store.reading() as reading:
+            if not any(_orphans(reading, agent_id, identities)):
+                return []
+        with self.store.writing() as writing:
+            adopted = list(_orphans(writing, agent_id, identities))
+            for run in adopted:
+                writing.grant_lease(run.id, epoch=run.epoch, holder=f"{agent_id}/{ADOPTED}", seconds=self.lease_seconds)
+        return adopted
 
     def _decided(self, writing: Writing, run: FlowRun, request: ClaimRequest, now: datetime) -> tuple[Verdict, FlowRun]:
         """What the rules say of the run's being taken, and the run in its next epoch."""
@@ -90,6 +105,18 @@ def _queues(reading: Reading, queue_ids: Iterable[str]) -> list[WorkQueue]:
     return [queue for queue in found.values() if queue is not None]
 
 
+def _orphans(reading: Reading, agent_id: str, identities: Iterable[str]) -> Iterator[FlowRun]:
+    """Runs that go on, and were taken by an agent that is not there any more."""
+    there = {agent.id for agent in reading.agents() if agent.live} | {agent_id}
+    for identity in sorted(identities):
+        run_id, _, epoch = identity.rpartition(".")
+        run, lease = reading.flow_run(run_id), reading.lease(run_id)
+        if run is None or lease is None or str(lease.epoch) != epoch or run.max_restarts is None or run.state.is_terminal():
+            continue
+        if lease.holder.partition("/")[0] not in there:
+            yield run
+
+
 def _first(reading: Reading, queues: Iterable[WorkQueue], until: datetime, passed: Iterable[str]) -> FlowRun | None:
     """The run that is due first, out of the queues that have room."""
     passed = frozenset(passed)
@@ -108,7 +135,7 @@ def has_room(reading: Reading, queue: WorkQueue) -> bool:
     return queue.concurrency_limit is None or reading.in_use(queue.id) < queue.concurrency_limit
 
 
-def _next_due(reading: Reading, queues: Iterable[WorkQueue]) -> datetime | None:
-    """When the next run is due; a full queue will say when it has room again, by the end of a run."""
-    run = _first(reading, queues, EVER, ())
+def _next_due(reading: Reading, queues: Iterable[WorkQueue], passed: Iterable[str]) -> datetime | None:
+    """When the next run is due that is not held back; a full queue will say when it has room again, by the end of a run."""
+    run = _first(reading, queues, EVER, passed)
     return run.state.scheduled_time if run is not None else None

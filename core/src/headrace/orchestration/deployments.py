@@ -89,6 +89,7 @@ class Deployments:
             epoch=0 if request.holder is None else FIRST_EPOCH,
             retries=deployment.retries,
             retry_delay=deployment.retry_delay,
+            max_restarts=deployment.max_restarts if request.holder is None else None,
             flow_runner=deployment.flow_runner,
             is_named=request.is_named,
             keeps_result=request.keeps_result,

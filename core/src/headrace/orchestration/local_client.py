@@ -176,6 +176,12 @@ class LocalClient:
     def claim_runs(self, request: ClaimRequest) -> Claimed:
         return self.claiming.claim(request)
 
+    def adopt_runs(self, agent_id: str, identities: tuple[str, ...]) -> list[FlowRun]:
+        return self.claiming.adopt(agent_id, identities)
+
+    def release_lost_runs(self) -> list[FlowRun]:
+        return self.orchestrator.release_lost_runs()
+
     def keep_agent(self, agent: Agent) -> None:
         with self.store.writing() as writing:
             writing.keep_agent(agent, seconds=self.lease_seconds)

@@ -5,12 +5,13 @@ a look into an index. A queue that is new looks through old runs in portions, ea
 waiting; until that is done the queue says so (`is_matched`), and whoever claims from it finishes it first.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 import attrs
 
 from headrace.clock import Clock
-from headrace.errors import AlreadyThere, HeadraceError, InvalidOption, NotFound
+from headrace.errors import AlreadyThere, ChangedMeanwhile, HeadraceError, InvalidOption, NotFound
 from headrace.model.events import Event
 from headrace.model.filters import FlowRunFilter, Page, WorkQueueFilter
 from headrace.model.names import checked_name
@@ -57,11 +58,13 @@ class Matching:
 
     def put_queue(self, queue: WorkQueue) -> WorkQueue:
         """Makes or changes a queue, and looks through the runs that are there."""
-        self._check(queue)
+        queue = self._checked(queue)
         with self.store.writing() as writing:
             known = writing.work_queue(queue.id)
+            if known is not None and known.revision != queue.revision:
+                raise ChangedMeanwhile(what="work queue", name=known.name)
             is_matched = known is not None and known.is_matched and known.criteria == queue.criteria
-            queue = attrs.evolve(queue, is_matched=is_matched)
+            queue = attrs.evolve(queue, is_matched=is_matched, revision=queue.revision + 1)
             if not writing.put_work_queue(queue):
                 raise AlreadyThere(what="work queue", name=queue.name, command="work-queue update")
             event = writing.append_event(self._changed(queue, "work-queue.changed"))
@@ -83,11 +86,14 @@ class Matching:
         """Looks through old runs for those queues that have not been held against them."""
         for queue_id in queue_ids:
             after: str | None = None
+            criteria: Mapping[str, Any] | None = None
             while True:
                 with self.store.writing() as writing:
                     queue = writing.work_queue(queue_id)
                     if queue is None or queue.is_matched:
                         break
+                    if queue.criteria != criteria:  # what was held against others is to be looked through again
+                        after, criteria = None, queue.criteria
                     portion = writing.flow_runs(FlowRunFilter(state_types=NOT_ENDED, root_only=True), Page(after=after, newest_first=False))
                     self.assign(writing, portion)
                     if not portion:
@@ -95,14 +101,18 @@ class Matching:
                         break
                     after = portion[-1].id
 
-    def _check(self, queue: WorkQueue) -> None:
+    def _checked(self, queue: WorkQueue) -> WorkQueue:
+        """The queue with its criteria in the shape in which they are kept; those that are as they were need not be understood any more."""
         checked_name("work queue", queue.name)
         where = f"work queue {queue.name!r}"
         if queue.concurrency_limit is not None and queue.concurrency_limit < 0:
             why = "it must be a whole number that is not negative; 0 lets nothing start"
             raise InvalidOption(where=where, option="concurrency_limit", value=queue.concurrency_limit, why=why)
-        for name, wanted in queue.criteria.items():
-            self.matcher(name).checked(wanted)
+        with self.store.reading() as reading:
+            known = reading.work_queue(queue.id)
+        if known is not None and known.criteria == queue.criteria:
+            return queue
+        return attrs.evolve(queue, criteria={name: self.matcher(name).checked(wanted) for name, wanted in queue.criteria.items()})
 
     def _changed(self, queue: WorkQueue, kind: str) -> Event:
         return Event(moment=self.clock.now(), kind=kind, subject=queue.id, details={"name": queue.name})

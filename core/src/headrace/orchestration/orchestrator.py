@@ -22,6 +22,12 @@ from headrace.rules.verdicts import Verdict
 
 FIRST_EPOCH = 1
 
+MOST_LOST = 100
+"""How many lost runs are released in one transaction."""
+
+LOST_MESSAGE = "Nobody has renewed its lease: its processes were killed, or cannot reach the orchestration."
+CAME_BACK = "It was presumed lost, and was not."
+
 
 @attrs.frozen(kw_only=True)
 class Orchestrator:
@@ -71,17 +77,50 @@ class Orchestrator:
             verdict = self.rules.decide(move, facts)
             if facts.earlier is not None or verdict.state is None:
                 return verdict
-            writing.update_flow_run(run.entering(verdict.state), was=run.revision)
             writing.remember(move.id, run.id, verdict)
-            if run.root_id == run.id and _lets_go(run, verdict.state):
-                writing.end_lease(run.id)
-            if run.root_id == run.id and verdict.state.type in (StateType.CRASHED, StateType.CANCELLED):
-                self._end_inside(writing, run, now)
-            if run.deployment_id is not None and verdict.state.is_terminal():
-                writing.assign(run.id, ())
-            event = writing.append_event(moved(run, verdict.state))
+            event = self._enter(writing, run, verdict.state)
+            if facts.lease is not None and not facts.lease.live and move.epoch == facts.lease.epoch and not _lets_go(run, verdict.state):
+                writing.renew_lease(run.root_id, epoch=facts.lease.epoch, seconds=self.lease_seconds)
         self.tell(event)
         return verdict
+
+    def release_lost_runs(self) -> list[FlowRun]:
+        """Says what becomes of root runs whose lease has run out; the answer has those of them that changed."""
+        now = self.clock.now()
+        with self.store.reading() as reading:
+            if not reading.lost(1):
+                return []
+        released: list[FlowRun] = []
+        events: list[Event] = []
+        with self.store.writing() as writing:
+            for run in writing.lost(MOST_LOST):
+                writing.end_lease(run.id)
+                state = self._lost_state(run, now)
+                if state is not None:
+                    events.append(self._enter(writing, run, state))
+                    released.append(run.entering(state))
+        for event in events:
+            self.tell(event)
+        return released
+
+    def _lost_state(self, run: FlowRun, now: datetime) -> State | None:
+        """What a run enters that was presumed lost; None where it has ended, or only waits to be taken."""
+        if run.state.is_terminal() or (run.state.is_scheduled() and run.max_restarts is not None):
+            return None
+        move = Move(id=f"{run.id}:{run.revision}:lost", run_id=run.id, state=State.lost(LOST_MESSAGE))
+        return self.rules.decide(move, Facts(now=now, run=run)).state
+
+    def _enter(self, writing: Writing, run: FlowRun, state: State) -> Event:
+        """Writes that a run enters a state, with all that follows from it."""
+        writing.update_flow_run(run.entering(state), was=run.revision)
+        is_root = run.root_id == run.id
+        if is_root and _lets_go(run, state):
+            writing.end_lease(run.id)
+        if is_root and (state.awaits_restart() or state.type in (StateType.CRASHED, StateType.CANCELLED)):
+            self._end_inside(writing, run, state)
+        if run.deployment_id is not None and state.is_terminal() and not state.is_lost():
+            writing.assign(run.id, ())
+        return writing.append_event(moved(run, state))
 
     def name_flow_run(self, run_id: str, epoch: int, name: str) -> FlowRun:
         """Gives a run another name, if who asks owns it."""
@@ -160,11 +199,23 @@ class Orchestrator:
                 return _stale(run_id)
             if run.state.type in (StateType.CANCELLING, StateType.CANCELLED):
                 return LeaseOrder(stop=True, reason=run.state.message or "the run was cancelled")
-            return LeaseOrder()
+            event = self._bring_back(writing, run)
+        if event is not None:
+            self.tell(event)
+        return LeaseOrder()
 
-    def _end_inside(self, writing: Writing, root: FlowRun, now: datetime) -> None:
-        """What was under way in a run whose process is gone has crashed with it: nothing stays RUNNING that nobody runs."""
-        state = attrs.evolve(State.crashed(f"Its root flow run {root.name!r} ended before it did."), timestamp=now)
+    def _bring_back(self, writing: Writing, run: FlowRun) -> Event | None:
+        """A run that was presumed lost, and whose holder renews, is what it was before."""
+        if not (run.state.is_lost() or run.state.awaits_restart()):
+            return None
+        before = next(state for state in reversed(writing.states(run.id)) if not (state.is_lost() or state.awaits_restart()))
+        state = attrs.evolve(before, timestamp=self.clock.now(), message=CAME_BACK)
+        writing.update_flow_run(run.coming_back(state), was=run.revision)
+        return writing.append_event(moved(run, state))
+
+    def _end_inside(self, writing: Writing, root: FlowRun, ended: State) -> None:
+        """What was under way in a run whose process is gone has ended with it: nothing stays RUNNING that nobody runs."""
+        state = _inside(root, ended)
         inside = FlowRunFilter(root_ids=(root.id,), state_types=NOT_ENDED)
         flow_run_ids = [root.id]
         while subflows := [run for run in writing.flow_runs(inside, Page()) if run.id != root.id]:
@@ -173,8 +224,11 @@ class Orchestrator:
             flow_run_ids += [run.id for run in subflows]
         for flow_run_id in flow_run_ids:
             while runs := writing.task_runs(TaskRunFilter(flow_run_ids=(flow_run_id,), state_types=NOT_ENDED), Page()):
-                ended = [run.entering(state) for run in runs]
-                self._write_task_runs(writing, ended, [RunState(run_id=run.id, revision=run.revision, state=state) for run in ended])
+                if state.is_lost():  # no state of its own making: should its process come back, it goes on counting from where it was
+                    writing.put_task_runs(attrs.evolve(run, state=state, end_time=state.timestamp) for run in runs)
+                    continue
+                entered = [run.entering(state) for run in runs]
+                self._write_task_runs(writing, entered, [RunState(run_id=run.id, revision=run.revision, state=state) for run in entered])
 
     def _check_owner(self, writing: Writing, run: FlowRun) -> None:
         lease = writing.lease(run.root_id)
@@ -184,7 +238,16 @@ class Orchestrator:
 
 def _lets_go(run: FlowRun, state: State) -> bool:
     """Whether nobody is to own the run any more: it has ended, or goes back to where it was taken from."""
-    return state.is_terminal() or (state.is_scheduled() and run.state.is_pending())
+    return state.is_terminal() or state.awaits_restart() or (state.is_scheduled() and run.state.is_pending())
+
+
+def _inside(root: FlowRun, ended: State) -> State:
+    """What becomes of all that is under way in a root run that ended so, without a word of its process."""
+    message = f"Its root flow run {root.name!r} ended before it did."
+    if ended.is_cancelled():
+        return attrs.evolve(State.cancelled(message), timestamp=ended.timestamp)
+    is_presumed = ended.is_lost() or ended.awaits_restart()
+    return attrs.evolve(State.lost(message) if is_presumed else State.crashed(message), timestamp=ended.timestamp)
 
 
 def created(run: FlowRun) -> Event:

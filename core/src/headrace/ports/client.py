@@ -201,6 +201,16 @@ class OpenClient(Protocol):
         """Takes runs that are due, with a lease on each. Paused queues and full ones give none. Raises NotFound for a queue that is gone."""
         ...
 
+    @operation("POST", "/agents/{agent_id}/adopted", scope=Scope.AGENT)
+    def adopt_runs(self, agent_id: str, identities: tuple[str, ...]) -> list[FlowRun]:
+        """Gives an agent those of some processes' runs whose own agent is gone; each is given to one."""
+        ...
+
+    @operation("POST", "/leases/lost", scope=Scope.AGENT)
+    def release_lost_runs(self) -> list[FlowRun]:
+        """Says what becomes of runs whose lease has run out, as many as are done at once; gives those that changed. Many may ask at once."""
+        ...
+
     @operation("PUT", "/agents/{agent_id}", scope=Scope.AGENT)
     def keep_agent(self, agent: Agent) -> None:
         """Says that an agent is there; to be said again before the time of a lease is over."""

@@ -20,6 +20,11 @@ class Process(Protocol):
         """Something about its start that the run's log is to tell; empty where there is nothing."""
         ...
 
+    @property
+    def last_words(self) -> str:
+        """What it said when it could not even begin, which stands in no run's log; empty where there is nothing, or as long as it lives."""
+        ...
+
     def wait(self, timeout: float) -> ExitStatus | None:
         """How it ended; None if it has not after so many seconds. 0 looks and does not wait."""
         ...

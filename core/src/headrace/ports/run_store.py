@@ -90,6 +90,10 @@ class Reading(Protocol):
         """Root runs whose lease, live or not, was granted to this holder, in order of their ids."""
         ...
 
+    def lost(self, limit: int) -> list[FlowRun]:
+        """Root runs whose lease has run out and was not ended, in order of their ids."""
+        ...
+
     def agents(self) -> list[Agent]:
         """All agents that are kept, in order of their ids; `live` says whether their time is not over."""
         ...

@@ -28,13 +28,13 @@ class LocalProcess:
         self._birth = birth
         self._clock = clock or SystemClock()
         self._status: ExitStatus | None = None
-        self._words: str | None = None
+        self._words = ""
         self.identity = file.identity
         self.remark = remark
 
     @property
-    def last_words(self) -> str | None:
-        """What it wrote to standard error before there was a run to log it, known once it has ended, and not with 0."""
+    def last_words(self) -> str:
+        """What it wrote to standard error before there was a run to log it, known once it has ended, and not with 0; else empty."""
         return self._words
 
     def wait(self, timeout: float) -> ExitStatus | None:

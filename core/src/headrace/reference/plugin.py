@@ -32,5 +32,22 @@ def headrace_flow_runners() -> Iterator[Provider[Any]]:
 
 
 @hookimpl
+def headrace_services() -> Iterator[Provider[Any]]:
+    yield Provider("lost_leases", "headrace.services.lost_leases:LostLeases", "Notices runs whose processes are gone")
+
+
+@hookimpl
 def headrace_queue_matchers() -> Iterator[Provider[Any]]:
     yield Provider("flows", "headrace.reference.queue_matcher:FlowsMatcher", "Runs of one of these flows")
+
+
+@hookimpl
+def headrace_event_sinks() -> Iterator[Provider[Any]]:
+    yield Provider("file", "headrace.reference.event_sink:FileEventSink", "A file with a line of JSON for each event")
+
+
+@hookimpl
+def headrace_secret(reference: str) -> str | None:
+    from headrace.reference.secrets import found
+
+    return found(reference)

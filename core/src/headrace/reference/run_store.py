@@ -148,6 +148,10 @@ class _Look:
         held = sorted(run_id for run_id, grant in self._tables.leases.items() if grant.holder == holder)
         return [self._tables.flow_runs[run_id] for run_id in held]
 
+    def lost(self, limit: int) -> list[FlowRun]:
+        over = sorted(run_id for run_id, grant in self._tables.leases.items() if grant.expires != _ENDED and not self._is_live(grant))
+        return [self._tables.flow_runs[run_id] for run_id in over[: max(limit, 0)]]
+
     def agents(self) -> list[Agent]:
         kept = sorted(self._tables.agents.items())
         return [attrs.evolve(agent, live=self._clock.monotonic() < until) for _, (agent, until) in kept]

@@ -15,7 +15,8 @@ from headrace.rules.cancelling import CancelLost, CancelNotStarted, CancelWins
 from headrace.rules.concurrency import TagLimits
 from headrace.rules.duplicates import Duplicates
 from headrace.rules.facts import Fact, Facts
-from headrace.rules.leases import Leases
+from headrace.rules.leases import Leases, current
+from headrace.rules.restarts import Restarts
 from headrace.rules.retries import Rerun, Retries
 from headrace.rules.rule import Rule
 from headrace.rules.scheduled_time import ScheduledTime
@@ -23,7 +24,17 @@ from headrace.rules.transitions import is_legal, why_not
 from headrace.rules.verdicts import Answer, Verdict, accepted, refused
 
 FIRST: tuple[Rule, ...] = (Duplicates(), Leases())
-STANDARD: tuple[Rule, ...] = (CancelNotStarted(), CancelLost(), CancelWins(), ScheduledTime(), Caching(), TagLimits(), Retries(), Rerun())
+STANDARD: tuple[Rule, ...] = (
+    CancelNotStarted(),
+    CancelLost(),
+    CancelWins(),
+    ScheduledTime(),
+    Caching(),
+    TagLimits(),
+    Retries(),
+    Restarts(),
+    Rerun(),
+)
 
 
 class RuleBook:
@@ -53,10 +64,10 @@ class RuleBook:
             verdict = rule.judge(move, facts)
             if verdict is not None:
                 return verdict
-        current = facts.run.state.type
-        if not is_legal(current, move.state.type):
-            return refused(why_not(current, move.state.type))
-        for rule in self._judges[current, move.state.type]:
+        counts_as = current(move, facts)
+        if not is_legal(counts_as, move.state.type):
+            return refused(why_not(counts_as, move.state.type))
+        for rule in self._judges[counts_as, move.state.type]:
             verdict = rule.judge(move, facts)
             if verdict is None:
                 continue

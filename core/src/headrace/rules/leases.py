@@ -5,6 +5,7 @@ or a network that was away, costs no work. Only a newer epoch makes an old one s
 """
 
 from headrace.model.moves import Move
+from headrace.model.states import StateType
 from headrace.rules.facts import Fact, Facts
 from headrace.rules.rule import moves
 from headrace.rules.verdicts import Verdict, refused
@@ -21,3 +22,12 @@ class Leases:
         if move.epoch is None or facts.lease is None or move.epoch == facts.lease.epoch:
             return None
         return refused(f"somebody else owns the run now (epoch {facts.lease.epoch}, yours is {move.epoch})", stop=True)
+
+
+def current(move: Move, facts: Facts) -> StateType:
+    """What the run counts as. One that was presumed lost is under way if who holds its lease, and was not replaced, asks anything."""
+    known = facts.run.state
+    is_presumed = known.is_lost() or known.awaits_restart()
+    if not is_presumed or move.epoch is None or facts.lease is None or move.epoch != facts.lease.epoch:
+        return known.type
+    return StateType.PENDING if move.state.is_running() else StateType.RUNNING

@@ -2,7 +2,7 @@
 
 A row says what a run in one state may be asked to enter. Rules may answer a legal move with a different state, or with waiting; a move
 that is not in the table is refused before any rule is asked. Terminal states have no way out here. Going again after the end is a
-retry, which is its own operation, and a holder that was thought lost comes back through the rule on leases.
+retry, which is its own operation, and a holder that was presumed lost comes back through the rule on leases.
 """
 
 from headrace.model.states import TERMINAL, StateType

@@ -74,6 +74,12 @@ SELECT flow_runs.value
 FROM leases INDEXED BY leases_by_holder CROSS JOIN flow_runs ON flow_runs.id = leases.run_id
 WHERE leases.holder = :holder ORDER BY leases.run_id;
 
+-- name: lost: Root runs whose lease has run out; one that was ended is not among those that last.
+SELECT flow_runs.value
+FROM leases INDEXED BY leases_that_last CROSS JOIN flow_runs ON flow_runs.id = leases.run_id
+WHERE leases.expires > leases.renewed AND NOT (leases.boot = :boot AND leases.renewed <= :now AND :now < leases.expires)
+ORDER BY leases.run_id LIMIT :limit;
+
 -- name: agents: All agents, each with whether its time is not over.
 SELECT value, boot = :boot AND renewed <= :now AND :now < expires FROM agents ORDER BY id;
 

@@ -108,6 +108,9 @@ class SqliteReading:
     def held_by(self, holder: str) -> list[FlowRun]:
         return [from_text(FlowRun, text) for (text,) in self._execute("held_by", holder=storable(holder))]
 
+    def lost(self, limit: int) -> list[FlowRun]:
+        return [from_text(FlowRun, text) for (text,) in self._execute("lost", limit=max(limit, 0), **self._moment())]
+
     def agents(self) -> list[Agent]:
         return [attrs.evolve(from_text(Agent, text), live=bool(live)) for text, live in self._execute("agents", **self._moment())]
 

@@ -30,6 +30,8 @@ from headrace.testing.conformance.facts import Facts
 
 NOW = datetime(2026, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)
 HOUR = 3600.0
+AN_INSTANT = 1e-7
+"""Seconds of a lease that is over before anybody can look."""
 SECONDS = 60
 MOMENT = 0.1
 """Seconds given to a thread that may come through at once, or may have to wait until this one is ready."""
@@ -435,11 +437,11 @@ class RunStoreConformance(Facts):
             yield opened
 
     def expire(self, opened: OpenRunStore, run_id: str) -> None:
-        """Makes a lease expire; override it where no lease of 0 seconds can be had."""
+        """Makes a lease expire; override it where no lease of a moment can be had."""
         with opened.writing() as writing:
             lease = writing.lease(run_id)
             assert lease is not None, "there is a lease to expire"
-            assert writing.renew_lease(run_id, epoch=lease.epoch, seconds=0)
+            assert writing.renew_lease(run_id, epoch=lease.epoch, seconds=AN_INSTANT)
 
     def outlast(self, opened: OpenRunStore, agent: Agent) -> None:
         """Makes an agent's time be over; override it where none of 0 seconds can be had."""
@@ -802,6 +804,24 @@ class RunStoreConformance(Facts):
             assert reading.verdict("other") is None
 
     # Leases
+
+    def test_what_was_not_ended_is_lost(self, open_store: OpenRunStore) -> None:
+        """Lost are runs whose lease ran out by itself, in order of their ids; not those whose lease lives, or was ended, or never was."""
+        put(open_store, *(flow_run(run_id) for run_id in "12345"))
+        with open_store.writing() as writing:
+            for run_id in "4321":
+                writing.grant_lease(run_id, epoch=1, holder="me", seconds=HOUR)
+            writing.end_lease("4")
+            assert writing.lost(10) == []
+        for run_id in "312":
+            self.expire(open_store, run_id)
+        with open_store.writing() as writing:
+            assert ids(writing.lost(10)) == ["1", "2", "3"]
+            assert ids(writing.lost(2)) == ["1", "2"]
+            writing.end_lease("1")
+            assert writing.renew_lease("2", epoch=1, seconds=HOUR)
+        with open_store.reading() as reading:
+            assert ids(reading.lost(10)) == ["3"]
 
     @pytest.fixture
     def leased(self, open_store: OpenRunStore) -> OpenRunStore:
