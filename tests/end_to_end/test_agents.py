@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import sysconfig
 from collections.abc import Iterator
 from itertools import pairwise
@@ -16,7 +17,8 @@ import pytest
 import headrace
 from headrace.instance import Instance
 from headrace.model.choices import Choice
-from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, LogFilter, Page
+from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, LogFilter, Page, WorkQueueFilter
+from headrace.model.queues import ClaimRequest
 from headrace.model.runs import FlowRun
 from headrace.settings import load
 
@@ -65,6 +67,7 @@ from headrace.deployments import DeploymentSpec
 
 DeploymentSpec(name="plain", flow_location="errand.py", tags=["a"])
 DeploymentSpec(name="other", flow_location="errand.py", tags=["a", "b"])
+DeploymentSpec(name="again", flow_location="errand.py", tags=["a"], on_crash="retry", max_restarts=1)
 """
 
 
@@ -335,3 +338,101 @@ def test_agents_are_listed(deployed: House) -> None:
     agent.communicate(timeout=SECONDS)
     assert agent.returncode == 0
     assert json.loads(deployed.command("agent", "ls", "--json")) == []
+
+
+# What is killed, and when
+
+
+@pytest.fixture
+def hurried(deployed: House) -> House:
+    """Leases that are over soon."""
+    deployed.environment |= {"HEADRACE_LEASE_SECONDS": "1.5", "HEADRACE_RENEW_SECONDS": "0.2"}
+    return deployed
+
+
+def supervisor_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def history(house: House, opened: Instance, run_id: str) -> list[str]:
+    return [state.name for state in opened.client.read_states(run_id)]
+
+
+def test_a_run_whose_agent_died_before_starting_it_is_started_by_the_next(hurried: House) -> None:
+    """When the lease of the first is over, and in the next epoch."""
+    run_id = hurried.run()
+    with headrace.open(load(hurried.environment), lasting=True) as opened:
+        (queue,) = opened.client.read_work_queues(WorkQueueFilter(), Page())
+        claim = ClaimRequest(id=opened.ids.new(), agent_id=opened.ids.new(), queue_ids=(queue.id,), limit=5)
+        assert [run.id for run in opened.client.claim_runs(claim).runs] == [run_id]  # and then it is killed
+        agent = hurried.start("agent", "start", "q")
+        run = hurried.ended(opened, run_id)
+        assert (run.state.type, run.epoch, run.restarts) == ("COMPLETED", 2, 1)
+        assert history(hurried, opened, run_id) == ["Scheduled", "Pending", "AwaitingRestart", "Pending", "Running", "Completed"]
+    agent.send_signal(signal.SIGTERM)
+    agent.communicate(timeout=SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("deployment", "epoch", "names"), [("errand/plain", 1, ["Lost"]), ("errand/again", 2, ["AwaitingRestart", "Pending"])]
+)
+def test_a_run_that_was_killed_with_its_agent_and_its_supervisor_does_not_run_for_ever(
+    hurried: House, deployment: str, epoch: int, names: list[str]
+) -> None:
+    """It has crashed within the time of its lease, or is started again where its deployment says so; its folder is gone in the end."""
+    run_id = hurried.run(deployment, how="wait", text="it", folder=str(hurried.folder))
+    agent = hurried.start("agent", "start", "q")
+    pid = pid_of(hurried, agent, "it")
+    hurried.folder.joinpath("it.pid").unlink()
+    for each in (agent.pid, supervisor_of(pid)):
+        os.kill(each, signal.SIGKILL)
+    agent.communicate()
+    survivor = hurried.start("agent", "start", "q")
+    with hurried.open() as opened:
+        if epoch == 1:
+            hurried.ended(opened, run_id)
+        else:
+            os.kill(pid_of(hurried, survivor, "it"), signal.SIGTERM)
+            assert hurried.ended(opened, run_id).epoch == epoch
+        assert history(hurried, opened, run_id)[3 : 3 + len(names)] == names
+    assert not is_alive(pid)
+    survivor.send_signal(signal.SIGTERM)
+    survivor.communicate(timeout=SECONDS)
+    assert os.listdir(hurried.home / "running") == []
+
+
+def test_a_flow_that_was_killed_is_not_shown_as_running(hurried: House) -> None:
+    """A script of its own, without any agent: whoever looks after its lease is over sees that it has crashed."""
+    script = 'import headrace, sys, threading\n@headrace.flow\ndef f():\n    print("here", flush=True)\n    threading.Event().wait()\nf()\n'
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], env=hurried.environment, cwd=hurried.folder, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "here\n"
+    process.kill()
+    process.communicate()
+    shown = ""
+    while "Lost" not in shown:
+        shown = hurried.command("flow-run", "ls")
+        assert "Running" in shown or "Lost" in shown
+
+
+def test_a_restarted_agent_adopts(hurried: House) -> None:
+    """Runs whose agent was killed count for the next one, and are ended with it."""
+    run_id = hurried.run(how="wait", text="it", folder=str(hurried.folder))
+    agent = hurried.start("agent", "start", "q")
+    pid = pid_of(hurried, agent, "it")
+    agent.kill()
+    agent.communicate()
+    second = hurried.start("agent", "start", "q", "--limit", "1")
+    assert second.stderr is not None
+    while "Adopted flow run" not in second.stderr.readline():
+        assert second.poll() is None
+    for _ in range(2):
+        second.send_signal(signal.SIGTERM)
+        while "raining" not in (line := second.stderr.readline()) and line:
+            pass
+    second.communicate(timeout=SECONDS)
+    assert not is_alive(pid)
+    with hurried.open() as opened:
+        assert hurried.ended(opened, run_id).state.is_crashed()

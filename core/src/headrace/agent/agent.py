@@ -10,6 +10,7 @@ import attrs
 
 from headrace import __version__
 from headrace.agent.runners import Runners
+from headrace.engine.working_folders import sweep
 from headrace.errors import HeadraceError, NotFound
 from headrace.instance import Instance
 from headrace.model.agents import Agent
@@ -113,6 +114,7 @@ class AgentAtWork:
         if self._said_at is None or now >= self._said_at + self._house.settings.renew_seconds:
             self._house.client.keep_agent(self.agent)
             self._adopt()
+            sweep(self._house.settings.home)
             self._said_at = now
 
     # Adopting

@@ -125,6 +125,7 @@ class _Planning:
             flow_runner=spec.flow_runner,
             retries=flow.retries,
             retry_delay=flow.retry_delay,
+            max_restarts=spec.max_restarts,
             is_verified=verified,
             created=now,
             updated=now,
@@ -142,7 +143,8 @@ class _Planning:
         said = []
         if before.code != after.code:
             said.append(f"code{self._files(before, after, tree)}")
-        names = {"parameter_schema": "signature", "flow_runner": "flow runner", "retry_delay": "retry delay", "is_verified": "verification"}
+        names = {"parameter_schema": "signature", "flow_runner": "flow runner", "retry_delay": "retry delay"}
+        names |= {"max_restarts": "restarts after a crash", "is_verified": "verification"}
         fields = (
             "parameters",
             "parameter_schema",
@@ -152,6 +154,7 @@ class _Planning:
             "description",
             "retries",
             "retry_delay",
+            "max_restarts",
             "is_verified",
         )
         said += [names.get(field, field) for field in fields if getattr(before, field) != getattr(after, field)]

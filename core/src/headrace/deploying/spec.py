@@ -22,6 +22,12 @@ from headrace.wire.parameters import is_whole, plain_parameters
 
 T = TypeVar("T")
 
+FAIL, RETRY = "fail", "retry"
+"""What becomes of a run whose process has crashed."""
+
+RESTARTS = 3
+"""How often a run is started anew where that is wanted and nothing is said."""
+
 
 @attrs.frozen(kw_only=True)
 class DeploymentSpec:
@@ -30,7 +36,7 @@ class DeploymentSpec:
     One of `flow_location` (a script), `flow` (a flow object) and `entrypoint` (`module:name`) says which flow; `flow_name` which one of several in a
     script. `project_root` is a folder that travels whole; without it a script travels alone, and an entrypoint means code that is installed where it
     runs. `flow_runner`, `flow_storage` and `schedule` are values of installed classes, names, or mappings with `type` and options. Relative
-    paths start from the folder of the file.
+    paths start from the folder of the file. `on_crash="retry"` starts a run anew whose process has crashed, `max_restarts` times (3).
     """
 
     name: str | None = None
@@ -45,6 +51,8 @@ class DeploymentSpec:
     description: str | None = None
     project_root: str | os.PathLike[str] | None = None
     entrypoint: str | None = None
+    on_crash: str = FAIL
+    max_restarts: int | None = None
 
     def __attrs_post_init__(self) -> None:
         collected = _COLLECTED.get()
@@ -98,6 +106,7 @@ class Spec:
     project_root: str | None = None
     entrypoint: str | None = None
     pickled: str | None = None
+    max_restarts: int = 0
 
 
 @attrs.frozen(kw_only=True)
@@ -154,6 +163,7 @@ def understood(spec: DeploymentSpec, *, where: str, folder: Path, registry: Regi
         description=tried(_text, "description", spec.description, where),
         project_root=tried(_path, "project_root", spec.project_root, where, folder),
         entrypoint=tried(_entrypoint, spec.entrypoint, where),
+        max_restarts=tried(_restarts, spec.on_crash, spec.max_restarts, where) or 0,
     )
     if faults:
         raise SpecsRefused(faults=tuple(faults))
@@ -225,6 +235,18 @@ def _entrypoint(given: Any, where: str) -> str | None:
     if not name or not all(part.isidentifier() for part in module.split(".")):
         raise WrongSpec(where=where, why=f"entrypoint must be module:name, such as 'shop.flows:nightly', not {written!r}")
     return written
+
+
+def _restarts(on_crash: Any, given: Any, where: str) -> int:
+    if on_crash not in (FAIL, RETRY):
+        raise WrongSpec(where=where, why=f"on_crash must be {FAIL!r} or {RETRY!r}, not {shown(on_crash)}")
+    if given is None:
+        return RESTARTS if on_crash == RETRY else 0
+    if isinstance(given, bool) or not isinstance(given, int) or given < 1:
+        raise WrongSpec(where=where, why=f"max_restarts must be a whole number from 1, not {shown(given)}")
+    if on_crash == FAIL:
+        raise WrongSpec(where=where, why=f"max_restarts says how often, and goes with on_crash={RETRY!r}")
+    return given
 
 
 def _parameters(given: Any, where: str) -> dict[str, Any]:

@@ -7,13 +7,13 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from headrace import instance
 from headrace.engine.deployed_life import DeployedLife
 from headrace.engine.drive import drive, drive_async
 from headrace.engine.ready import Ready
 from headrace.engine.terminated import Terminated, terminate
+from headrace.engine.working_folders import working_folder
 from headrace.errors import HeadraceError, RunStopped
 from headrace.instance import Instance
 from headrace.model.definitions import FlowDefinition
@@ -100,11 +100,6 @@ def _definition(house: Instance, run: FlowRun) -> FlowDefinition:
     os.chdir(folder)
     definition: FlowDefinition = fetched_flow(house, deployment.code, folder, what=deployment.full_name).definition
     return definition
-
-
-def working_folder(home: Path, identity: str) -> Path:
-    """Where a run of that identity works; nobody else does, and it is gone afterwards."""
-    return home / "running" / identity
 
 
 def _show_what_users_wrote(error: HeadraceError) -> None:

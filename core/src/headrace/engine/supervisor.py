@@ -7,7 +7,6 @@ the run could not say so itself. If it is killed, the kernel kills the run's pro
 import logging
 import os
 import select
-import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -16,11 +15,12 @@ from types import FrameType
 
 from headrace import instance
 from headrace.clock import SystemClock
-from headrace.engine.deployed_run import run_deployed, working_folder
+from headrace.engine.deployed_run import run_deployed
 from headrace.engine.journal import Journal
 from headrace.engine.output import Output
 from headrace.engine.process_tree import adopt_orphans, die_with, kill_descendants, signal_group
 from headrace.engine.ready import Ready, made_ready
+from headrace.engine.working_folders import remove_working_folder
 from headrace.errors import HeadraceError
 from headrace.instance import Instance
 from headrace.model.filters import EventFilter
@@ -66,7 +66,7 @@ def supervise(run: OrderedRun, ready: Ready) -> int:
             _become_the_run(run, ready, output, me)
         os.close(output)
         code = _watched(run, ready, process, printed)
-        shutil.rmtree(working_folder(ready.settings.home, run.identity), ignore_errors=True)
+        remove_working_folder(ready.settings.home, run.identity)
         file.write_exit(code)
         return code
     finally:

@@ -1,0 +1,43 @@
+"""Working folders: each run has one of its own, which is gone afterwards, whatever the run did to it and however it ended."""
+
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from headrace.processes import ProcessFile, folder_of
+
+
+def working_folder(home: Path, identity: str) -> Path:
+    """Where a run of that identity works, and nobody else."""
+    return home / "running" / identity
+
+
+def remove_working_folder(home: Path, identity: str) -> None:
+    """Removes it with all that is in it; what cannot be removed stays, and is tried again by `sweep`."""
+    folder = working_folder(home, identity)
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        _let_be_written(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep(home: Path) -> None:
+    """Removes what runs have left whose supervisor was killed: it holds the lock of its run as long as it lives."""
+    try:
+        identities = os.listdir(working_folder(home, ""))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for identity in identities:
+        if not ProcessFile(folder_of(home), identity).is_held():
+            remove_working_folder(home, identity)
+
+
+def _let_be_written(folder: Path) -> None:
+    with suppress(OSError):
+        os.chmod(folder, 0o700)
+    for place, inside, _ in os.walk(folder):
+        for path in (os.path.join(place, name) for name in inside):
+            if not os.path.islink(path):
+                with suppress(OSError):
+                    os.chmod(path, 0o700)
