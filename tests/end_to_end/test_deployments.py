@@ -245,6 +245,7 @@ def test_a_row_of_json(kept: Home) -> None:
         "retries": 0,
         "retry_delay": 0.0,
         "is_verified": True,
+        "max_restarts": 0,
     }
     assert {name: row[name] for name in plain} == plain
     assert row.keys() == plain.keys() | {"created", "updated"}
@@ -291,11 +292,11 @@ def test_asking_for_a_run(home: Home) -> None:
     (run,) = home.runs()
     assert shown.returncode == 0
     assert shown.stdout == f"Created flow run 'otter' ({run.id}) of errand/nightly, due now\n"
-    assert shown.stderr == "no work queue wants this run; make one: headrace work-queue create NAME\n"
+    assert shown.stderr == "there is no work queue; try: headrace work-queue create NAME\n"
     assert (run.state.type, run.tags, run.parameters) == ("SCHEDULED", ("a", "b"), {"count": 3})
     home("work-queue", "create", "the q")
     shown = home("deployment", "run", "errand/nightly")
-    assert shown.stderr == "no agent serves work queue 'the q'; start one: headrace agent start 'the q'\n"
+    assert shown.stderr == "no agent serves work queue 'the q'; try: headrace agent start 'the q'\n"
     assert re.match(r"Created flow run '[a-z]+-[a-z]+' \(", shown.stdout)
 
 
@@ -439,7 +440,7 @@ def test_a_run_that_waits(home: Home) -> None:
     shown = home("flow-run", "inspect", "otter")
     lines = dict(re.split("  +", line, maxsplit=1) for line in shown.stdout.partition("\n\n")[0].splitlines())
     assert (lines["deployment"], lines["flow runner"], lines["work queues"]) == (f"errand/weekly ({weekly})", "subprocess", "tagged")
-    assert shown.stderr == "no agent serves work queue 'tagged'; start one: headrace agent start tagged\n"
+    assert shown.stderr == "no agent serves work queue 'tagged'; try: headrace agent start tagged\n"
 
 
 # flow-run cancel

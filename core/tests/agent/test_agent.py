@@ -71,7 +71,7 @@ def test_a_process_that_says_nothing_has_crashed(house: Instance, agent: AgentAt
     stage.processes["one.1"].status = ExitStatus(-9)
     agent.step()
     state = house.client.read_flow_run("one").state
-    assert (state.type, state.message) == ("CRASHED", "The process of the run ended with signal 9 and could not say why.")
+    assert (state.type, state.message) == ("CRASHED", "The process of the run ended with signal 9 (SIGKILL) and could not say why.")
 
 
 def test_a_run_that_was_deleted_is_forgotten(house: Instance, agent: AgentAtWork, stage: Any) -> None:

@@ -113,7 +113,7 @@ def test_a_newer_schema_is_refused(used: Path) -> None:
     connection = sqlite3.connect(used)
     connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(StoreTooNew, match=r"written by a newer headrace \(schema 99, this one knows 2\)"), SqliteRunStore(path=used).open():
+    with pytest.raises(StoreTooNew, match=r"written by a newer headrace \(schema 99, this one knows 3\)"), SqliteRunStore(path=used).open():
         pass
 
 
@@ -187,3 +187,16 @@ def test_files_are_for_nobody_else(tmp_path: Path) -> None:
     shared.chmod(0o755)
     with SqliteRunStore(path=shared / "headrace.db").open():
         assert shared.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_was_taken_away_is_missed(used: Path, replaced: bool) -> None:
+    """Who has it open neither writes into nothing nor goes on with another one."""
+    with SqliteRunStore(path=used).open() as opened:
+        read(opened)
+        os.rename(used, used.with_name("moved.db"))
+        if replaced:
+            used.touch()
+        for ask in (lambda: put(opened, flow_run("new")), lambda: read(opened), opened.version):
+            with pytest.raises(StoreUnusable, match="its file was deleted or replaced while it was in use"):
+                ask()

@@ -61,6 +61,7 @@ class AgentAtWork:
             version=__version__,
             queues=tuple(self._queues),
             limit=limit,
+            flow_runners=tuple(house.registry.offers("flow runner")),
             started=house.clock.now(),
         )
 
@@ -112,7 +113,7 @@ class AgentAtWork:
     def _say_here(self) -> None:
         now = self._house.clock.monotonic()
         if self._said_at is None or now >= self._said_at + self._house.settings.renew_seconds:
-            self._house.client.keep_agent(self.agent)
+            self._house.client.keep_agent(attrs.evolve(self.agent, underway=len(self._underway)))
             self._adopt()
             sweep(self._house.settings.home)
             self._said_at = now

@@ -218,13 +218,13 @@ def run(
         due = at if delay is None else house.clock.now() + delay
         asked = house.client.request_run(_request(house, found, pairs, whole, tags, called, at=due))
         if as_json and not watch:
-            show.json(runs.flow_run_row(asked))
+            show.json(runs.flow_run_row(house.client, asked))
             return
         if not as_json:
             click.echo(f"Created flow run {asked.name!r} ({asked.id}) of {found.full_name}, due {_when(due, house.clock.now())}")
         if at is not None and at < asked.created:
             show.remark(f"{show.moment(at)} is past, so the run is due at once")
-        missing = advice(house, asked)
+        missing = advice(house.client.explain_flow_run(asked.id))
         if missing:
             show.remark(missing)
         if watch:
@@ -292,7 +292,7 @@ def _watch(house: Instance, run: FlowRun, *, as_json: bool) -> None:
         show.remark(f"Not watched any more; the run goes on. See it with: headrace flow-run logs --follow {run.id}")
         raise
     if as_json:
-        show.json(runs.flow_run_row(ended))
+        show.json(runs.flow_run_row(house.client, ended))
     _tell_end(ended)
     _exit_as(ended)
 

@@ -3,7 +3,8 @@
 import logging
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from json import dumps
 
 import click
@@ -13,15 +14,17 @@ from headrace.cli import lookup, runs, show
 from headrace.cli.following import Following
 from headrace.cli.invocation import Invocation
 from headrace.cli.log_lines import Titles, row
-from headrace.cli.wanting import advice, queues_that_want
+from headrace.cli.wanting import advice
 from headrace.errors import NotFound
 from headrace.instance import Instance
-from headrace.model.filters import MOST_ROWS, DeploymentFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter
+from headrace.model.explanations import Explanation, Wait
+from headrace.model.filters import MOST_ROWS, FlowRunFilter, LogFilter, Page, TaskRunFilter
 from headrace.model.logs import LogLine
 from headrace.model.moves import Move
 from headrace.model.runs import FlowRun
 from headrace.model.states import State, StateType
 from headrace.ports.client import OpenClient
+from headrace.wire.plain import to_plain
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 NO_LINES = sys.maxsize
@@ -65,9 +68,10 @@ def ls(
         deployment_ids = tuple(lookup.deployment(house.client, name).id for name in deployments)
         wanted = FlowRunFilter(names=names, flow_names=flows, deployment_ids=deployment_ids, tags=tags)
         found = runs.newest(house.client.read_flow_runs, wanted, states, limit)
+        rows = runs.flow_run_rows(house.client, found) if as_json else []
         now = house.clock.now()
     if as_json:
-        show.json([runs.flow_run_row(run) for run in found])
+        show.json(rows)
         return
     asked_for_all = not (states or flows or deployments or tags or names)
     nothing_yet = "no flow has run yet; run a script that calls one: python my_flow.py"
@@ -91,14 +95,12 @@ def inspect(invocation: Invocation, run: str, as_json: bool) -> None:
         found = lookup.flow_run(house.client, run)
         states = house.client.read_states(found.id)
         counts = _task_runs_by_state(house.client, found.id)
-        deployment = _deployment_name(house.client, found)
+        row = runs.flow_run_row(house.client, found)
         waits = found.deployment_id is not None and found.state.is_scheduled()
-        queues = [queue.name for queue in queues_that_want(house, found)] if waits else []
-        missing = advice(house, found) if waits else ""
+        explanation = house.client.explain_flow_run(found.id) if waits else Explanation(summary="")
         now = house.clock.now()
     if as_json:
-        names = {"deployment_name": deployment, "work_queues": queues}
-        show.json({**runs.flow_run_row(found), **names, "states": states, "task_runs": counts})
+        show.json({**row, "work_queues": list(explanation.queues), "states": states, "task_runs": counts})
         return
     show.record(
         {
@@ -117,9 +119,9 @@ def inspect(invocation: Invocation, run: str, as_json: bool) -> None:
             "retries": f"{found.retries} at most, {show.duration(found.retry_delay)} apart" if found.retries else None,
             "tags": ", ".join(found.tags),
             "parameters": dumps(dict(found.parameters), ensure_ascii=False) if found.parameters else None,
-            "deployment": f"{deployment or 'deleted'} ({found.deployment_id})" if found.deployment_id else None,
+            "deployment": f"{row['deployment_name'] or 'deleted'} ({found.deployment_id})" if found.deployment_id else None,
             "flow runner": found.flow_runner.name if found.flow_runner else None,
-            "work queues": ", ".join(queues),
+            "work queues": ", ".join(explanation.queues),
             "root run": None if found.root_id == found.id else found.root_id,
             "parent task run": found.parent_task_run_id,
             "epoch": found.epoch,
@@ -128,16 +130,45 @@ def inspect(invocation: Invocation, run: str, as_json: bool) -> None:
     )
     click.echo()
     runs.states_table(states)
+    missing = advice(explanation)
     if missing:
         show.remark(missing)
 
 
-def _deployment_name(client: OpenClient, run: FlowRun) -> str | None:
-    """The name of its deployment, if that is still there."""
-    if run.deployment_id is None:
-        return None
-    known = client.read_deployments(DeploymentFilter(ids=(run.deployment_id,)), Page(limit=1))
-    return known[0].full_name if known else None
+# explain
+
+
+@flow_run.command()
+@click.argument("run", metavar="ID")
+@show.json_option
+@click.pass_obj
+def explain(invocation: Invocation, run: str, as_json: bool) -> None:
+    """Say why a flow run is not running, or what happened to it.
+
+    What is in its way now is told for each work queue that wants it, and what kept it waiting earlier.
+
+    \b
+    headrace flow-run explain certain-cormorant
+    """
+    with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
+        found = lookup.flow_run(house.client, run)
+        explanation = house.client.explain_flow_run(found.id)
+        row = runs.flow_run_row(house.client, found) if as_json else {}
+        now = house.clock.now()
+    if as_json:
+        show.json({**row, **to_plain(explanation)})
+        return
+    click.echo(f"Flow run {found.name!r}: {explanation.summary.rstrip('.')}.")
+    if explanation.obstacles:
+        obstacles = [(obstacle.sentence, obstacle.advice) for obstacle in explanation.obstacles]
+        show.table(("in the way", "what may help"), obstacles, empty="")
+    if explanation.waits:
+        show.table(("waited since", "for", "what was in the way"), [_wait(wait, now) for wait in explanation.waits], empty="")
+
+
+def _wait(wait: Wait, now: datetime) -> tuple[str, str, str]:
+    lasted = ((wait.until or now) - wait.since).total_seconds()
+    return show.moment(wait.since), show.duration(lasted), "; ".join(obstacle.sentence for obstacle in wait.obstacles)
 
 
 def _task_runs_by_state(client: OpenClient, run_id: str) -> dict[str, int]:
@@ -206,8 +237,9 @@ def _pages(client: OpenClient, wanted: LogFilter) -> Iterator[list[LogLine]]:
 @flow_run.command()
 @click.argument("given", metavar="ID...", nargs=-1, required=True)
 @click.option("--wait", "waits", is_flag=True, help="Wait until they have ended.")
+@show.json_option
 @click.pass_obj
-def cancel(invocation: Invocation, given: tuple[str, ...], waits: bool) -> None:
+def cancel(invocation: Invocation, given: tuple[str, ...], waits: bool, as_json: bool) -> None:
     """Cancel flow runs.
 
     One that has not started is cancelled at once. The processes of one that runs are asked to end, and killed if they have not after a while. If one
@@ -216,9 +248,12 @@ def cancel(invocation: Invocation, given: tuple[str, ...], waits: bool) -> None:
     with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
         found = {run.id: run for run in (lookup.flow_run(house.client, name) for name in given)}
         _refuse_subflows(found.values())
-        states = {run.id: _cancelled(house, run) for run in found.values()}
+        tell = show.remark if as_json else click.echo
+        states = {run.id: _cancelled(house, run, tell) for run in found.values()}
         if waits:
-            states = {run.id: _end(house, run, states[run.id]) for run in found.values()}
+            states = {run.id: _end(house, run, states[run.id], tell) for run in found.values()}
+        if as_json:
+            show.json(runs.flow_run_rows(house.client, [house.client.read_flow_run(run_id) for run_id in found]))
     if not all(state.type in (StateType.CANCELLED, StateType.CANCELLING) for state in states.values()):
         raise click.exceptions.Exit(1)
 
@@ -230,7 +265,7 @@ def _refuse_subflows(found: Iterable[FlowRun]) -> None:
             raise click.ClickException(f"flow run {run.name!r} is a subflow, which is not cancelled alone; {advice}")
 
 
-def _cancelled(house: Instance, run: FlowRun) -> State:
+def _cancelled(house: Instance, run: FlowRun, tell: Callable[[str], None]) -> State:
     """The state of the run when that was asked, which is told."""
     wanted = State(type=StateType.CANCELLING, message="Cancelled by a person.")
     verdict = house.client.move_flow_run(Move(id=house.ids.new(), run_id=run.id, state=wanted))
@@ -239,9 +274,9 @@ def _cancelled(house: Instance, run: FlowRun) -> State:
         state = house.client.read_flow_run(run.id).state
         _tell_refusal(run, state)
     elif state.is_cancelled():
-        click.echo(f"cancelled flow run {run.name!r} ({run.id}): {verdict.reason}")
+        tell(f"cancelled flow run {run.name!r} ({run.id}): {verdict.reason}")
     else:
-        click.echo(f"cancelling flow run {run.name!r} ({run.id})")
+        tell(f"cancelling flow run {run.name!r} ({run.id})")
     return state
 
 
@@ -254,7 +289,7 @@ def _tell_refusal(run: FlowRun, state: State) -> None:
         show.error(f"flow run {run.name!r} cannot be cancelled: it has ended in state {state} ({run.id})")
 
 
-def _end(house: Instance, run: FlowRun, state: State) -> State:
+def _end(house: Instance, run: FlowRun, state: State, tell: Callable[[str], None]) -> State:
     """The state in which it ended, which is told; it may have ended by itself meanwhile."""
     if state.is_terminal():
         return state
@@ -263,7 +298,7 @@ def _end(house: Instance, run: FlowRun, state: State) -> State:
         pass
     ended = following.run.state
     if ended.is_cancelled():
-        click.echo(f"cancelled flow run {run.name!r} ({run.id})")
+        tell(f"cancelled flow run {run.name!r} ({run.id})")
     else:
         show.error(f"flow run {run.name!r} was not cancelled: it ended in state {ended} ({run.id})")
     return ended
@@ -274,8 +309,9 @@ def _end(house: Instance, run: FlowRun, state: State) -> State:
 
 @flow_run.command()
 @click.argument("given", metavar="ID...", nargs=-1, required=True)
+@show.json_option
 @click.pass_obj
-def delete(invocation: Invocation, given: tuple[str, ...]) -> None:
+def delete(invocation: Invocation, given: tuple[str, ...], as_json: bool) -> None:
     """Forget flow runs.
 
     Their subflows, task runs and logs are forgotten too. If one of the runs is not found, none is deleted.
@@ -285,14 +321,20 @@ def delete(invocation: Invocation, given: tuple[str, ...]) -> None:
         for name in given:
             run = lookup.flow_run(house.client, name)
             found[run.id] = run
-        for run in found.values():
-            _delete(house.client, run)
+        rows = runs.flow_run_rows(house.client, list(found.values())) if as_json else []
+        deleted = [run.id for run in found.values() if _deleted(house.client, run)]
+    if as_json:
+        show.json([row for row in rows if row["id"] in deleted])
+        return
+    for run_id in deleted:
+        click.echo(f"deleted flow run {found[run_id].name!r} ({run_id})")
 
 
-def _delete(client: OpenClient, run: FlowRun) -> None:
+def _deleted(client: OpenClient, run: FlowRun) -> bool:
+    """Whether it was still there."""
     try:
         client.delete_flow_run(run.id)
     except NotFound:
         show.remark(f"flow run {run.name!r} was gone already ({run.id})")
-    else:
-        click.echo(f"deleted flow run {run.name!r} ({run.id})")
+        return False
+    return True

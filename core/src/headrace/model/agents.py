@@ -7,7 +7,10 @@ import attrs
 
 @attrs.frozen(kw_only=True)
 class Agent:
-    """An agent at work; its presence is a lease. `live` is judged by the store when it is read. `queues` are ids; `limit` None: any number of runs."""
+    """An agent at work; its presence is a lease. `live` is judged by the store when it is read. `queues` are ids; `limit` None: any number of runs.
+
+    `underway` is how many it had when it said so last, and `flow_runners` are the names of those that it has; none: it did not say.
+    """
 
     id: str
     name: str
@@ -16,6 +19,8 @@ class Agent:
     version: str
     queues: tuple[str, ...]
     limit: int | None = None
+    underway: int = 0
+    flow_runners: tuple[str, ...] = ()
     started: datetime
     is_draining: bool = False
     live: bool = True

@@ -20,6 +20,7 @@ from headrace.orchestration.orchestrator import moved
 from headrace.ports.run_store import OpenRunStore, Reading, Writing
 from headrace.rules.decide import RuleBook
 from headrace.rules.facts import Facts, Retry
+from headrace.rules.gates import closed
 from headrace.rules.verdicts import Verdict
 
 EVER = datetime.max.replace(tzinfo=UTC)
@@ -93,6 +94,8 @@ class Claiming:
 
     def _take(self, writing: Writing, run: FlowRun, state: State, holder: str) -> Event:
         writing.grant_lease(run.id, epoch=run.epoch, holder=holder, seconds=self.lease_seconds)
+        assert state.timestamp is not None, "a state that was accepted has its timestamp"
+        writing.end_waits(run.id, state.timestamp)
         assert writing.update_flow_run(run.entering(state), was=run.revision), "nobody else writes in this transaction"
         return writing.append_event(moved(run, state))
 
@@ -123,16 +126,14 @@ def _first(reading: Reading, queues: Iterable[WorkQueue], until: datetime, passe
     firsts = (
         next((run for run in reading.due(queue.id, until, 1 + len(passed)) if run.id not in passed), None)
         for queue in queues
-        if has_room(reading, queue)
+        if _is_open(reading, queue)
     )
     return min((run for run in firsts if run is not None), key=lambda run: (run.state.scheduled_time or until, run.id), default=None)
 
 
-def has_room(reading: Reading, queue: WorkQueue) -> bool:
-    """Whether a queue gives anything away now."""
-    if queue.is_paused:
-        return False
-    return queue.concurrency_limit is None or reading.in_use(queue.id) < queue.concurrency_limit
+def _is_open(reading: Reading, queue: WorkQueue) -> bool:
+    """Whether a queue gives anything away now; where it has no limit, nothing need be counted."""
+    return closed(queue, 0 if queue.concurrency_limit is None else reading.in_use(queue.id)) is None
 
 
 def _next_due(reading: Reading, queues: Iterable[WorkQueue], passed: Iterable[str]) -> datetime | None:

@@ -10,6 +10,7 @@ from headrace.errors import InvalidOption, NotFound
 from headrace.model.agents import Agent
 from headrace.model.deployments import Deployment, RunRequest
 from headrace.model.events import Event
+from headrace.model.explanations import Explanation
 from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
 from headrace.model.journals import JournalBatch
 from headrace.model.leases import LeaseOrder
@@ -21,6 +22,7 @@ from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.states import State
 from headrace.orchestration.claiming import Claiming
 from headrace.orchestration.deployments import Deployments, unknown_deployment
+from headrace.orchestration.explaining import Explaining
 from headrace.orchestration.matching import Matching, unknown_queue
 from headrace.orchestration.orchestrator import Orchestrator
 from headrace.orchestration.waiting import events_after
@@ -42,6 +44,7 @@ class LocalClient:
     matching: Matching
     claiming: Claiming
     deployments: Deployments
+    explaining: Explaining
 
     @classmethod
     def over(
@@ -64,6 +67,7 @@ class LocalClient:
             matching=matching,
             claiming=Claiming(store=store, rules=rules, clock=clock, lease_seconds=lease_seconds, matching=matching, tell=tell),
             deployments=Deployments(store=store, clock=clock, lease_seconds=lease_seconds, matching=matching, tell=tell),
+            explaining=Explaining(store=store, rules=rules, clock=clock, matcher=matcher),
         )
 
     # Runs
@@ -81,6 +85,9 @@ class LocalClient:
     def read_flow_runs(self, wanted: FlowRunFilter, page: Page) -> list[FlowRun]:
         with self.store.reading() as reading:
             return reading.flow_runs(wanted, page)
+
+    def explain_flow_run(self, run_id: str) -> Explanation:
+        return self.explaining.explain(run_id)
 
     def delete_flow_run(self, run_id: str) -> None:
         with self.store.writing() as writing:
@@ -181,6 +188,9 @@ class LocalClient:
 
     def release_lost_runs(self) -> list[FlowRun]:
         return self.orchestrator.release_lost_runs()
+
+    def note_waits(self) -> int:
+        return self.explaining.note_waits()
 
     def keep_agent(self, agent: Agent) -> None:
         with self.store.writing() as writing:

@@ -51,7 +51,7 @@ class Matching:
 
     def assign(self, writing: Writing, runs: Iterable[FlowRun]) -> None:
         """Puts runs of deployments into the queues that want them."""
-        queues = list(_queues(writing))
+        queues = list(all_queues(writing))
         for run in runs:
             if run.deployment_id is not None:
                 writing.assign(run.id, [queue.id for queue in queues if is_wanted(queue, run, self.matcher)])
@@ -118,7 +118,8 @@ class Matching:
         return Event(moment=self.clock.now(), kind=kind, subject=queue.id, details={"name": queue.name})
 
 
-def _queues(reading: Reading) -> Iterator[WorkQueue]:
+def all_queues(reading: Reading) -> Iterator[WorkQueue]:
+    """Every work queue, oldest first."""
     after: str | None = None
     while portion := reading.work_queues(WorkQueueFilter(), Page(after=after, newest_first=False)):
         yield from portion

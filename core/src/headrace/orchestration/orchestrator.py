@@ -119,7 +119,9 @@ class Orchestrator:
         if is_root and (state.awaits_restart() or state.type in (StateType.CRASHED, StateType.CANCELLED)):
             self._end_inside(writing, run, state)
         if run.deployment_id is not None and state.is_terminal() and not state.is_lost():
+            assert state.timestamp is not None, "a state that was accepted has its timestamp"
             writing.assign(run.id, ())
+            writing.end_waits(run.id, state.timestamp)
         return writing.append_event(moved(run, state))
 
     def name_flow_run(self, run_id: str, epoch: int, name: str) -> FlowRun:

@@ -16,6 +16,7 @@ import attrs
 from headrace.model.agents import Agent
 from headrace.model.deployments import Deployment, RunRequest
 from headrace.model.events import Event
+from headrace.model.explanations import Explanation
 from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
 from headrace.model.journals import JournalBatch
 from headrace.model.leases import LeaseOrder
@@ -89,6 +90,11 @@ class OpenClient(Protocol):
     @operation("POST", "/flow-runs/query", scope=Scope.VIEWER)
     def read_flow_runs(self, wanted: FlowRunFilter, page: Page) -> list[FlowRun]:
         """Runs that fit, a page."""
+        ...
+
+    @operation("GET", "/flow-runs/{run_id}/explanation", scope=Scope.VIEWER)
+    def explain_flow_run(self, run_id: str) -> Explanation:
+        """Why a run is not running, or what happened to it. Raises NotFound."""
         ...
 
     @operation("DELETE", "/flow-runs/{run_id}", scope=Scope.OPERATOR)
@@ -209,6 +215,11 @@ class OpenClient(Protocol):
     @operation("POST", "/leases/lost", scope=Scope.AGENT)
     def release_lost_runs(self) -> list[FlowRun]:
         """Says what becomes of runs whose lease has run out, as many as are done at once; gives those that changed. Many may ask at once."""
+        ...
+
+    @operation("POST", "/waits", scope=Scope.AGENT)
+    def note_waits(self) -> int:
+        """Remembers what keeps runs waiting that are due; how many were looked at, those first that have waited longest."""
         ...
 
     @operation("PUT", "/agents/{agent_id}", scope=Scope.AGENT)

@@ -8,6 +8,7 @@ from typing import ClassVar, Protocol
 from headrace.model.agents import Agent
 from headrace.model.deployments import Deployment
 from headrace.model.events import Event
+from headrace.model.explanations import Wait
 from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
 from headrace.model.journals import RunState
 from headrace.model.leases import Lease
@@ -84,6 +85,18 @@ class Reading(Protocol):
 
     def in_use(self, queue_id: str) -> int:
         """How many runs assigned to the queue have a live lease."""
+        ...
+
+    def under_way(self, queue_id: str, limit: int) -> list[FlowRun]:
+        """The runs that `in_use` counts, in order of their ids."""
+        ...
+
+    def late(self, before: datetime, limit: int) -> list[FlowRun]:
+        """Runs of deployments, in a queue or in none, that were due before and that no live lease is on, earliest first."""
+        ...
+
+    def waits(self, run_id: str) -> list[Wait]:
+        """What kept a run waiting, oldest first; only the last may not have ended."""
         ...
 
     def held_by(self, holder: str) -> list[FlowRun]:
@@ -187,6 +200,14 @@ class Writing(Reading, Protocol):
 
     def assign(self, run_id: str, queue_ids: Iterable[str]) -> None:
         """Says which queues a flow run is in, in place of what was said before; queues that are not known are left out."""
+        ...
+
+    def add_wait(self, wait: Wait) -> None:
+        """Remembers what keeps a run waiting, as long as the run is known; one that began at the same moment is replaced."""
+        ...
+
+    def end_waits(self, run_id: str, until: datetime) -> None:
+        """Nothing keeps the run waiting any more."""
         ...
 
     def keep_agent(self, agent: Agent, *, seconds: float) -> None:

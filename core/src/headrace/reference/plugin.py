@@ -32,8 +32,14 @@ def headrace_flow_runners() -> Iterator[Provider[Any]]:
 
 
 @hookimpl
+def headrace_schedules() -> Iterator[Provider[Any]]:
+    yield Provider("moments", "headrace.reference.schedule:MomentsSchedule", "At each of some moments, once")
+
+
+@hookimpl
 def headrace_services() -> Iterator[Provider[Any]]:
     yield Provider("lost_leases", "headrace.services.lost_leases:LostLeases", "Notices runs whose processes are gone")
+    yield Provider("late_runs", "headrace.services.late_runs:LateRuns", "Notes what keeps runs waiting that are due")
 
 
 @hookimpl

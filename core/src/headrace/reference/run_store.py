@@ -19,6 +19,7 @@ from headrace.clock import Clock, SystemClock
 from headrace.model.agents import Agent
 from headrace.model.deployments import Deployment
 from headrace.model.events import Event
+from headrace.model.explanations import Wait
 from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
 from headrace.model.journals import RunState
 from headrace.model.leases import Lease
@@ -66,6 +67,7 @@ class _Tables:
     work_queues: dict[str, WorkQueue] = attrs.field(factory=dict)
     assignments: dict[str, frozenset[str]] = attrs.field(factory=dict)
     agents: dict[str, tuple[Agent, float]] = attrs.field(factory=dict)
+    waits: dict[str, tuple[Wait, ...]] = attrs.field(factory=dict)
 
 
 class _Look:
@@ -144,6 +146,22 @@ class _Look:
     def in_use(self, queue_id: str) -> int:
         return sum(self._is_held(run) for run in self._assigned(queue_id))
 
+    def under_way(self, queue_id: str, limit: int) -> list[FlowRun]:
+        held = sorted((run for run in self._assigned(queue_id) if self._is_held(run)), key=lambda run: run.id)
+        return held[: max(limit, 0)]
+
+    def late(self, before: datetime, limit: int) -> list[FlowRun]:
+        found = [
+            (run.state.scheduled_time, run.id, run)
+            for run in self._tables.flow_runs.values()
+            if run.deployment_id is not None and run.state.is_scheduled() and not self._is_held(run)
+        ]
+        late = sorted((due, run_id, run) for due, run_id, run in found if due is not None and due < before)
+        return [run for _, _, run in late[: max(limit, 0)]]
+
+    def waits(self, run_id: str) -> list[Wait]:
+        return list(self._tables.waits.get(run_id, ()))
+
     def held_by(self, holder: str) -> list[FlowRun]:
         held = sorted(run_id for run_id, grant in self._tables.leases.items() if grant.holder == holder)
         return [self._tables.flow_runs[run_id] for run_id in held]
@@ -207,6 +225,7 @@ class _Change(_Look):
         for move_id in [move_id for move_id, (run, _) in self._tables.verdicts.items() if run == run_id]:
             self._drop(self._tables.verdicts, move_id)
         self._drop(self._tables.assignments, run_id)
+        self._drop(self._tables.waits, run_id)
         self._drop(self._tables.leases, run_id)
         self._drop(self._tables.states, run_id)
         self._drop(self._tables.flow_runs, run_id)
@@ -299,6 +318,16 @@ class _Change(_Look):
     def assign(self, run_id: str, queue_ids: Iterable[str]) -> None:
         if run_id in self._tables.flow_runs:
             self._put(self._tables.assignments, run_id, frozenset(queue_ids) & self._tables.work_queues.keys())
+
+    def add_wait(self, wait: Wait) -> None:
+        if wait.run_id in self._tables.flow_runs:
+            others = tuple(each for each in self._tables.waits.get(wait.run_id, ()) if each.since != wait.since)
+            self._put(self._tables.waits, wait.run_id, tuple(sorted((*others, wait), key=lambda each: each.since)))
+
+    def end_waits(self, run_id: str, until: datetime) -> None:
+        known = self._tables.waits.get(run_id, ())
+        if known and known[-1].until is None:
+            self._put(self._tables.waits, run_id, (*known[:-1], attrs.evolve(known[-1], until=until)))
 
     def keep_agent(self, agent: Agent, *, seconds: float) -> None:
         self._put(self._tables.agents, agent.id, (agent, self._clock.monotonic() + seconds))

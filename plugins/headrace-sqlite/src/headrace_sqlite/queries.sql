@@ -69,6 +69,25 @@ FROM leases INDEXED BY leases_that_last
 CROSS JOIN assignments ON assignments.run_id = leases.run_id AND assignments.queue_id = :queue_id
 WHERE leases.boot = :boot AND leases.expires > :now AND leases.renewed <= :now AND leases.expires > leases.renewed;
 
+-- name: under_way: The runs of a queue that somebody owns.
+SELECT flow_runs.value
+FROM leases INDEXED BY leases_that_last
+CROSS JOIN assignments ON assignments.run_id = leases.run_id AND assignments.queue_id = :queue_id
+CROSS JOIN flow_runs ON flow_runs.id = leases.run_id
+WHERE leases.boot = :boot AND leases.expires > :now AND leases.renewed <= :now AND leases.expires > leases.renewed
+ORDER BY leases.run_id LIMIT :limit;
+
+-- name: late: Runs of deployments that were due before a moment and that nobody owns, earliest first.
+SELECT value
+FROM flow_runs INDEXED BY flow_runs_by_due
+WHERE due < :before AND deployment_id IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM leases WHERE run_id = flow_runs.id AND boot = :boot AND renewed <= :now AND :now < expires
+)
+ORDER BY due, id LIMIT :limit;
+
+-- name: waits: What kept a run waiting, oldest first.
+SELECT until, value FROM waits WHERE run_id = :run_id ORDER BY since;
+
 -- name: held_by: Root runs that a holder has or had.
 SELECT flow_runs.value
 FROM leases INDEXED BY leases_by_holder CROSS JOIN flow_runs ON flow_runs.id = leases.run_id
@@ -194,6 +213,14 @@ SELECT due FROM flow_runs WHERE id = :run_id;
 INSERT INTO assignments (run_id, queue_id, due)
 VALUES (?, ?, ?)
 ON CONFLICT (run_id, queue_id) DO NOTHING;
+
+-- name: add_wait: What keeps a run waiting from a moment on.
+INSERT INTO waits (run_id, since, until, value)
+VALUES (:run_id, :since, :until, :value)
+ON CONFLICT (run_id, since) DO UPDATE SET until = excluded.until, value = excluded.value;
+
+-- name: end_waits: What keeps a run waiting no longer.
+UPDATE waits SET until = :until WHERE run_id = :run_id AND until IS NULL;
 
 -- name: keep_agent: An agent that is there for a while.
 INSERT INTO agents (id, boot, renewed, expires, value)

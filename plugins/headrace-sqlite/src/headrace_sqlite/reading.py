@@ -12,6 +12,7 @@ import attrs
 from headrace.model.agents import Agent
 from headrace.model.deployments import Deployment
 from headrace.model.events import Event
+from headrace.model.explanations import Wait
 from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
 from headrace.model.leases import Lease
 from headrace.model.limits import ConcurrencyLimit
@@ -105,6 +106,17 @@ class SqliteReading:
         count: int = self._row("in_use", queue_id=queue_id, **self._moment())[0]
         return count
 
+    def under_way(self, queue_id: str, limit: int) -> list[FlowRun]:
+        rows = self._execute("under_way", queue_id=queue_id, limit=max(limit, 0), **self._moment())
+        return [from_text(FlowRun, text) for (text,) in rows]
+
+    def late(self, before: datetime, limit: int) -> list[FlowRun]:
+        rows = self._execute("late", before=moment_text(before), limit=max(limit, 0), **self._moment())
+        return [from_text(FlowRun, text) for (text,) in rows]
+
+    def waits(self, run_id: str) -> list[Wait]:
+        return [_wait(text, until) for until, text in self._execute("waits", run_id=run_id)]
+
     def held_by(self, holder: str) -> list[FlowRun]:
         return [from_text(FlowRun, text) for (text,) in self._execute("held_by", holder=storable(holder))]
 
@@ -123,6 +135,10 @@ class SqliteReading:
 
     def _row(self, name: str, **parameters: Any) -> Any:
         return self._execute(name, **parameters).fetchone()
+
+
+def _wait(text: str, until: str | None) -> Wait:
+    return attrs.evolve(from_text(Wait, text), until=None if until is None else datetime.fromisoformat(until))
 
 
 def _log_line(line_id: str, flow_run_id: str, task_run_id: str | None, timestamp: str, level: int, logger: str, message: str) -> LogLine:

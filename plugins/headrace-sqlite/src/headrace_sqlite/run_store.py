@@ -38,6 +38,7 @@ class _Sqlite:
         self._clock = LeaseClock.of_this_machine()
         self._process = os.getpid()
         self._writer = opened_to_write(path, self._troubles)
+        self._file = os.stat(path)
         self._writer_lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
         self._watch = Watch(self._watcher)
@@ -99,6 +100,12 @@ class _Sqlite:
             raise self._troubles.unusable(f"process {self._process} opened it, and this one was forked from that; open it here anew")
         if not self._is_open:
             raise self._troubles.unusable("it was closed; open it anew")
+        try:
+            is_there = os.path.samestat(os.stat(self._path), self._file)
+        except OSError:
+            is_there = False
+        if not is_there:  # SQLite would go on with a file that nobody else sees
+            raise self._troubles.unusable("its file was deleted or replaced while it was in use; end this process, and start it anew")
 
     def _reader(self) -> sqlite3.Connection:
         try:
@@ -125,8 +132,12 @@ class SqliteRunStore:
 
     outlives_process: ClassVar[bool] = True
 
-    path: Path = attrs.field(converter=Path)
-    busy_seconds: float = attrs.field(default=30.0, validator=[attrs.validators.instance_of((int, float)), attrs.validators.ge(0)])
+    path: Path = attrs.field(converter=Path, metadata={"meaning": "the file; made when needed"})
+    busy_seconds: float = attrs.field(
+        default=30.0,
+        validator=[attrs.validators.instance_of((int, float)), attrs.validators.ge(0)],
+        metadata={"meaning": "seconds to wait for a file that another program has locked"},
+    )
 
     @contextmanager
     def open(self) -> Iterator[OpenRunStore]:

@@ -161,6 +161,20 @@ def deployments(database: Database) -> None:
     _narrow(database, "flow_runs_by_parent_task_run_id", "flow_runs (parent_task_run_id) WHERE parent_task_run_id IS NOT NULL")
 
 
+@MIGRATIONS()
+def waits(database: Database) -> None:
+    """What keeps runs waiting, and those that wait in no queue."""
+    _create(
+        database,
+        "waits",
+        {"run_id": str, "since": str, "until": str, "value": str},
+        key=("run_id", "since"),
+        may_be_null={"until"},
+        belongs={"run_id": "flow_runs"},
+    )
+    database.execute("CREATE INDEX flow_runs_by_due ON flow_runs (due, id) WHERE due IS NOT NULL")
+
+
 def _due(value: str) -> str | None:
     due: str | None = json.loads(value)["state"].get("scheduled_time")
     return due

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 import attrs
@@ -10,6 +11,7 @@ import attrs
 from headrace.model.agents import Agent
 from headrace.model.deployments import Deployment
 from headrace.model.events import Event
+from headrace.model.explanations import Wait
 from headrace.model.journals import RunState
 from headrace.model.logs import LogLine
 from headrace.model.queues import WorkQueue
@@ -91,6 +93,13 @@ class SqliteWriting(SqliteReading):
         of_run = self._row("assignable", run_id=run_id)
         if of_run is not None:
             self._change_all("assign", ((run_id, queue_id, *of_run) for queue_id in queue_ids))
+
+    def add_wait(self, wait: Wait) -> None:
+        until = wait.until and moment_text(wait.until)
+        self._change("add_wait", {"run_id": wait.run_id, "since": moment_text(wait.since), "until": until, "value": _json(wait)})
+
+    def end_waits(self, run_id: str, until: datetime) -> None:
+        self._change("end_waits", {"run_id": run_id, "until": moment_text(until)})
 
     def keep_agent(self, agent: Agent, *, seconds: float) -> None:
         self._change("keep_agent", {"id": agent.id, "seconds": seconds, "value": _json(agent), **self._moment()})

@@ -15,6 +15,7 @@ from headrace.model.agents import Agent
 from headrace.model.choices import Choice
 from headrace.model.deployments import Archive, Code, Deployment
 from headrace.model.events import Event
+from headrace.model.explanations import Kind, Obstacle, Wait
 from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
 from headrace.model.journals import RunState
 from headrace.model.leases import Lease
@@ -391,6 +392,11 @@ def pages(ask: Callable[[Page], list[Row]], *, limit: int, newest_first: bool) -
         assert after not in ids(page), "a page begins beyond the row that it comes after"
         yield page
         after = page[-1].id
+
+
+def waited(since: datetime, sentence: str = "it is paused") -> Wait:
+    """What keeps the flow run `flow` waiting from a moment on."""
+    return Wait(run_id="flow", since=since, obstacles=(Obstacle(kind=Kind.PAUSED, sentence=sentence, queue="q", advice="do"),))
 
 
 def ids(rows: Iterable[Row]) -> list[str]:
@@ -1180,6 +1186,50 @@ class RunStoreConformance(Facts):
         with open_store.reading() as reading:
             assert ids(reading.due("queue", NOW, 10)) == ["3", "4"]
 
+    def test_late_runs_come_earliest_first(self, open_store: OpenRunStore) -> None:
+        """Late is what a deployment's runs are that were due before a moment and that nobody owns, whether or not a queue has them."""
+        put(open_store, flow_run("called", attrs.evolve(SCHEDULED, scheduled_time=NOW)))
+        moments = {"b": NOW, "a": later(1), "c": later(1), "later": later(3), "never": None, "held": NOW}
+        made = [flow_run(run_id, attrs.evolve(SCHEDULED, scheduled_time=at), deployment_id="deployment") for run_id, at in moments.items()]
+        put(open_store, *made, flow_run("runs", RUNNING, deployment_id="deployment"), work_queue("queue"))
+        with open_store.writing() as writing:
+            writing.assign("a", ["queue"])
+            writing.grant_lease("held", epoch=1, holder="me", seconds=HOUR)
+            assert ids(writing.late(later(2), 10)) == ["b", "a", "c"]
+        with open_store.reading() as reading:
+            assert reading.late(later(2), 10)[0] == made[0]
+            assert ids(reading.late(later(1), 10)) == ["b"]
+            assert ids(reading.late(later(9), 2)) == ["b", "a"]
+            assert [reading.late(later(9), limit) for limit in (0, -1)] == [[], []]
+        self.expire(open_store, "held")
+        with open_store.reading() as reading:
+            assert ids(reading.late(later(2), 10)) == ["b", "held", "a", "c"]
+
+    def test_waits_are_remembered(self, open_store: OpenRunStore) -> None:
+        """What kept a run waiting comes back whole and in order; only what has not ended is ended, and it goes with its run."""
+        first, second = waited(NOW, sentence=STRANGE), waited(later(2))
+        put(open_store, flow_run("flow"))
+        with open_store.writing() as writing:
+            writing.add_wait(attrs.evolve(first, run_id="unknown"))
+            writing.add_wait(first)
+            assert writing.waits("flow") == [first]
+            writing.end_waits("flow", later(1))
+            writing.add_wait(second)
+            writing.end_waits("unknown", later(1))
+        with open_store.reading() as reading:
+            assert reading.waits("flow") == [attrs.evolve(first, until=later(1)), second]
+            assert reading.waits("unknown") == []
+        changed = waited(later(2), sentence="another")
+        with open_store.writing() as writing:
+            writing.add_wait(changed)
+            writing.end_waits("flow", later(3))
+            writing.end_waits("flow", later(4))
+        with open_store.reading() as reading:
+            assert reading.waits("flow")[1:] == [attrs.evolve(changed, until=later(3))]
+        with open_store.writing() as writing:
+            assert writing.delete_flow_run("flow")
+            assert writing.waits("flow") == []
+
     def test_a_run_is_in_the_queues_that_were_said_last(self, open_store: OpenRunStore) -> None:
         """Assigning replaces what was said before; queues that are not known are left out, also when they become known later."""
 
@@ -1226,6 +1276,8 @@ class RunStoreConformance(Facts):
                 writing.assign(run_id, ["a"] if run_id != "2" else ["a", "b"])
             assert writing.update_flow_run(flow_run("1").entering(RUNNING), was=1)
             assert (writing.in_use("a"), writing.in_use("b"), writing.in_use("c")) == (4, 1, 0)
+            assert [len(writing.under_way(name, 10)) for name in "abc"] == [4, 1, 0]
+            assert [len(writing.under_way("a", limit)) for limit in (3, 0, -1)] == [3, 0, 0]
             writing.end_lease("3")
             writing.assign("4", ["b"])
         with open_store.reading() as reading:
