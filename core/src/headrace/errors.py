@@ -38,7 +38,7 @@ class HeadraceError(Exception):
 
 @attrs.frozen(kw_only=True)
 class InvalidName(HeadraceError):
-    """{what} name {name!r} cannot be used: it must not be empty or contain any of / % & < >; choose another name"""
+    """{what} name {name!r} cannot be used: it must be one line, not empty, without any of / % & < >; choose another name"""
 
     what: str
     name: str
@@ -235,6 +235,14 @@ class NoQueueLeft(HeadraceError):
 
 
 @attrs.frozen(kw_only=True)
+class NotRetryable(HeadraceError):
+    """flow run {run!r} cannot be tried again: {why}"""
+
+    run: str
+    why: str
+
+
+@attrs.frozen(kw_only=True)
 class ChangedMeanwhile(HeadraceError):
     """{what} {name!r} was changed by somebody else meanwhile, so nothing was written; read it again, and repeat your change"""
 
@@ -379,17 +387,36 @@ class UnknownSetting(HeadraceError):
 
 @attrs.frozen(kw_only=True)
 class WrongSetting(HeadraceError):
-    """{name}={value!r} from {origin} cannot be used: {why}"""
+    """{name}={value!r} from {origin} cannot be used: {why}{way_out}"""
 
     name: str
     value: str
     origin: str
     why: str
+    way_out: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class SettingNotSet(HeadraceError):
+    """profile {profile!r} in {path} does not set {name!r}{advice}"""
+
+    profile: str
+    path: str
+    name: str
+    advice: str = ""
 
 
 @attrs.frozen(kw_only=True)
 class WrongSettingsFile(HeadraceError):
     """the settings file {path} cannot be read: {why}; mend or move it"""
+
+    path: str
+    why: str
+
+
+@attrs.frozen(kw_only=True)
+class SettingsNotWritten(HeadraceError):
+    """the settings file {path} cannot be written: {why}; nothing was changed"""
 
     path: str
     why: str

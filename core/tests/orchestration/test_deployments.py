@@ -6,14 +6,16 @@ from typing import Any
 import attrs
 import pytest
 
-from headrace.errors import InvalidName, MissingParameter, NotFound, UnknownParameter, WrongParameterType
+from headrace.errors import InvalidName, MissingParameter, NotFound, NotRetryable, UnknownParameter, WrongParameterType
 from headrace.model.choices import Choice
 from headrace.model.deployments import Code, Deployment, RunRequest
 from headrace.model.events import Event
 from headrace.model.filters import DeploymentFilter, FlowRunFilter, Page
 from headrace.model.moves import Move
+from headrace.model.queues import ClaimRequest, WorkQueue
 from headrace.model.states import State
 from headrace.orchestration.local_client import LocalClient
+from headrace.ports.run_store import OpenRunStore
 from headrace.testing.clock import START, FixedClock
 
 SCHEMA = {
@@ -39,7 +41,7 @@ def test_a_deployment_is_known_by_its_names(client: LocalClient, clock: FixedClo
     clock.advance(5)
     again = deployment(id="other", created=clock.now(), updated=clock.now(), tags=("new",))
     (second,) = client.put_deployments((again,))
-    assert second == attrs.evolve(again, id=first.id, created=START) == client.read_deployment("nightly")
+    assert second == attrs.evolve(again, id=first.id, created=START, version=2) == client.read_deployment("nightly")
     assert len(client.read_deployments(DeploymentFilter(), Page())) == 1
     assert [event.kind for event in told] == ["deployment.changed"] * 2
 
@@ -135,3 +137,100 @@ def test_deleting_takes_what_has_not_started(client: LocalClient) -> None:
             ask("nightly")
     with pytest.raises(NotFound):
         client.request_run(request(id="late"))
+
+
+def test_versions_are_kept(client: LocalClient) -> None:
+    """Each change makes one; what changes nothing makes none, and one may be put again as the newest."""
+    (first,) = client.put_deployments((deployment(),))
+    assert client.read_deployment_versions("nightly", 10) == [first]
+    assert client.put_deployments((attrs.evolve(first, updated=START + timedelta(hours=1)),)) == [first]
+    (second,) = client.put_deployments((attrs.evolve(first, tags=("new",)),))
+    (third,) = client.put_deployments((first,))
+    assert client.read_deployment_versions("nightly", 10) == [third, second, first]
+    assert client.read_deployment_versions("nightly", 1) == [third]
+    assert (third.version, third.tags) == (3, ())
+    with pytest.raises(NotFound):
+        client.read_deployment_versions("nobody", 10)
+
+
+def test_nothing_of_a_paused_deployment_is_started(client: LocalClient, told: list[Event]) -> None:
+    """What waits and what is asked for meanwhile starts when it goes on; what is under way goes on, and so does another deployment."""
+    client.put_work_queue(WorkQueue(id="q", name="q", created=START, updated=START))
+    client.put_deployments((deployment(parameters={"name": "x"}), deployment("other")))
+    client.request_run(request(id="under way"))
+    assert claimed(client, "first") == ["under way"]
+    client.request_run(request(id="waits"))
+    assert client.pause_deployment("nightly").is_paused
+    client.request_run(request(id="meanwhile"))
+    client.request_run(request(id="free", deployment_id="other"))
+    assert claimed(client, "second") == ["free"]
+    assert client.explain_flow_run("waits").summary == "a rule holds it back: its deployment is paused"
+    assert not client.renew_lease("under way", 1).stop
+    (changed,) = client.put_deployments((attrs.evolve(client.read_deployment("nightly"), tags=("new",), is_paused=False),))
+    assert changed.is_paused
+    assert not client.resume_deployment("nightly").is_paused
+    assert told[-1].kind == "deployment.changed"
+    assert claimed(client, "third") == ["meanwhile", "waits"]
+
+
+def test_a_run_that_is_still_in_its_queue_is_not_handed_out(client: LocalClient, store: OpenRunStore) -> None:
+    """Whoever pauses may be killed before all runs have left their queues."""
+    client.put_work_queue(WorkQueue(id="q", name="q", created=START, updated=START))
+    client.put_deployments((deployment(parameters={"name": "x"}),))
+    client.request_run(request())
+    paused = attrs.evolve(client.read_deployment("nightly"), is_paused=True)
+    with store.writing() as writing:
+        writing.put_deployment(paused)
+    answer = client.claim_runs(ClaimRequest(id="c", agent_id="a", queue_ids=("q",), limit=5))
+    assert (answer.runs, answer.next_due) == ((), START + timedelta(minutes=1))
+
+
+def claimed(client: LocalClient, name: str) -> list[str]:
+    runs = client.claim_runs(ClaimRequest(id=name, agent_id="a", queue_ids=("q",), limit=5)).runs
+    return [run.id for run in runs]
+
+
+def ended(client: LocalClient, state: State) -> None:
+    """A run of a deployment that has ended so."""
+    client.put_work_queue(WorkQueue(id="q", name="q", created=START, updated=START))
+    client.put_deployments((deployment(parameters={"name": "x"}),))
+    client.request_run(request())
+    assert claimed(client, "first") == ["run"]
+    client.move_flow_run(Move(id="runs", run_id="run", state=State.running(), epoch=1))
+    client.move_flow_run(Move(id="ends", run_id="run", state=state, epoch=1))
+
+
+@pytest.mark.parametrize("state", [State.failed(), State.crashed("gone"), State.lost("gone"), State.cancelled()])
+def test_a_run_is_tried_again(client: LocalClient, told: list[Event], state: State) -> None:
+    """It is due at once, in the next epoch, once however often it is asked; its first process writes nothing any more."""
+    ended(client, state)
+    again = client.retry_flow_run("run", "retry")
+    assert (again.state.name, again.end_time) == ("AwaitingRetry", None)
+    assert told[-1].kind == "flow-run.SCHEDULED"
+    assert client.retry_flow_run("run", "retry") == again
+    assert claimed(client, "second") == ["run"]
+    assert client.read_flow_run("run").epoch == 2
+    assert client.retry_flow_run("run", "retry").state.is_pending()
+    assert client.renew_lease("run", 1).stop
+
+
+def test_a_run_that_cannot_be_tried_again(client: LocalClient) -> None:
+    """It says why: it completed, it has not ended, nobody could start it, or its deployment is gone."""
+
+    def why(run_id: str) -> str:
+        with pytest.raises(NotRetryable) as caught:
+            client.retry_flow_run(run_id, f"retry {run_id}")
+        return caught.value.why
+
+    ended(client, State.completed())
+    assert why("run") == "it has completed; ask for another run of its deployment"
+    client.request_run(request(id="waits"))
+    assert why("waits") == "it has not ended: it is SCHEDULED"
+    client.request_run(request(id="here", holder="terminal"))
+    client.move_flow_run(Move(id="here ends", run_id="here", state=State.failed(), epoch=1))
+    assert why("here") == "no agent started it, so none can start it again; call its flow once more"
+    client.move_flow_run(Move(id="cancel", run_id="waits", state=State.cancelled()))
+    client.delete_deployment("nightly")
+    assert why("waits") == "its deployment was deleted, and its code with it"
+    with pytest.raises(NotFound):
+        client.retry_flow_run("nobody", "retry")

@@ -27,7 +27,7 @@ from headrace.ports.flow_runner import Process
 MOST_AT_ONCE = 20
 """How many runs are claimed at once: as many as are started well before their leases end."""
 
-WAKING = ("flow-run.created", "work-queue.changed", *(f"flow-run.{kind}" for kind in StateType if kind not in ("PENDING", "RUNNING")))
+WAKING = ("flow-run.created", "work-queue.changed", "deployment.changed", *(f"flow-run.{kind}" for kind in StateType if kind not in ("PENDING", "RUNNING")))
 """The kinds of event that may make a run claimable, or give it room."""
 
 logger = logging.getLogger("headrace.agent")

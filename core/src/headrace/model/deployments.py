@@ -49,7 +49,7 @@ class Deployment:
 
     `parameters` are plain data and need not be complete; `parameter_schema` is JSON Schema of all that the flow takes. `is_verified` says that
     the code was imported in a clean process before it was accepted. `max_restarts` is how often a run is started anew when its process
-    has crashed. Moments are aware, in UTC.
+    has crashed. `is_paused`: nothing of it is started. `version` counts what it was before. Moments are aware, in UTC.
     """
 
     id: str
@@ -67,6 +67,8 @@ class Deployment:
     retry_delay: float = 0.0
     max_restarts: int = 0
     is_verified: bool = True
+    is_paused: bool = False
+    version: int = 1
     created: datetime
     updated: datetime
 

@@ -15,7 +15,7 @@ from headrace.model.moves import Move
 from headrace.model.queues import Claimed, ClaimRequest, WorkQueue
 from headrace.model.runs import FlowRun
 from headrace.model.states import State
-from headrace.orchestration.matching import Matching, unknown_queue
+from headrace.orchestration.matching import Matching, is_deployment_paused, unknown_queue
 from headrace.orchestration.orchestrator import moved
 from headrace.ports.run_store import OpenRunStore, Reading, Writing
 from headrace.rules.decide import RuleBook
@@ -90,7 +90,13 @@ class Claiming:
         lease = writing.lease(run.id)
         run = attrs.evolve(run, epoch=(lease.epoch if lease is not None else run.epoch) + 1)
         move = Move(id=f"{request.id}:{run.id}", run_id=run.id, state=State.pending())
-        return self.rules.decide(move, Facts(now=now, run=run, retry=Retry(limit=run.retries, delay=run.retry_delay))), run
+        facts = Facts(
+            now=now,
+            run=run,
+            retry=Retry(limit=run.retries, delay=run.retry_delay),
+            is_deployment_paused=run.deployment_id is not None and is_deployment_paused(writing, run.deployment_id),
+        )
+        return self.rules.decide(move, facts), run
 
     def _take(self, writing: Writing, run: FlowRun, state: State, holder: str) -> Event:
         writing.grant_lease(run.id, epoch=run.epoch, holder=holder, seconds=self.lease_seconds)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import attrs
 
 from headrace.clock import Clock
-from headrace.errors import NotFound
+from headrace.errors import NotFound, NotRetryable
 from headrace.model.deployments import Deployment, RunRequest
 from headrace.model.events import Event
 from headrace.model.filters import DeploymentFilter, FlowRunFilter, Page
@@ -14,8 +14,9 @@ from headrace.model.runs import FlowRun
 from headrace.model.states import State, StateType
 from headrace.model.tags import as_tags
 from headrace.orchestration.matching import Matching
-from headrace.orchestration.orchestrator import FIRST_EPOCH, created
+from headrace.orchestration.orchestrator import FIRST_EPOCH, created, moved
 from headrace.ports.run_store import OpenRunStore, Reading, Writing
+from headrace.rules.verdicts import accepted
 from headrace.wire.checking import checked_parameters
 
 
@@ -40,6 +41,55 @@ class Deployments:
         for event in events:
             self.tell(event)
         return kept
+
+    def versions(self, deployment_id: str, limit: int) -> list[Deployment]:
+        """What a deployment is and was, the newest first."""
+        with self.store.reading() as reading:
+            deployment = _known(reading, deployment_id)
+            return reading.deployment_versions(deployment_id, limit) or [deployment][: max(limit, 0)]
+
+    def pause(self, deployment_id: str) -> Deployment:
+        """Lets nothing of it be started; what is under way goes on."""
+        return self._set_paused(deployment_id, lambda deployment: attrs.evolve(deployment, is_paused=True))
+
+    def resume(self, deployment_id: str) -> Deployment:
+        """Lets its runs be started again, those that waited meanwhile too."""
+        return self._set_paused(deployment_id, lambda deployment: attrs.evolve(deployment, is_paused=False))
+
+    def _set_paused(self, deployment_id: str, change: Callable[[Deployment], Deployment]) -> Deployment:
+        with self.store.writing() as writing:
+            deployment = change(_known(writing, deployment_id))
+            writing.put_deployment(deployment)
+            event = writing.append_event(self._changed(deployment, "deployment.changed"))
+        after: str | None = None
+        while True:
+            with self.store.writing() as writing:
+                portion = writing.flow_runs(_waiting_of(deployment_id), Page(after=after, newest_first=False))
+                self.matching.assign(writing, portion)
+            if not portion:
+                break
+            after = portion[-1].id
+        self.tell(event)
+        return deployment
+
+    def retry_run(self, run_id: str, move_id: str) -> FlowRun:
+        """Lets a run that has ended otherwise than well be started once more; asked again, it gives the run as it is."""
+        now = self.clock.now()
+        with self.store.writing() as writing:
+            run = writing.flow_run(run_id)
+            if run is None:
+                raise NotFound(what="flow run", name=run_id, command="flow-run ls")
+            if writing.verdict(move_id) is not None:
+                return run
+            _check_retryable(writing, run)
+            state = attrs.evolve(State.scheduled(now, name="AwaitingRetry", message="Somebody asked for another try."), timestamp=now)
+            again = attrs.evolve(run.entering(state), restarts=0)
+            writing.update_flow_run(again, was=run.revision)
+            writing.remember(move_id, run.id, accepted(state))
+            self.matching.assign(writing, [again])
+            event = writing.append_event(moved(again, state))
+        self.tell(event)
+        return again
 
     def delete(self, deployment_id: str) -> None:
         """Forgets a deployment with those of its runs that have not started."""
@@ -109,9 +159,26 @@ class Deployments:
 def _put(writing: Writing, deployment: Deployment) -> Deployment:
     known = _named(writing, deployment.flow_name, deployment.name)
     if known is not None:
-        deployment = attrs.evolve(deployment, id=known.id, created=known.created)
+        same = attrs.evolve(deployment, id=known.id, created=known.created, is_paused=known.is_paused, version=known.version)
+        if attrs.evolve(same, updated=known.updated) == known:
+            return known
+        writing.add_deployment_version(known)
+        deployment = attrs.evolve(same, version=known.version + 1)
     assert writing.put_deployment(deployment), "its names are its own or were known by its id"
+    writing.add_deployment_version(deployment)
     return deployment
+
+
+def _check_retryable(reading: Reading, run: FlowRun) -> None:
+    """Raises NotRetryable with why."""
+    if not run.state.is_terminal():
+        raise NotRetryable(run=run.name, why=f"it has not ended: it is {run.state.name.upper()}")
+    if run.state.is_completed():
+        raise NotRetryable(run=run.name, why="it has completed; ask for another run of its deployment")
+    if run.max_restarts is None or run.deployment_id is None:
+        raise NotRetryable(run=run.name, why="no agent started it, so none can start it again; call its flow once more")
+    if reading.deployment(run.deployment_id) is None:
+        raise NotRetryable(run=run.name, why="its deployment was deleted, and its code with it")
 
 
 def _named(reading: Reading, flow_name: str, name: str) -> Deployment | None:
@@ -127,10 +194,14 @@ def _known(reading: Reading, deployment_id: str) -> Deployment:
 
 def _waiting(reading: Reading, deployment_id: str) -> Iterator[str]:
     """Ids of runs that have not started; one that waits for its retry has."""
-    wanted, after = FlowRunFilter(deployment_ids=(deployment_id,), state_types=(StateType.SCHEDULED,)), None
+    wanted, after = _waiting_of(deployment_id), None
     while page := reading.flow_runs(wanted, Page(after=after)):
         yield from (run.id for run in page if run.run_count == 0)
         after = page[-1].id
+
+
+def _waiting_of(deployment_id: str) -> FlowRunFilter:
+    return FlowRunFilter(deployment_ids=(deployment_id,), state_types=(StateType.SCHEDULED,))
 
 
 def unknown_deployment(deployment_id: str) -> NotFound:

@@ -97,6 +97,9 @@ class LocalClient:
     def move_flow_run(self, move: Move) -> Verdict:
         return self.orchestrator.move_flow_run(move)
 
+    def retry_flow_run(self, run_id: str, move_id: str) -> FlowRun:
+        return self.deployments.retry_run(run_id, move_id)
+
     def name_flow_run(self, run_id: str, epoch: int, name: str) -> FlowRun:
         return self.orchestrator.name_flow_run(run_id, epoch, name)
 
@@ -143,6 +146,15 @@ class LocalClient:
     def read_deployments(self, wanted: DeploymentFilter, page: Page) -> list[Deployment]:
         with self.store.reading() as reading:
             return reading.deployments(wanted, page)
+
+    def read_deployment_versions(self, deployment_id: str, limit: int) -> list[Deployment]:
+        return self.deployments.versions(deployment_id, limit)
+
+    def pause_deployment(self, deployment_id: str) -> Deployment:
+        return self.deployments.pause(deployment_id)
+
+    def resume_deployment(self, deployment_id: str) -> Deployment:
+        return self.deployments.resume(deployment_id)
 
     def delete_deployment(self, deployment_id: str) -> None:
         self.deployments.delete(deployment_id)

@@ -6,6 +6,7 @@ waiting; until that is done the queue says so (`is_matched`), and whoever claims
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import attrs
@@ -50,11 +51,13 @@ class Matching:
     tell: Callable[[Event], None]
 
     def assign(self, writing: Writing, runs: Iterable[FlowRun]) -> None:
-        """Puts runs of deployments into the queues that want them."""
+        """Puts runs of deployments into the queues that want them; those of paused ones into none."""
         queues = list(all_queues(writing))
+        is_paused = cache(lambda deployment_id: is_deployment_paused(writing, deployment_id))
         for run in runs:
             if run.deployment_id is not None:
-                writing.assign(run.id, [queue.id for queue in queues if is_wanted(queue, run, self.matcher)])
+                wanting = [] if is_paused(run.deployment_id) else [queue for queue in queues if is_wanted(queue, run, self.matcher)]
+                writing.assign(run.id, [queue.id for queue in wanting])
 
     def put_queue(self, queue: WorkQueue) -> WorkQueue:
         """Makes or changes a queue, and looks through the runs that are there."""
@@ -124,6 +127,12 @@ def all_queues(reading: Reading) -> Iterator[WorkQueue]:
     while portion := reading.work_queues(WorkQueueFilter(), Page(after=after, newest_first=False)):
         yield from portion
         after = portion[-1].id
+
+
+def is_deployment_paused(reading: Reading, deployment_id: str) -> bool:
+    """Whether nothing of a deployment is to be started; one that is gone is not paused."""
+    deployment = reading.deployment(deployment_id)
+    return deployment is not None and deployment.is_paused
 
 
 def unknown_queue(queue_id: str) -> NotFound:

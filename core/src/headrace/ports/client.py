@@ -107,6 +107,11 @@ class OpenClient(Protocol):
         """Asks that a flow run enter a state. Raises NotFound."""
         ...
 
+    @operation("POST", "/flow-runs/{run_id}/retry", scope=Scope.OPERATOR, kind=Kind.MOVE)
+    def retry_flow_run(self, run_id: str, move_id: str) -> FlowRun:
+        """Lets a run that failed, crashed or was cancelled be started once more; what finished in it is not computed again. Raises NotFound, NotRetryable."""
+        ...
+
     @operation("PUT", "/flow-runs/{run_id}/name", scope=Scope.RUN)
     def name_flow_run(self, run_id: str, epoch: int, name: str) -> FlowRun:
         """Gives a run the name that its flow makes of its parameters. Raises NotFound, InvalidName, and RunStopped for a stale epoch."""
@@ -160,6 +165,21 @@ class OpenClient(Protocol):
     @operation("POST", "/deployments/query", scope=Scope.VIEWER)
     def read_deployments(self, wanted: DeploymentFilter, page: Page) -> list[Deployment]:
         """Deployments that fit, a page."""
+        ...
+
+    @operation("GET", "/deployments/{deployment_id}/versions", scope=Scope.VIEWER)
+    def read_deployment_versions(self, deployment_id: str, limit: int) -> list[Deployment]:
+        """What a deployment is and was, the newest version first. Raises NotFound."""
+        ...
+
+    @operation("POST", "/deployments/{deployment_id}/pause", scope=Scope.OPERATOR)
+    def pause_deployment(self, deployment_id: str) -> Deployment:
+        """Lets nothing of a deployment be started until it is resumed; what is under way goes on. Raises NotFound."""
+        ...
+
+    @operation("POST", "/deployments/{deployment_id}/resume", scope=Scope.OPERATOR)
+    def resume_deployment(self, deployment_id: str) -> Deployment:
+        """Lets its runs be started again, those too that were asked for meanwhile. Raises NotFound."""
         ...
 
     @operation("DELETE", "/deployments/{deployment_id}", scope=Scope.OPERATOR)

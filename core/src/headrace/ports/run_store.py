@@ -73,6 +73,10 @@ class Reading(Protocol):
         """Deployments that fit, in order of their ids."""
         ...
 
+    def deployment_versions(self, deployment_id: str, limit: int) -> list[Deployment]:
+        """The versions of a deployment that were added, newest first."""
+        ...
+
     def work_queue(self, queue_id: str) -> WorkQueue | None: ...
 
     def work_queues(self, wanted: WorkQueueFilter, page: Page) -> list[WorkQueue]:
@@ -188,6 +192,10 @@ class Writing(Reading, Protocol):
 
     def delete_deployment(self, deployment_id: str) -> bool:
         """Forgets a deployment, not its runs; False where there is none."""
+        ...
+
+    def add_deployment_version(self, deployment: Deployment) -> None:
+        """Remembers what a deployment is in its version, as long as the deployment is known; a version that is known stays as it is."""
         ...
 
     def put_work_queue(self, queue: WorkQueue) -> bool:

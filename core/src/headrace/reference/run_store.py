@@ -68,6 +68,7 @@ class _Tables:
     assignments: dict[str, frozenset[str]] = attrs.field(factory=dict)
     agents: dict[str, tuple[Agent, float]] = attrs.field(factory=dict)
     waits: dict[str, tuple[Wait, ...]] = attrs.field(factory=dict)
+    versions: dict[str, dict[int, Deployment]] = attrs.field(factory=dict)
 
 
 class _Look:
@@ -127,6 +128,10 @@ class _Look:
 
     def deployments(self, wanted: DeploymentFilter, page: Page) -> list[Deployment]:
         return _page((each for each in self._tables.deployments.values() if _is_wanted_deployment(each, wanted)), page)
+
+    def deployment_versions(self, deployment_id: str, limit: int) -> list[Deployment]:
+        known = self._tables.versions.get(deployment_id, {})
+        return [known[version] for version in sorted(known, reverse=True)[: max(limit, 0)]]
 
     def work_queue(self, queue_id: str) -> WorkQueue | None:
         return self._tables.work_queues.get(queue_id)
@@ -298,8 +303,14 @@ class _Change(_Look):
 
     def delete_deployment(self, deployment_id: str) -> bool:
         known = deployment_id in self._tables.deployments
+        self._drop(self._tables.versions, deployment_id)
         self._drop(self._tables.deployments, deployment_id)
         return known
+
+    def add_deployment_version(self, deployment: Deployment) -> None:
+        known = self._tables.versions.get(deployment.id, {})
+        if deployment.id in self._tables.deployments and deployment.version not in known:
+            self._put(self._tables.versions, deployment.id, {**known, deployment.version: copy.deepcopy(deployment)})
 
     def put_work_queue(self, queue: WorkQueue) -> bool:
         if any(queue.name == each.name and each.id != queue.id for each in self._tables.work_queues.values()):

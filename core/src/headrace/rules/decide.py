@@ -16,6 +16,7 @@ from headrace.rules.concurrency import TagLimits
 from headrace.rules.duplicates import Duplicates
 from headrace.rules.facts import Fact, Facts
 from headrace.rules.leases import Leases, current
+from headrace.rules.pausing import PausedDeployment
 from headrace.rules.restarts import Restarts
 from headrace.rules.retries import Rerun, Retries
 from headrace.rules.rule import Rule
@@ -29,6 +30,7 @@ STANDARD: tuple[Rule, ...] = (
     CancelLost(),
     CancelWins(),
     ScheduledTime(),
+    PausedDeployment(),
     Caching(),
     TagLimits(),
     Retries(),

@@ -19,6 +19,7 @@ class Fact(StrEnum):
     LEASE = "lease"
     LIMITS = "limits"
     CACHED = "cached"
+    DEPLOYMENT_PAUSED = "is_deployment_paused"
 
 
 @attrs.frozen(kw_only=True)
@@ -45,3 +46,4 @@ class Facts:
     lease: Lease | None = None
     limits: tuple[ConcurrencyLimit, ...] = ()
     cached: State | None = None
+    is_deployment_paused: bool = False

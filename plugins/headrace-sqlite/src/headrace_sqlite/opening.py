@@ -86,7 +86,7 @@ def _make_private(path: Path, troubles: Troubles) -> None:
         with suppress(FileExistsError, PermissionError):
             os.mknod(path, 0o600)
     except OSError as error:
-        raise troubles.unusable(f"{error.filename} cannot be made: {error.strerror}") from error
+        raise troubles.unusable(f"{error.filename or path} cannot be made: {error.strerror}") from error
 
 
 def _connected(path: Path, *, timeout: float) -> sqlite3.Connection:

@@ -52,6 +52,9 @@ SELECT coalesce(max(sequence), 0) FROM events;
 -- name: deployment: One deployment.
 SELECT value FROM deployments WHERE id = :deployment_id;
 
+-- name: deployment_versions: What a deployment is and was, the newest first.
+SELECT value FROM deployment_versions WHERE deployment_id = :deployment_id ORDER BY version DESC LIMIT :limit;
+
 -- name: work_queue: One work queue.
 SELECT value FROM work_queues WHERE id = :queue_id;
 
@@ -194,6 +197,11 @@ ON CONFLICT (id) DO UPDATE SET name = excluded.name, flow_name = excluded.flow_n
 
 -- name: delete_deployment: No such deployment any more.
 DELETE FROM deployments WHERE id = :deployment_id;
+
+-- name: add_deployment_version: What a deployment is in a version of it.
+INSERT INTO deployment_versions (deployment_id, version, value)
+VALUES (:deployment_id, :version, :value)
+ON CONFLICT (deployment_id, version) DO NOTHING;
 
 -- name: put_work_queue: A work queue, in place of what was under its id.
 INSERT INTO work_queues (id, name, value)

@@ -91,6 +91,10 @@ class SqliteReading:
     def deployments(self, wanted: DeploymentFilter, page: Page) -> list[Deployment]:
         return [from_text(Deployment, text) for (text,) in self._connection.execute(*listing.deployments(wanted, page))]
 
+    def deployment_versions(self, deployment_id: str, limit: int) -> list[Deployment]:
+        rows = self._execute("deployment_versions", deployment_id=deployment_id, limit=max(limit, 0))
+        return [from_text(Deployment, text) for (text,) in rows]
+
     def work_queue(self, queue_id: str) -> WorkQueue | None:
         row = self._row("work_queue", queue_id=queue_id)
         return row and from_text(WorkQueue, row[0])

@@ -163,7 +163,7 @@ def deployments(database: Database) -> None:
 
 @MIGRATIONS()
 def waits(database: Database) -> None:
-    """What keeps runs waiting, and those that wait in no queue."""
+    """What keeps runs waiting, those that wait in no queue, and what deployments were."""
     _create(
         database,
         "waits",
@@ -171,6 +171,13 @@ def waits(database: Database) -> None:
         key=("run_id", "since"),
         may_be_null={"until"},
         belongs={"run_id": "flow_runs"},
+    )
+    _create(
+        database,
+        "deployment_versions",
+        {"deployment_id": str, "version": int, "value": str},
+        key=("deployment_id", "version"),
+        belongs={"deployment_id": "deployments"},
     )
     database.execute("CREATE INDEX flow_runs_by_due ON flow_runs (due, id) WHERE due IS NOT NULL")
 

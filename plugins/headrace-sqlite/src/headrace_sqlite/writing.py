@@ -82,6 +82,10 @@ class SqliteWriting(SqliteReading):
     def delete_deployment(self, deployment_id: str) -> bool:
         return self._change("delete_deployment", {"deployment_id": deployment_id})
 
+    def add_deployment_version(self, deployment: Deployment) -> None:
+        row = {"deployment_id": deployment.id, "version": deployment.version, "value": _json(deployment)}
+        self._change("add_deployment_version", row)
+
     def put_work_queue(self, queue: WorkQueue) -> bool:
         return self._change("put_work_queue", {"id": queue.id, "name": storable(queue.name), "value": _json(queue)})
 

@@ -1046,6 +1046,24 @@ class RunStoreConformance(Facts):
             assert reading.flow_runs(FlowRunFilter(deployment_ids=("one",)), Page()) == [run]
             assert reading.due("queue", NOW, 10) == [run]
 
+    def test_versions_of_a_deployment_are_remembered(self, open_store: OpenRunStore) -> None:
+        """Each comes back whole, the newest first, and stays what it was; they go with the deployment, and none is kept of one that is not known."""
+        made = [deployment("one", version=version, description=STRANGE * version) for version in (1, 2, 10)]
+        with open_store.writing() as writing:
+            writing.add_deployment_version(made[0])
+            assert writing.put_deployment(made[2])
+            for each in made:
+                writing.add_deployment_version(each)
+            writing.add_deployment_version(attrs.evolve(made[0], description="changed"))
+            assert writing.deployment_versions("one", 2) == [made[2], made[1]]
+        with open_store.reading() as reading:
+            assert reading.deployment_versions("one", 10) == made[::-1]
+            assert [reading.deployment_versions("one", limit) for limit in (0, -1)] == [[], []]
+            assert reading.deployment_versions("two", 10) == []
+        with open_store.writing() as writing:
+            assert writing.delete_deployment("one")
+            assert writing.deployment_versions("one", 10) == []
+
     # Work queues
 
     @pytest.mark.parametrize("queue", WORK_QUEUES.values(), ids=WORK_QUEUES)
