@@ -8,9 +8,10 @@ import atexit
 import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
+from datetime import timedelta
 from typing import Any
 
 import attrs
@@ -20,6 +21,7 @@ from headrace.errors import HeadraceError, NoRunStore
 from headrace.hooks.registry import Registry
 from headrace.ids import Ids
 from headrace.model.choices import Choice
+from headrace.model.retention import Retention
 from headrace.model.states import State
 from headrace.orchestration.local_client import LocalClient
 from headrace.ports.client import OpenClient
@@ -121,18 +123,25 @@ def _in_process(settings: Settings, registry: Registry, clock: Clock, rules: Rul
             lease_seconds=settings.lease_seconds,
             matcher=lambda name: registry.make("queue matcher", Choice(name)),
             tell=tell,
+            retention=Retention(runs=_days(settings.keep_runs_days), details=_days(settings.keep_details_days)),
         )
         if lasting:
-            _release_lost_runs(client)
+            _tried(client.release_lost_runs)
         yield client
+        if not lasting:
+            _tried(client.forgetting.forget_daily)
 
 
-def _release_lost_runs(client: LocalClient) -> None:
-    """Where no server looks after the store, who looks at it sees to it that nothing is shown as running that nobody runs."""
+def _days(days: float) -> timedelta | None:
+    return timedelta(days=days) if days else None
+
+
+def _tried(tidy: Callable[[], object]) -> None:
+    """Where no server looks after the store, who opens it sees to it, as far as it can: nothing is shown as running that nobody runs, and it does not grow."""
     try:
-        client.release_lost_runs()
-    except HeadraceError as error:  # it can be read only, and may well be looked at
-        logger.debug("Runs that are lost could not be released: %s", error)
+        tidy()
+    except HeadraceError as error:  # it may be read only, or busy, and serves its purpose all the same
+        logger.debug("The store could not be looked after: %s", error)
 
 
 def run_store_choice(settings: Settings, registry: Registry) -> Choice:

@@ -18,6 +18,7 @@ from headrace.model.limits import ConcurrencyLimit
 from headrace.model.logs import LogLine
 from headrace.model.moves import Move
 from headrace.model.queues import Claimed, ClaimRequest, WorkQueue
+from headrace.model.retention import Forgotten, Retention
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.states import State
 from headrace.orchestration.claiming import Claiming
@@ -25,6 +26,7 @@ from headrace.orchestration.deployments import Deployments, unknown_deployment
 from headrace.orchestration.explaining import Explaining
 from headrace.orchestration.matching import Matching, unknown_queue
 from headrace.orchestration.orchestrator import Orchestrator
+from headrace.orchestration.retention import Forgetting
 from headrace.orchestration.waiting import events_after
 from headrace.ports.queue_matcher import QueueMatcher
 from headrace.ports.run_store import OpenRunStore
@@ -45,6 +47,7 @@ class LocalClient:
     claiming: Claiming
     deployments: Deployments
     explaining: Explaining
+    forgetting: Forgetting
 
     @classmethod
     def over(
@@ -56,6 +59,7 @@ class LocalClient:
         lease_seconds: float,
         matcher: Callable[[str], QueueMatcher],
         tell: Callable[[Event], None],
+        retention: Retention = Retention(),  # noqa: B008 - a frozen value
     ) -> "LocalClient":
         """The orchestration over a store: `matcher` gives queue matchers by name, `tell` hears of every event after it was stored."""
         matching = Matching(store=store, clock=clock, matcher=matcher, tell=tell)
@@ -68,6 +72,7 @@ class LocalClient:
             claiming=Claiming(store=store, rules=rules, clock=clock, lease_seconds=lease_seconds, matching=matching, tell=tell),
             deployments=Deployments(store=store, clock=clock, lease_seconds=lease_seconds, matching=matching, tell=tell),
             explaining=Explaining(store=store, rules=rules, clock=clock, matcher=matcher),
+            forgetting=Forgetting(store=store, clock=clock, retention=retention),
         )
 
     # Runs
@@ -215,6 +220,14 @@ class LocalClient:
     def read_agents(self) -> list[Agent]:
         with self.store.reading() as reading:
             return reading.agents()
+
+    # Retention
+
+    def forget_old(self) -> Forgotten:
+        return self.forgetting.forget()
+
+    def plan_forgetting(self) -> Forgotten:
+        return self.forgetting.plan()
 
     # Events
 

@@ -24,6 +24,7 @@ from headrace.model.limits import ConcurrencyLimit
 from headrace.model.logs import LogLine
 from headrace.model.moves import Move
 from headrace.model.queues import Claimed, ClaimRequest, WorkQueue
+from headrace.model.retention import Forgotten
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.states import State
 from headrace.rules.facts import Retry
@@ -255,6 +256,16 @@ class OpenClient(Protocol):
     @operation("GET", "/agents", scope=Scope.VIEWER)
     def read_agents(self) -> list[Agent]:
         """All agents that were there lately."""
+        ...
+
+    @operation("POST", "/retention", scope=Scope.ADMIN)
+    def forget_old(self) -> Forgotten:
+        """Forgets a portion of what ended longer ago than it is to be kept; to be asked again until that was all."""
+        ...
+
+    @operation("GET", "/retention", scope=Scope.VIEWER)
+    def plan_forgetting(self) -> Forgotten:
+        """What `forget_old` would forget in the end; of events, only whether there are any."""
         ...
 
     @operation("GET", "/events/last", scope=Scope.VIEWER)

@@ -111,6 +111,10 @@ class Reading(Protocol):
         """Root runs whose lease has run out and was not ended, in order of their ids."""
         ...
 
+    def mark(self, name: str) -> str | None:
+        """What was remembered under a name."""
+        ...
+
     def agents(self) -> list[Agent]:
         """All agents that are kept, in order of their ids; `live` says whether their time is not over."""
         ...
@@ -224,6 +228,18 @@ class Writing(Reading, Protocol):
 
     def drop_agent(self, agent_id: str) -> bool:
         """Forgets an agent; False where there is none."""
+        ...
+
+    def forget_details(self, run_id: str) -> None:
+        """Forgets what a root run and its subflows said, how their task runs went, what came of moves, and what they waited for."""
+        ...
+
+    def forget_events(self, until: int) -> None:
+        """Forgets events with a sequence up to this one, but never the newest of all, after whose sequence the next one comes."""
+        ...
+
+    def put_mark(self, name: str, value: str) -> None:
+        """Remembers a text under a name, in place of what was there."""
         ...
 
     def append_event(self, event: Event) -> Event:

@@ -40,6 +40,7 @@ def headrace_schedules() -> Iterator[Provider[Any]]:
 def headrace_services() -> Iterator[Provider[Any]]:
     yield Provider("lost_leases", "headrace.services.lost_leases:LostLeases", "Notices runs whose processes are gone")
     yield Provider("late_runs", "headrace.services.late_runs:LateRuns", "Notes what keeps runs waiting that are due")
+    yield Provider("retention", "headrace.services.retention:RetentionService", "Forgets what ended long ago")
 
 
 @hookimpl

@@ -28,6 +28,7 @@ from headrace.model.logs import LogLine
 from headrace.model.queues import WorkQueue
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.states import MISSING, State
+from headrace.ports.diagnosis import Diagnosis
 from headrace.ports.run_store import OpenRunStore, Reading, Writing
 from headrace.rules.verdicts import Verdict
 
@@ -51,7 +52,7 @@ class _Grant:
 @attrs.frozen
 class _Tables:
     """All that is remembered. Histories are by run and revision; what is kept under a cache key is oldest first; slots are by task run;
-    assignments are the queues of each flow run; an agent is kept until a reading of the monotonic clock."""
+    assignments are the queues of each flow run; an agent is kept until a reading of the monotonic clock; `forgotten` counts the events that were."""
 
     flow_runs: dict[str, FlowRun] = attrs.field(factory=dict)
     task_runs: dict[str, TaskRun] = attrs.field(factory=dict)
@@ -69,6 +70,8 @@ class _Tables:
     agents: dict[str, tuple[Agent, float]] = attrs.field(factory=dict)
     waits: dict[str, tuple[Wait, ...]] = attrs.field(factory=dict)
     versions: dict[str, dict[int, Deployment]] = attrs.field(factory=dict)
+    marks: dict[str, str] = attrs.field(factory=dict)
+    forgotten: dict[str, int] = attrs.field(factory=dict)
 
 
 class _Look:
@@ -116,12 +119,12 @@ class _Look:
         return [ConcurrencyLimit(tag=tag, limit=known[tag], holders=self._holders(tag)) for tag in wanted]
 
     def events(self, wanted: EventFilter, limit: int) -> list[Event]:
-        newer = (self._tables.events[sequence] for sequence in range(max(wanted.after, 0) + 1, len(self._tables.events) + 1))
+        newer = (self._tables.events[sequence] for sequence in range(max(wanted.after, self._forgotten()) + 1, self.last_event() + 1))
         fitting = (each for each in newer if _is_one_of(each.kind, wanted.kinds) and _is_one_of(each.subject, wanted.subjects))
         return list(islice(fitting, max(limit, 0)))
 
     def last_event(self) -> int:
-        return len(self._tables.events)
+        return self._forgotten() + len(self._tables.events)
 
     def deployment(self, deployment_id: str) -> Deployment | None:
         return self._tables.deployments.get(deployment_id)
@@ -175,9 +178,15 @@ class _Look:
         over = sorted(run_id for run_id, grant in self._tables.leases.items() if grant.expires != _ENDED and not self._is_live(grant))
         return [self._tables.flow_runs[run_id] for run_id in over[: max(limit, 0)]]
 
+    def mark(self, name: str) -> str | None:
+        return self._tables.marks.get(name)
+
     def agents(self) -> list[Agent]:
         kept = sorted(self._tables.agents.items())
         return [attrs.evolve(agent, live=self._clock.monotonic() < until) for _, (agent, until) in kept]
+
+    def _forgotten(self) -> int:
+        return self._tables.forgotten.get("events", 0)
 
     def _assigned(self, queue_id: str) -> Iterator[FlowRun]:
         return (self._tables.flow_runs[run_id] for run_id, queues in self._tables.assignments.items() if queue_id in queues)
@@ -348,8 +357,28 @@ class _Change(_Look):
         self._drop(self._tables.agents, agent_id)
         return known
 
+    def forget_details(self, run_id: str) -> None:
+        inside = {run.id for run in self._tables.flow_runs.values() if run_id in (run.id, run.root_id)}
+        for line in [line.id for line in self._tables.logs.values() if line.flow_run_id in inside]:
+            self._drop(self._tables.logs, line)
+        for move_id in [move_id for move_id, (run, _) in self._tables.verdicts.items() if run in inside]:
+            self._drop(self._tables.verdicts, move_id)
+        for task_run in [run.id for run in self._tables.task_runs.values() if run.flow_run_id in inside]:
+            self._drop(self._tables.states, task_run)
+        for each in inside:
+            self._drop(self._tables.waits, each)
+
+    def forget_events(self, until: int) -> None:
+        last = min(until, self.last_event() - 1)
+        for sequence in range(self._forgotten() + 1, last + 1):
+            self._drop(self._tables.events, sequence)
+        self._put(self._tables.forgotten, "events", max(last, self._forgotten()))
+
+    def put_mark(self, name: str, value: str) -> None:
+        self._put(self._tables.marks, name, value)
+
     def append_event(self, event: Event) -> Event:
-        stored = attrs.evolve(event, sequence=len(self._tables.events) + 1, details=copy.deepcopy(event.details))
+        stored = attrs.evolve(event, sequence=self.last_event() + 1, details=copy.deepcopy(event.details))
         self._put(self._tables.events, stored.sequence, stored)
         return stored
 
@@ -436,6 +465,10 @@ class MemoryRunStore:
     outlives_process: ClassVar[bool] = False
 
     clock: Clock = attrs.field(factory=SystemClock, eq=False, repr=False, metadata={"option": False})
+
+    def diagnose(self, now: datetime) -> Diagnosis:
+        """There is never anything in one that is not open, and nothing to break."""
+        return Diagnosis(where="the memory of each process", facts={"state": "empty whenever it is opened"})
 
     @contextmanager
     def open(self) -> Iterator[OpenRunStore]:

@@ -102,6 +102,9 @@ FROM leases INDEXED BY leases_that_last CROSS JOIN flow_runs ON flow_runs.id = l
 WHERE leases.expires > leases.renewed AND NOT (leases.boot = :boot AND leases.renewed <= :now AND :now < leases.expires)
 ORDER BY leases.run_id LIMIT :limit;
 
+-- name: mark: What was remembered under a name.
+SELECT value FROM marks WHERE name = :mark;
+
 -- name: agents: All agents, each with whether its time is not over.
 SELECT value, boot = :boot AND renewed <= :now AND :now < expires FROM agents ORDER BY id;
 
@@ -186,6 +189,26 @@ INSERT INTO limits (tag, most) VALUES (:tag, :most) ON CONFLICT (tag) DO UPDATE 
 
 -- name: delete_limit: No limit for a tag any more.
 DELETE FROM limits WHERE tag = :tag;
+
+-- name: forget_logs: What a root run and its subflows said.
+DELETE FROM logs WHERE flow_run_id IN (SELECT id FROM flow_runs WHERE root_id = :run_id);
+
+-- name: forget_verdicts: What came of the moves of a root run and its subflows.
+DELETE FROM verdicts WHERE run_id IN (SELECT id FROM flow_runs WHERE root_id = :run_id);
+
+-- name: forget_task_run_states: How the task runs of a root run and its subflows went.
+DELETE FROM task_run_states WHERE run_id IN (
+    SELECT task_runs.id FROM flow_runs CROSS JOIN task_runs ON task_runs.flow_run_id = flow_runs.id WHERE flow_runs.root_id = :run_id
+);
+
+-- name: forget_waits: What kept a run waiting.
+DELETE FROM waits WHERE run_id = :run_id;
+
+-- name: forget_events: Old events; the newest stays, since the next sequence comes after it.
+DELETE FROM events WHERE sequence <= min(:until, (SELECT max(sequence) FROM events) - 1);
+
+-- name: put_mark: A text under a name.
+INSERT INTO marks (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 
 -- name: append_event: An event; its sequence is the next after the greatest.
 INSERT INTO events (kind, subject, value) VALUES (:kind, :subject, :value);

@@ -127,6 +127,10 @@ class SqliteReading:
     def lost(self, limit: int) -> list[FlowRun]:
         return [from_text(FlowRun, text) for (text,) in self._execute("lost", limit=max(limit, 0), **self._moment())]
 
+    def mark(self, name: str) -> str | None:
+        row = self._row("mark", mark=storable(name))
+        return row and row[0]
+
     def agents(self) -> list[Agent]:
         return [attrs.evolve(from_text(Agent, text), live=bool(live)) for text, live in self._execute("agents", **self._moment())]
 

@@ -11,11 +11,13 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 
 import attrs
 
+from headrace.ports.diagnosis import Diagnosis
 from headrace.ports.run_store import OpenRunStore, Reading, Writing
 from headrace_sqlite.lease_clock import LeaseClock
 from headrace_sqlite.opening import opened_to_read, opened_to_watch, opened_to_write, patiently
@@ -138,6 +140,12 @@ class SqliteRunStore:
         validator=[attrs.validators.instance_of((int, float)), attrs.validators.ge(0)],
         metadata={"meaning": "seconds to wait for a file that another program has locked"},
     )
+
+    def diagnose(self, now: datetime) -> Diagnosis:
+        """How the file is. A busy one is waited for, as by everybody."""
+        from headrace_sqlite.diagnosing import diagnosed  # who runs flows never asks
+
+        return diagnosed(self.path.expanduser().absolute(), self.busy_seconds, now)
 
     @contextmanager
     def open(self) -> Iterator[OpenRunStore]:

@@ -163,7 +163,7 @@ def deployments(database: Database) -> None:
 
 @MIGRATIONS()
 def waits(database: Database) -> None:
-    """What keeps runs waiting, those that wait in no queue, and what deployments were."""
+    """What keeps runs waiting, those that wait in no queue, what deployments were, and marks."""
     _create(
         database,
         "waits",
@@ -179,6 +179,7 @@ def waits(database: Database) -> None:
         key=("deployment_id", "version"),
         belongs={"deployment_id": "deployments"},
     )
+    _create(database, "marks", {"name": str, "value": str}, key="name")
     database.execute("CREATE INDEX flow_runs_by_due ON flow_runs (due, id) WHERE due IS NOT NULL")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import attrs
 
-from headrace.errors import HeadraceError, StoreBusy, StoreUnusable
+from headrace.errors import HeadraceError, StoreAway, StoreBusy, StoreUnusable
 
 _LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
 
@@ -25,6 +25,9 @@ _WHY = {
     sqlite3.SQLITE_NOMEM: "there is not enough memory",
 }
 
+_PASSING = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM})
+"""What somebody may mend while this process goes on; a quota that is used up is among the errors of the disk."""
+
 _WRITE_LOCK = 120
 """The byte of the shared-memory file that whoever writes has locked."""
 
@@ -38,7 +41,7 @@ class Troubles:
 
     @contextmanager
     def told(self) -> Iterator[None]:
-        """Raises StoreBusy and StoreUnusable in place of SQLite's errors; an error that no user can cause stays as it is."""
+        """Raises StoreBusy, StoreAway and StoreUnusable in place of SQLite's errors; an error that no user can cause stays as it is."""
         try:
             yield
         except sqlite3.Error as error:
@@ -57,7 +60,10 @@ class Troubles:
         if is_locked(error):
             return self.busy(_holder(self.path))
         why = _WHY.get(_code(error))
-        return None if why is None else self.unusable(why.format(name=error.sqlite_errorname))
+        if why is None:
+            return None
+        why = why.format(name=error.sqlite_errorname)
+        return StoreAway(where=str(self.path), why=why) if _code(error) in _PASSING else self.unusable(why)
 
 
 def is_locked(error: sqlite3.Error) -> bool:

@@ -111,6 +111,18 @@ class SqliteWriting(SqliteReading):
     def drop_agent(self, agent_id: str) -> bool:
         return self._change("drop_agent", {"agent_id": agent_id})
 
+    def forget_details(self, run_id: str) -> None:
+        self._change("forget_logs", {"run_id": run_id})
+        self._change("forget_verdicts", {"run_id": run_id})
+        self._change("forget_task_run_states", {"run_id": run_id})
+        self._change("forget_waits", {"run_id": run_id})
+
+    def forget_events(self, until: int) -> None:
+        self._change("forget_events", {"until": until})
+
+    def put_mark(self, name: str, value: str) -> None:
+        self._change("put_mark", {"name": storable(name), "value": storable(value)})
+
     def append_event(self, event: Event) -> Event:
         value = _json(attrs.evolve(event, sequence=0))
         stored = self._execute("append_event", kind=storable(event.kind), subject=storable(event.subject), value=value)

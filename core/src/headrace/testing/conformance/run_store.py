@@ -1307,6 +1307,56 @@ class RunStoreConformance(Facts):
             writing.grant_lease("3", epoch=2, holder="you", seconds=HOUR)
             assert (writing.in_use("a"), writing.in_use("b")) == (3, 2)
 
+    # Retention
+
+    def test_details_are_forgotten(self, open_store: OpenRunStore) -> None:
+        """What was said and how it went goes, of subflows too; the runs stay with their states, and nothing of other runs goes."""
+        put(open_store, flow_run("flow"), flow_run("sub", root_id="flow", parent_task_run_id="task"), flow_run("other"))
+        put(open_store, *(task_run(f"task{of}", of=of) for of in ("flow", "sub", "other")))
+        put(open_store, *(log_line(f"line {of}", of=of) for of in ("flow", "sub", "other")))
+        with open_store.writing() as writing:
+            for run_id in ("flow", "sub", "other"):
+                writing.add_states([RunState(run_id=f"task{run_id}", revision=1, state=stamped(State.running()))])
+                writing.remember(f"move {run_id}", run_id, refused("no"))
+            writing.add_wait(waited(NOW))
+            writing.forget_details("flow")
+            assert writing.states("taskflow") == []
+        with open_store.reading() as reading:
+            assert ids(reading.logs(LogFilter(), Page())) == ["line other"]
+            assert [bool(reading.states(f"task{of}")) for of in ("flow", "sub", "other")] == [False, False, True]
+            assert [reading.verdict(f"move {of}") is None for of in ("flow", "sub", "other")] == [True, True, False]
+            assert reading.waits("flow") == []
+            assert [len(reading.states(of)) for of in ("flow", "sub", "other")] == [1, 1, 1]
+            assert len(reading.task_runs(TaskRunFilter(), Page())) == 3
+
+    def test_events_are_forgotten(self, open_store: OpenRunStore) -> None:
+        """Old ones go, the newest never does, and the next sequence comes after it."""
+        event = Event(moment=NOW, kind="kind", subject="flow")
+        with open_store.writing() as writing:
+            for _ in range(4):
+                writing.append_event(event)
+            writing.forget_events(2)
+            assert [each.sequence for each in writing.events(EventFilter(), 10)] == [3, 4]
+            writing.forget_events(1)
+            assert writing.append_event(event).sequence == 5
+            writing.forget_events(99)
+            assert [each.sequence for each in writing.events(EventFilter(), 10)] == [5]
+            writing.forget_events(99)
+        with open_store.reading() as reading:
+            assert reading.last_event() == 5
+            assert reading.events(EventFilter(after=1, kinds=("kind",)), 10)[0].sequence == 5
+        with open_store.writing() as writing:
+            assert writing.append_event(event).sequence == 6
+
+    def test_marks_are_remembered(self, open_store: OpenRunStore) -> None:
+        """A text under a name, the last that was put."""
+        with open_store.writing() as writing:
+            writing.put_mark(STRANGE, "one")
+            writing.put_mark(STRANGE, STRANGE)
+            assert writing.mark(STRANGE) == STRANGE
+        with open_store.reading() as reading:
+            assert (reading.mark(STRANGE), reading.mark("other")) == (STRANGE, None)
+
     # Agents
 
     @pytest.mark.parametrize("whole", AGENTS.values(), ids=AGENTS)
