@@ -98,3 +98,25 @@ def test_an_extra_rule_of_a_plugin_is_in_force(tmp_path: Path) -> None:
 
     with headrace.open(settings(tmp_path), registry=Registry(plugins)):
         assert whole() == (False, True)
+
+
+def test_results_go_with_their_run(house: Instance) -> None:
+    """Those of its task runs too; what other runs have kept stays."""
+
+    @task(persist_result=True)
+    def large(letter: str) -> str:
+        return letter * 10_000
+
+    @flow(persist_result=True)
+    def keeps(letter: str) -> str:
+        return large(letter)
+
+    runs = []
+    for letter in "ab":
+        keeps(letter)
+        runs.append(house.client.read_flow_runs(FlowRunFilter(), Page())[0].id)
+    with house.code_storage() as storage:
+        assert {key.split("/")[1] for key in storage.keys("results/")} == set(runs)
+        house.client.delete_flow_run(runs[0])
+        assert {key.split("/")[1] for key in storage.keys("results/")} == {runs[1]}
+    assert house.result(house.client.read_flow_run(runs[1]).state) == "b" * 10_000

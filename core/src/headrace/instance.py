@@ -101,18 +101,19 @@ def _assembled(settings: Settings, registry: Registry, clock: Clock, ids: Ids, *
         logger.warning("%s", warning)
     with ExitStack() as stack:
         rules = RuleBook(registry.load("rule", name)() for name in registry.offers("rule"))
+        results = Results(registry, storage=_result_storage(settings, registry), serializer=settings.serializer, inline=not settings.client)
+        stack.callback(results.close)
         if settings.client:
             client: OpenClient = stack.enter_context(registry.make("client", Choice(settings.client)).open())
         else:
-            client = stack.enter_context(_in_process(settings, registry, clock, rules, lasting=lasting))
-        storage = _result_storage(settings, registry)
-        results = Results(registry, storage=storage, serializer=settings.serializer, inline=not settings.client)
-        stack.callback(results.close)
+            client = stack.enter_context(_in_process(settings, registry, clock, rules, results, lasting=lasting))
         yield Instance(settings=settings, registry=registry, clock=clock, ids=ids, rules=rules, client=client, results=results)
 
 
 @contextmanager
-def _in_process(settings: Settings, registry: Registry, clock: Clock, rules: RuleBook, *, lasting: bool) -> Iterator[OpenClient]:
+def _in_process(
+    settings: Settings, registry: Registry, clock: Clock, rules: RuleBook, results: Results, *, lasting: bool
+) -> Iterator[OpenClient]:
     """The orchestration itself, over the store that is chosen."""
     tell = registry.tell if registry.has_observers else _nobody_listens
     with _run_store(settings, registry, lasting=lasting).open() as store:
@@ -123,6 +124,7 @@ def _in_process(settings: Settings, registry: Registry, clock: Clock, rules: Rul
             lease_seconds=settings.lease_seconds,
             matcher=lambda name: registry.make("queue matcher", Choice(name)),
             tell=tell,
+            forget_results=results.forget,
             retention=Retention(runs=_days(settings.keep_runs_days), details=_days(settings.keep_details_days)),
         )
         if lasting:

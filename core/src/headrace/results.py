@@ -6,7 +6,8 @@ become bytes: JSON where it loses nothing, else pickle where that is installed. 
 
 import hashlib
 import io
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, cast
@@ -19,10 +20,15 @@ from headrace.model.states import MISSING, State
 from headrace.ports.serializer import Serializer
 from headrace.ports.storage import OpenStorage, Storage
 
+FOLDER = "results"
+"""Under which results are kept, by root run and run."""
+
 INLINE_BYTES = 4096
 IN_MEMORY_BYTES = 8 * 1024 * 1024
 CHUNK = 1024 * 1024
 CODE_READER = "pickle"
+
+logger = logging.getLogger("headrace.results")
 
 
 class Results:
@@ -80,6 +86,16 @@ class Results:
                 raise ResultNotKept(what=what)
             return self.read(state.reference)
         return state.result()
+
+    def forget(self, root_ids: Iterable[str]) -> None:
+        """Deletes what these root runs have kept, of which nobody knows any more; what cannot be deleted now is left over."""
+        try:
+            storage = self._opened(self._storage)
+            for root_id in root_ids:
+                for key in list(storage.keys(f"{FOLDER}/{root_id}/")):
+                    storage.delete(key)
+        except HeadraceError as error:
+            logger.warning("Results of runs that were forgotten could not be deleted: %s", error)
 
     def fingerprint(self, value: Any) -> str | None:
         """A sha256 that equal values share, in this process and in others; None where there is none to be had."""

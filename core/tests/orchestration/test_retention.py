@@ -13,8 +13,6 @@ from headrace.model.retention import Forgotten, Retention
 from headrace.model.runs import FlowRun
 from headrace.model.states import State
 from headrace.orchestration.local_client import LocalClient
-from headrace.orchestration.retention import Forgetting
-from headrace.ports.run_store import OpenRunStore
 from headrace.testing.clock import START, FixedClock
 
 DAY = 86_400.0
@@ -83,13 +81,11 @@ def test_many_are_forgotten_in_portions(client: LocalClient, clock: FixedClock) 
 @pytest.mark.parametrize(
     ("retention", "kept"), [(Retention(runs=None), (1, 0)), (Retention(details=None), (0, 0)), (Retention(runs=None, details=None), (1, 1))]
 )
-def test_what_is_kept_for_ever_stays(
-    client: LocalClient, clock: FixedClock, store: OpenRunStore, retention: Retention, kept: tuple[int, int]
-) -> None:
+def test_what_is_kept_for_ever_stays(client: LocalClient, clock: FixedClock, retention: Retention, kept: tuple[int, int]) -> None:
     """Runs, or details as long as there is their run."""
     run(client, clock, "ended", State.completed())
     clock.advance(1000 * DAY)
-    Forgetting(store=store, clock=clock, retention=retention).forget()
+    attrs.evolve(client.forgetting, retention=retention).forget()
     assert (len(names(client)), len(lines(client))) == kept
 
 

@@ -1,6 +1,6 @@
 """The client without a wire: asks the orchestrator and the store of this process."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 import attrs
@@ -48,6 +48,7 @@ class LocalClient:
     deployments: Deployments
     explaining: Explaining
     forgetting: Forgetting
+    forget_results: Callable[[Iterable[str]], None]
 
     @classmethod
     def over(
@@ -59,9 +60,11 @@ class LocalClient:
         lease_seconds: float,
         matcher: Callable[[str], QueueMatcher],
         tell: Callable[[Event], None],
+        forget_results: Callable[[Iterable[str]], None] = lambda root_ids: None,
         retention: Retention = Retention(),  # noqa: B008 - a frozen value
     ) -> "LocalClient":
-        """The orchestration over a store: `matcher` gives queue matchers by name, `tell` hears of every event after it was stored."""
+        """The orchestration over a store: `matcher` gives queue matchers by name, `tell` hears of every event after it was stored, and
+        `forget_results` of root runs that are remembered no longer."""
         matching = Matching(store=store, clock=clock, matcher=matcher, tell=tell)
         return cls(
             store=store,
@@ -72,7 +75,8 @@ class LocalClient:
             claiming=Claiming(store=store, rules=rules, clock=clock, lease_seconds=lease_seconds, matching=matching, tell=tell),
             deployments=Deployments(store=store, clock=clock, lease_seconds=lease_seconds, matching=matching, tell=tell),
             explaining=Explaining(store=store, rules=rules, clock=clock, matcher=matcher),
-            forgetting=Forgetting(store=store, clock=clock, retention=retention),
+            forgetting=Forgetting(store=store, clock=clock, retention=retention, forget_results=forget_results),
+            forget_results=forget_results,
         )
 
     # Runs
@@ -98,6 +102,7 @@ class LocalClient:
         with self.store.writing() as writing:
             if not writing.delete_flow_run(run_id):
                 raise NotFound(what="flow run", name=run_id, command="flow-run ls")
+        self.forget_results([run_id])
 
     def move_flow_run(self, move: Move) -> Verdict:
         return self.orchestrator.move_flow_run(move)

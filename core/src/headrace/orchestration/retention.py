@@ -3,6 +3,7 @@
 What has not ended stays, however old it is. The mark says up to which creation the details are gone, so that no portion is looked at twice.
 """
 
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 import attrs
@@ -34,6 +35,7 @@ class Forgetting:
     store: OpenRunStore
     clock: Clock
     retention: Retention
+    forget_results: Callable[[Iterable[str]], None]
 
     def forget(self) -> Forgotten:
         """Forgets a portion; `is_all` says whether nothing is left."""
@@ -52,6 +54,7 @@ class Forgetting:
                     writing.forget_events(events[-1])
                 for agent in agents:
                     writing.drop_agent(agent.id)
+            self.forget_results([run.id for run in runs])
         is_all = len(runs) < MOST_RUNS and len(details) < MOST_RUNS and len(events) < MOST_EVENTS
         return Forgotten(runs=len(runs), details=len(details), events=len(events), agents=len(agents), is_all=is_all)
 

@@ -129,7 +129,8 @@ class SqliteReading:
 
     def mark(self, name: str) -> str | None:
         row = self._row("mark", mark=storable(name))
-        return row and row[0]
+        value: str | None = row and row[0]
+        return value
 
     def agents(self) -> list[Agent]:
         return [attrs.evolve(from_text(Agent, text), live=bool(live)) for text, live in self._execute("agents", **self._moment())]
