@@ -164,7 +164,9 @@ def test_nothing_of_a_paused_deployment_is_started(client: LocalClient, told: li
     client.request_run(request(id="meanwhile"))
     client.request_run(request(id="free", deployment_id="other"))
     assert claimed(client, "second") == ["free"]
-    assert client.explain_flow_run("waits").summary == "a rule holds it back: its deployment is paused"
+    hindrance = client.explain_flow_run("waits").hindrance
+    assert hindrance is not None
+    assert (hindrance.sentence, hindrance.advice) == ("its deployment 'etl/nightly' is paused", "headrace deployment resume etl/nightly")
     assert not client.renew_lease("under way", 1).stop
     (changed,) = client.put_deployments((attrs.evolve(client.read_deployment("nightly"), tags=("new",), is_paused=False),))
     assert changed.is_paused

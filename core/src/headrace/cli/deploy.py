@@ -1,24 +1,36 @@
-"""`headrace deployment create`: from a file of specs to deployments."""
+"""`headrace deployment create` and `plan`: from a file of specs to deployments."""
 
 import sys
 import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from headrace import instance
 from headrace.cli import show
+from headrace.cli.deployment_rows import deployment_row, files_of
 from headrace.cli.invocation import Invocation
 from headrace.errors import SpecsRefused
+from headrace.instance import Instance
+
+if TYPE_CHECKING:
+    from headrace.deploying.plan import Planned
 
 _COLOURS = {"created": "green", "updated": "yellow", "unchanged": "bright_black"}
 
 
-@click.command()
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
-@click.option(
+_file = click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+_verify = click.option(
     "--verify/--no-verify", "verifies", default=True, help="Import the code in a clean process before it is accepted; the default."
 )
+
+
+@click.command()
+@_file
+@_verify
 @show.json_option
 @click.pass_obj
 def create(invocation: Invocation, file: Path, verifies: bool, as_json: bool) -> None:
@@ -31,37 +43,76 @@ def create(invocation: Invocation, file: Path, verifies: bool, as_json: bool) ->
     headrace deployment create deployments.yaml
     """
     from headrace.deploying.apply import applied  # what other commands need not load
+
+    with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house, tempfile.TemporaryDirectory() as folder:
+        plan = applied(house, _planned(house, file, Path(folder), verifies=verifies), say=_say)
+    _show(plan, as_json=as_json)
+    if as_json:
+        return
+    if not verifies:
+        show.remark("the code was not verified: whether it can be imported will be seen when it runs")
+    show.remark(f"run it with: headrace deployment run {quote(plan[0].deployment.full_name)}")
+
+
+@click.command()
+@_file
+@_verify
+@show.json_option
+@click.pass_obj
+def plan(invocation: Invocation, file: Path, verifies: bool, as_json: bool) -> None:
+    """Show what `create` would do with a file, and do nothing.
+
+    The exit code is 0 if nothing would be changed, 2 if anything would, and 1 if the file cannot be deployed.
+
+    \b
+    headrace deployment plan deployments.yaml
+    """
+    from headrace.deploying.plan import Outcome
+
+    with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house, tempfile.TemporaryDirectory() as folder:
+        found = _planned(house, file, Path(folder), verifies=verifies)
+    _show(found, as_json=as_json)
+    if any(each.outcome is not Outcome.UNCHANGED for each in found):
+        raise click.exceptions.Exit(2)
+
+
+def _planned(house: Instance, file: Path, folder: Path, *, verifies: bool) -> "list[Planned]":
+    """What the file would make; its faults are told, and end the command."""
     from headrace.deploying.plan import planned
     from headrace.deploying.reading import read_specs
 
-    with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house, tempfile.TemporaryDirectory() as folder:
-        try:
-            specs = read_specs(file, registry=house.registry, blocked=house.settings.plugins_blocked, folder=Path(folder))
-            plan = applied(house, planned(house, specs, verifies=verifies, say=_say), say=_say)
-        except SpecsRefused as refused:
-            for fault in refused.faults:
-                show.error(fault)
-            show.remark("nothing was deployed")
-            raise click.exceptions.Exit(1) from refused
+    try:
+        specs = read_specs(file, registry=house.registry, blocked=house.settings.plugins_blocked, folder=folder)
+        return planned(house, specs, verifies=verifies, say=_say)
+    except SpecsRefused as refused:
+        for fault in refused.faults:
+            show.error(fault)
+        show.remark("nothing was deployed")
+        raise click.exceptions.Exit(1) from refused
+
+
+def _show(plan: "Sequence[Planned]", *, as_json: bool) -> None:
+    for sentence in _what_travels(plan):
+        show.remark(sentence)
     if as_json:
-        show.json(
-            [
-                {
-                    "deployment": each.deployment.full_name,
-                    "id": each.deployment.id,
-                    "outcome": str(each.outcome),
-                    "changed": list(each.changed),
-                }
-                for each in plan
-            ]
-        )
+        show.json([_row(each) for each in plan])
         return
     for each in plan:
         changed = f" ({', '.join(each.changed)})" if each.changed else ""
         click.echo(f"{click.style(f'{each.outcome:<9}', fg=_COLOURS[each.outcome])} {each.deployment.full_name}{changed}")
-    if not verifies:
-        show.remark("the code was not verified: whether it can be imported will be seen when it runs")
-    show.remark(f"run it with: headrace deployment run {plan[0].deployment.full_name!r}")
+
+
+def _what_travels(plan: "Iterable[Planned]") -> Iterator[str]:
+    """How much each tree of files is; several deployments may share one."""
+    trees = {each.tree.manifest.sha256: each.tree for each in plan if each.tree is not None}
+    return (f"what travels of {tree.what}: {files_of(tree.archive())}" for tree in trees.values())
+
+
+def _row(planned: "Planned") -> dict[str, Any]:
+    """A deployment as JSON shows it, with what became of it and how much code travels."""
+    archive = planned.deployment.code.archive
+    sizes = {"files": archive.files if archive else 0, "bytes": archive.size if archive else 0}
+    return {**deployment_row(planned.deployment), "outcome": str(planned.outcome), "changed": list(planned.changed), **sizes}
 
 
 def _say(progress: str) -> None:

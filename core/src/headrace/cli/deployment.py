@@ -9,11 +9,14 @@ import click
 
 from headrace import instance
 from headrace.cli import lookup, runs, show
-from headrace.cli.deploy import create
+from headrace.cli.deploy import create, plan
+from headrace.cli.deployment_rows import deployment_row, files_of
 from headrace.cli.execution import Execution, ended_by_signals
 from headrace.cli.invocation import Invocation
 from headrace.cli.moments import DURATION, MOMENT
+from headrace.cli.numbers import WholeNumber
 from headrace.cli.typed_parameters import typed
+from headrace.cli.versions import history, pause, resume, rollback
 from headrace.cli.wanting import advice
 from headrace.cli.watching import Watching
 from headrace.errors import NotFound
@@ -37,7 +40,8 @@ def deployment() -> None:
     """
 
 
-deployment.add_command(create)
+for command in (create, plan, history, rollback, pause, resume):
+    deployment.add_command(command)
 
 
 # ls, inspect, delete
@@ -48,7 +52,7 @@ deployment.add_command(create)
 @click.option("--tag", "tags", metavar="TAG", multiple=True, help="Only deployments with this tag; given several times, with all of them.")
 @click.option(
     "--limit",
-    type=click.IntRange(1, MOST_ROWS),
+    type=WholeNumber(1, MOST_ROWS),
     metavar="N",
     default=MOST_ROWS,
     help=f"How many to show, the newest first; at most {MOST_ROWS}, as if not given.",
@@ -61,7 +65,7 @@ def ls(invocation: Invocation, flows: tuple[str, ...], tags: tuple[str, ...], li
         found = house.client.read_deployments(DeploymentFilter(flow_names=flows, tags=tags), Page(limit=limit))
         now = house.clock.now()
     if as_json:
-        show.json([_row(each) for each in found])
+        show.json([deployment_row(each) for each in found])
         return
     nothing_yet = "nothing is deployed yet; write a spec and deploy it: headrace deployment create FILE"
     show.table(
@@ -81,7 +85,7 @@ def inspect(invocation: Invocation, name: str, as_json: bool) -> None:
         found = lookup.deployment(house.client, name)
         now = house.clock.now()
     if as_json:
-        show.json(_row(found))
+        show.json(deployment_row(found))
         return
     archive = found.code.archive
     show.record(
@@ -99,7 +103,10 @@ def inspect(invocation: Invocation, name: str, as_json: bool) -> None:
             "storage": _choice(archive.storage) or "the orchestration's own" if archive else None,
             "flow version": found.flow_version,
             "retries": f"{found.retries} at most, {show.duration(found.retry_delay)} apart" if found.retries else None,
+            "restarts after a crash": f"{found.max_restarts} at most" if found.max_restarts else None,
             "verified": "yes" if found.is_verified else "no",
+            "paused": "yes" if found.is_paused else None,
+            "version": found.version,
             "created": show.moment_ago(found.created, now),
             "updated": show.moment_ago(found.updated, now),
         }
@@ -108,41 +115,30 @@ def inspect(invocation: Invocation, name: str, as_json: bool) -> None:
 
 @deployment.command()
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@show.json_option
 @click.pass_obj
-def delete(invocation: Invocation, names: tuple[str, ...]) -> None:
+def delete(invocation: Invocation, names: tuple[str, ...], as_json: bool) -> None:
     """Forget deployments.
 
     Their runs that have not started go with them; what ran stays. If one is not found, none is deleted.
     """
     with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
         found = {each.id: each for each in (lookup.deployment(house.client, name) for name in names)}
-        for each in found.values():
-            _delete(house, each)
+        tell = show.remark if as_json else click.echo
+        deleted = [each for each in found.values() if _deleted(house, each, tell)]
+    if as_json:
+        show.json([deployment_row(each) for each in deleted])
 
 
-def _delete(house: Instance, found: Deployment) -> None:
+def _deleted(house: Instance, found: Deployment, tell: Callable[[str], None]) -> bool:
+    """Whether it was still there, which is told."""
     try:
         house.client.delete_deployment(found.id)
     except NotFound:
         show.remark(f"deployment {found.full_name!r} was gone already ({found.id})")
-    else:
-        click.echo(f"deleted deployment {found.full_name!r} ({found.id})")
-
-
-def _row(found: Deployment) -> dict[str, Any]:
-    """A deployment as JSON shows it; its name is the whole one."""
-    plain: dict[str, Any] = to_plain(found)
-    return {
-        "id": plain.pop("id"),
-        "name": found.full_name,
-        "flow": plain.pop("flow_name"),
-        "deployment": found.name,
-        **_without(plain, "name"),
-    }
-
-
-def _without(plain: dict[str, Any], name: str) -> dict[str, Any]:
-    return {key: value for key, value in plain.items() if key != name}
+        return False
+    tell(f"deleted deployment {found.full_name!r} ({found.id})")
+    return True
 
 
 def _choice(choice: Choice | None) -> str | None:
@@ -152,7 +148,7 @@ def _choice(choice: Choice | None) -> str | None:
 
 
 def _archive(archive: Archive) -> str:
-    return f"{archive.files} {'file' if archive.files == 1 else 'files'}, {archive.size} bytes, sha256 {archive.sha256}"
+    return f"{files_of(archive)}, sha256 {archive.sha256}"
 
 
 def _taken(schema: Mapping[str, Any]) -> list[str]:
@@ -233,28 +229,30 @@ def run(
 
 @deployment.command()
 @request_options
+@show.json_option
 @click.pass_obj
 def execute(
-    invocation: Invocation, name: str, pairs: tuple[str, ...], whole: str | None, tags: tuple[str, ...], called: str | None
+    invocation: Invocation, name: str, pairs: tuple[str, ...], whole: str | None, tags: tuple[str, ...], called: str | None, as_json: bool
 ) -> None:
-    """Run a deployment here and now, without a work queue and an agent.
+    """Run a deployment here and now, without queue and agent.
 
-    Its log is shown as it comes; the exit code is 0 if it completed, else 1. Ctrl+C cancels it.
+    Its log is shown as it comes; the exit code is 0 if it completed, else 1. Ctrl+C cancels it. With --json the run is shown when it has ended.
 
     \b
     headrace deployment execute leonardo-deployment --param name=Ada
     """
     with ended_by_signals(), instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
         found = lookup.deployment(house.client, name)
-        execution = Execution(house, _request(house, found, pairs, whole, tags, called, holder=house.ids.new()), of=found.full_name)
+        request = _request(house, found, pairs, whole, tags, called, holder=house.ids.new())
+        execution = Execution(house, request, of=found.full_name, tell=show.remark if as_json else click.echo)
         try:
             ended = execution.ended()
         except KeyboardInterrupt:
             cancelled = execution.cancelled()
             if cancelled is not None:
-                _tell_end(cancelled)
+                _show_end(house, cancelled, as_json=as_json)
             raise
-    _tell_end(ended)
+        _show_end(house, ended, as_json=as_json)
     _exit_as(ended)
 
 
@@ -291,13 +289,13 @@ def _watch(house: Instance, run: FlowRun, *, as_json: bool) -> None:
     except KeyboardInterrupt:
         show.remark(f"Not watched any more; the run goes on. See it with: headrace flow-run logs --follow {run.id}")
         raise
-    if as_json:
-        show.json(runs.flow_run_row(house.client, ended))
-    _tell_end(ended)
+    _show_end(house, ended, as_json=as_json)
     _exit_as(ended)
 
 
-def _tell_end(run: FlowRun) -> None:
+def _show_end(house: Instance, run: FlowRun, *, as_json: bool) -> None:
+    if as_json:
+        show.json(runs.flow_run_row(house.client, run))
     show.remark(f"Flow run {run.name!r} ended in state {run.state}")
 
 

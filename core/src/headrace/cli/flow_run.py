@@ -322,19 +322,18 @@ def delete(invocation: Invocation, given: tuple[str, ...], as_json: bool) -> Non
             run = lookup.flow_run(house.client, name)
             found[run.id] = run
         rows = runs.flow_run_rows(house.client, list(found.values())) if as_json else []
-        deleted = [run.id for run in found.values() if _deleted(house.client, run)]
+        tell = show.remark if as_json else click.echo
+        deleted = {run.id for run in found.values() if _deleted(house.client, run, tell)}
     if as_json:
         show.json([row for row in rows if row["id"] in deleted])
-        return
-    for run_id in deleted:
-        click.echo(f"deleted flow run {found[run_id].name!r} ({run_id})")
 
 
-def _deleted(client: OpenClient, run: FlowRun) -> bool:
-    """Whether it was still there."""
+def _deleted(client: OpenClient, run: FlowRun, tell: Callable[[str], None]) -> bool:
+    """Whether it was still there, which is told."""
     try:
         client.delete_flow_run(run.id)
     except NotFound:
         show.remark(f"flow run {run.name!r} was gone already ({run.id})")
         return False
+    tell(f"deleted flow run {run.name!r} ({run.id})")
     return True

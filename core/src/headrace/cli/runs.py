@@ -1,20 +1,29 @@
 """What the commands on flow runs and on task runs share: options, questions, and runs as rows of JSON."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import attrs
 import click
 
 from headrace.cli import show
+from headrace.cli.naming import deployment_names
+from headrace.cli.numbers import WholeNumber
 from headrace.model.filters import MOST_ROWS, FlowRunFilter, Page, TaskRunFilter
 from headrace.model.runs import FlowRun, TaskRun
-from headrace.model.states import State, StateType
+from headrace.model.states import AWAITING_RESTART, LOST, State, StateType
+from headrace.ports.client import OpenClient
 from headrace.wire.plain import to_plain
 
 C = TypeVar("C", bound=Callable[..., Any])
 R = TypeVar("R", FlowRun, TaskRun)
 W = TypeVar("W", FlowRunFilter, TaskRunFilter)
+
+STATE_NAMES = (AWAITING_RESTART, "AwaitingRetry", "Cached", "Late", LOST, "Rerunning", "Retrying", "TimedOut", "UpstreamFailed")
+"""What states are called, beyond the names of their types."""
+
+_NAMES = MappingProxyType({name.lower(): name for name in STATE_NAMES})
 
 
 def state_option(command: C) -> C:
@@ -25,7 +34,7 @@ def state_option(command: C) -> C:
 
 def limit_option(command: C) -> C:
     """Gives a command the option `--limit`."""
-    kind = click.IntRange(1, MOST_ROWS)
+    kind = WholeNumber(1, MOST_ROWS)
     meaning = f"How many to show, the newest first; 20 if not given, at most {MOST_ROWS}."
     return click.option("--limit", type=kind, metavar="N", default=20, help=meaning)(command)
 
@@ -33,7 +42,8 @@ def limit_option(command: C) -> C:
 def newest(read: Callable[[W, Page], list[R]], wanted: W, states: Sequence[str], limit: int) -> list[R]:
     """The newest runs that fit, in one of these states. Types and names are two questions, since a filter with both asks for both."""
     types = tuple(StateType[state.upper()] for state in states if state.upper() in StateType.__members__)
-    names = tuple(state for state in states if state.upper() not in StateType.__members__)
+    names = tuple(_NAMES.get(state.lower(), state) for state in states if state.upper() not in StateType.__members__)
+    _refuse_unknown(read, wanted, names)
     questions = [wanted] if not states else []
     if types:
         questions.append(attrs.evolve(wanted, state_types=types))
@@ -43,11 +53,31 @@ def newest(read: Callable[[W, Page], list[R]], wanted: W, states: Sequence[str],
     return [found[run_id] for run_id in sorted(found, reverse=True)][:limit]
 
 
-def flow_run_row(run: FlowRun) -> dict[str, Any]:
-    """A flow run as JSON shows it: flat, its state by name and type."""
-    row = _row(run)
-    row["deployment"] = row.pop("deployment_id")
+def _refuse_unknown(read: Callable[[W, Page], list[R]], wanted: W, names: Sequence[str]) -> None:
+    """Says which states there are where no run was ever called so; a flow may give its states names of its own."""
+    for name in names:
+        if name not in STATE_NAMES and not read(type(wanted)(state_names=(name,)), Page(limit=1)):
+            types = ", ".join(StateType)
+            why = f"no run is in a state {name!r}; types of states are {types}, and names, besides those that flows give: {', '.join(STATE_NAMES)}"
+            raise click.BadParameter(why, param_hint="--state")
+
+
+def flow_run_rows(client: OpenClient, found: Sequence[FlowRun]) -> list[dict[str, Any]]:
+    """Flow runs as JSON shows them: flat, their states by name and type, `deployment` an id, and the name of a deployment that is still there."""
+    names = deployment_names(client, (run.deployment_id for run in found if run.deployment_id is not None))
+    return [_flow_run_row(run, names) for run in found]
+
+
+def flow_run_row(client: OpenClient, run: FlowRun) -> dict[str, Any]:
+    """One of them."""
+    (row,) = flow_run_rows(client, [run])
     return row
+
+
+def _flow_run_row(run: FlowRun, names: Mapping[str, str]) -> dict[str, Any]:
+    row = _row(run)
+    deployment = row.pop("deployment_id")
+    return {**row, "deployment": deployment, "deployment_name": names.get(deployment)}
 
 
 def task_run_row(run: TaskRun) -> dict[str, Any]:

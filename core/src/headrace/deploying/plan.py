@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 
+from headrace.deploying.changes import changed_words
 from headrace.deploying.spec import Spec, SpecFile
 from headrace.deploying.verify import Described, Place, Source, described, place_of, source_of, undescribed
 from headrace.errors import HeadraceError, SpecsRefused, StorageUnusable, WrongSpec
@@ -143,21 +144,7 @@ class _Planning:
         said = []
         if before.code != after.code:
             said.append(f"code{self._files(before, after, tree)}")
-        names = {"parameter_schema": "signature", "flow_runner": "flow runner", "retry_delay": "retry delay"}
-        names |= {"max_restarts": "restarts after a crash", "is_verified": "verification"}
-        fields = (
-            "parameters",
-            "parameter_schema",
-            "tags",
-            "schedule",
-            "flow_runner",
-            "description",
-            "retries",
-            "retry_delay",
-            "max_restarts",
-            "is_verified",
-        )
-        said += [names.get(field, field) for field in fields if getattr(before, field) != getattr(after, field)]
+        said += changed_words(before, after)
         if not said and before.flow_version != after.flow_version:
             said.append("flow version")
         return said

@@ -10,6 +10,7 @@ class Kind(StrEnum):
     """What keeps a run from being started."""
 
     DUE_LATER = "due_later"
+    DEPLOYMENT_PAUSED = "deployment_paused"
     HELD_BACK = "held_back"
     NO_QUEUE = "no_queue"
     NOT_WANTED = "not_wanted"
@@ -59,6 +60,6 @@ class Explanation:
         """What somebody must do something about, or it is never started; None where it is only a matter of time, or nothing is in the way."""
         lasting = [obstacle for obstacle in self.obstacles if obstacle.kind not in PASSING]
         closed = {obstacle.queue for obstacle in self.obstacles}
-        if not lasting or any(queue not in closed for queue in self.queues):
+        if not lasting or (lasting[0].queue is not None and any(queue not in closed for queue in self.queues)):
             return None
         return lasting[0]

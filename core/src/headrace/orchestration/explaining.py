@@ -11,7 +11,7 @@ from headrace.model.explanations import Explanation, Obstacle, Wait
 from headrace.model.moves import Move
 from headrace.model.runs import FlowRun
 from headrace.model.states import State
-from headrace.orchestration.matching import Matcher, all_queues, is_deployment_paused, reasons
+from headrace.orchestration.matching import Matcher, all_queues, reasons
 from headrace.ports.run_store import OpenRunStore, Reading
 from headrace.rules.decide import RuleBook
 from headrace.rules.explain import MOST_NAMED, QueueFacts, WaitFacts, explain_other, explain_waiting
@@ -76,11 +76,12 @@ class Explaining:
         if not run.state.is_scheduled() or run.max_restarts is None or (lease is not None and lease.live):
             return explain_other(run, now, _owner(reading, lease.holder) if lease is not None and lease.live else "")
         move = Move(id=f"{run.id}:explained", run_id=run.id, state=State.pending())
-        is_paused = run.deployment_id is not None and is_deployment_paused(reading, run.deployment_id)
+        deployment = reading.deployment(run.deployment_id or "")
+        paused = deployment.full_name if deployment is not None and deployment.is_paused else None
         retry = Retry(limit=run.retries, delay=run.retry_delay)
-        verdict = self.rules.decide(move, Facts(now=now, run=run, retry=retry, is_deployment_paused=is_paused))
+        verdict = self.rules.decide(move, Facts(now=now, run=run, retry=retry, is_deployment_paused=paused is not None))
         standing = tuple(attrs.evolve(facts, reasons=tuple(reasons(facts.queue, run, self.matcher))) for facts in queues())
-        return explain_waiting(WaitFacts(now=now, run=run, verdict=verdict, queues=standing))
+        return explain_waiting(WaitFacts(now=now, run=run, verdict=verdict, paused=paused, queues=standing))
 
 
 def _queues(reading: Reading) -> list[QueueFacts]:

@@ -12,6 +12,7 @@ import attrs
 from headrace.errors import NotFound, WrongData
 from headrace.model.journals import JournalBatch
 from headrace.model.moves import Move
+from headrace.model.states import State
 from headrace.ports.client import OpenClient
 from headrace.wire.plain import from_text, to_text
 
@@ -72,14 +73,20 @@ def deliver(home: Path, client: OpenClient, now: datetime, *, identity: str = ""
 def _told(undelivered: Undelivered, client: OpenClient) -> bool:
     """Whether it is over and done with; it is not as long as the run is not known."""
     try:
-        client.read_flow_run(undelivered.run_id)
+        known = client.read_flow_run(undelivered.run_id).state
         if undelivered.journal is not None:
             client.write_journal(undelivered.journal)
-        if undelivered.move is not None:
+        if undelivered.move is not None and _is_news(undelivered.move, known):
             client.move_flow_run(undelivered.move)
     except NotFound:
         return False
     return True
+
+
+def _is_news(move: Move, known: State) -> bool:
+    """Whether it says more than is known: a run that was presumed lost may have ended well."""
+    is_presumed = known.is_lost() or known.awaits_restart()
+    return not move.state.is_crashed() if is_presumed else not known.is_terminal()
 
 
 def _files(home: Path, identity: str) -> Iterator[Path]:

@@ -37,11 +37,12 @@ class QueueFacts:
 
 @attrs.frozen(kw_only=True)
 class WaitFacts:
-    """All that is known of a run that waits. `verdict` is what the rules say of its being taken now."""
+    """All that is known of a run that waits. `verdict` is what the rules say of its being taken now; `paused` names its deployment where that is paused."""
 
     now: datetime
     run: FlowRun
     verdict: Verdict
+    paused: str | None = None
     queues: tuple[QueueFacts, ...] = ()
 
 
@@ -72,7 +73,10 @@ def _of_the_run(facts: WaitFacts) -> Iterator[Obstacle]:
     if due is not None and due > facts.now:
         what = "its next try is" if facts.run.state.name == "AwaitingRetry" else "it is"
         yield Obstacle(kind=Kind.DUE_LATER, sentence=f"{what} due at {due.isoformat(timespec='seconds')}")
-    elif facts.verdict.state is None:
+    if facts.paused is not None:
+        command = f"headrace deployment resume {quote(facts.paused)}"
+        yield Obstacle(kind=Kind.DEPLOYMENT_PAUSED, sentence=f"its deployment {facts.paused!r} is paused", advice=command)
+    elif facts.verdict.state is None and (due is None or due <= facts.now):
         yield Obstacle(kind=Kind.HELD_BACK, sentence=f"a rule holds it back: {facts.verdict.reason}")
 
 
