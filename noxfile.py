@@ -63,6 +63,7 @@ os.environ["UV_PYTHON_DOWNLOADS"] = "never"  # the Python that was chosen, or no
 CORE = "core"
 PLUGINS = sorted(str(found.parent.relative_to(ROOT)) for found in ROOT.glob("plugins/*/pyproject.toml"))
 STOCK = [CORE, *PLUGINS]
+CONTRIB = sorted(str(found.parent.relative_to(ROOT)) for found in ROOT.glob("contrib/*/pyproject.toml"))
 TUTORIAL = ROOT / "examples" / "tutorial"
 FLOW = str(TUTORIAL / "leo_flow.py")
 DEMO = (
@@ -118,7 +119,7 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Runs everything: the tests of core, of every plugin, and across them; the tools are among the latter."""
-    prepare(session, "dev", *own_groups(*STOCK), dists=STOCK)
+    prepare(session, "dev", *own_groups(*STOCK), dists=[*STOCK, *CONTRIB])
     logging.getLogger("nox").setLevel(logging.CRITICAL)  # pytest's summary is the last thing printed
     pytest(session)
 
@@ -132,7 +133,7 @@ def bare(session: nox.Session) -> None:
 
 
 @nox.session
-@nox.parametrize("plugin", PLUGINS, ids=[Path(plugin).name for plugin in PLUGINS])
+@nox.parametrize("plugin", [*PLUGINS, *CONTRIB], ids=[Path(plugin).name for plugin in (*PLUGINS, *CONTRIB)])
 def each_plugin(session: nox.Session, plugin: str) -> None:
     """Runs the tests of one plugin with core and what it declares, and nothing else."""
     prepare(session, "test", *own_groups(plugin), dists=[CORE, plugin])
@@ -142,8 +143,15 @@ def each_plugin(session: nox.Session, plugin: str) -> None:
 @nox.session
 def architecture(session: nox.Session) -> None:
     """Checks who imports whom, what start-up loads, and that all dists look alike."""
-    prepare(session, "dev", dists=STOCK)
+    prepare(session, "dev", dists=[*STOCK, *CONTRIB])
     pytest(session, "tests/architecture")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Runs what the pages show, and compares them with what they describe."""
+    prepare(session, "dev", *own_groups(*STOCK), dists=[*STOCK, *CONTRIB])
+    pytest(session, "tests/docs")
 
 
 @nox.session
@@ -157,7 +165,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def typing(session: nox.Session) -> None:
     """Checks types, strictly."""
-    prepare(session, "typing", "test", dists=STOCK)
+    prepare(session, "typing", "test", dists=[*STOCK, *CONTRIB])
     session.run("mypy")
 
 
@@ -184,6 +192,25 @@ def check_wheel(session: nox.Session, wheel: Path) -> None:
     if missing or not any(name.endswith(".dist-info/licenses/LICENSE") for name in names):
         session.error(f"{wheel.name} lacks {', '.join(sorted(missing)) or 'its LICENSE'}")
     session.log(f"{wheel.name}: {', '.join(sorted(packages)) or 'no code'}")
+
+
+@nox.session
+def template(session: nox.Session) -> None:
+    """Grows a plugin of each kind, installs it, and passes its tests; the tools have nothing to say about it."""
+    prepare(session, "test", "lint", "typing", dists=[CORE, "contrib/headrace-plugin-template"])
+    kinds = session.run("python", "-c", "from headrace_plugin_template.growing import KINDS; print(*KINDS)", silent=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for number, kind in enumerate(str(kinds).split()):
+            name = f"own{number:x}"  # as long as the template's own, which is laid out for it
+            session.run("headrace", "plugins", "new", kind, name, "--into", folder, silent=True)
+            grown = Path(folder, f"headrace-{name}")
+            session.install("--quiet", "--editable", str(grown))
+            # whose packages are one's own is said differently inside and outside of this folder, so the order of imports is left to each
+            for command in (["ruff", "check", "--ignore", "I001"], ["ruff", "format", "--check"]):
+                session.run(*command, "--quiet", "--config", "pyproject.toml", str(grown))
+            session.run("mypy", "--config-file", "pyproject.toml", str(grown / "src"), silent=True)
+            with session.chdir(grown):
+                session.run("pytest", "--quiet", *session.posargs)
 
 
 @nox.session

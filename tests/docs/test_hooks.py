@@ -22,6 +22,17 @@ found; a plugin that cannot be used is a row with its reason. `HEADRACE_PLUGINS_
 A `Provider` has a name (as written in settings and on the command line), a target (`"package.module:Class"`, or the class itself), and a summary of one
 line. The class is a frozen value whose fields are its options; what it opens is a context manager.
 
+What each [port](ports/README.md) asks of it has a page of its own. `headrace.testing.conformance.plugins` has what holds for every distribution.
+
+A program may bring a plugin of its own without a distribution: `headrace.open(registry=Registry([*discovered(), inline(module)]))`, all three of
+`headrace.hooks.registry`, takes any module or object with hooks.
+
+## Secrets
+
+An option may be a reference instead of a secret itself: `secret://env/NAME` is an environment variable, `secret://file/run/secrets/token` a file (with
+`~` after `file/`, one in the home folder), and plugins bring others by the hook `headrace_secret`. `Registry.resolved(options)` puts the values in
+their places. A value is text that hides itself in `repr`; one that cannot be found is an error that names the reference.
+
 """
 
 
@@ -31,14 +42,19 @@ def written() -> str:
 
 
 def section(name: str) -> str:
-    """One hook: its call, its sentence, its example."""
+    """One hook: its call, its sentence, its example, and the page of its port."""
     function = getattr(Specs, name)
     arguments = [parameter for parameter in inspect.signature(function).parameters if parameter != "self"]
     sentence, _, example = inspect.cleandoc(function.__doc__).partition("::\n")
     code = inspect.cleandoc(example)
-    return (
-        f"## `{name}({', '.join(arguments)})`\n\n{sentence}:\n\n```python\nfrom headrace.hooks import Provider, hookimpl\n\n{code}\n```\n"
-    )
+    heading = f"## `{name}({', '.join(arguments)})`"
+    return f"{heading}\n\n{sentence}:\n\n```python\nfrom headrace.hooks import Provider, hookimpl\n\n{code}\n```\n{further(name)}"
+
+
+def further(name: str) -> str:
+    """Where the port of a hook is described; a command is what click makes it."""
+    port = next((port for port, hook in PORTS.items() if hook == name and port != "command"), None)
+    return f"\nWhat it must do: [{port}](ports/{port.replace(' ', '_')}.md).\n" if port else ""
 
 
 def test_the_page_shows_every_hook() -> None:

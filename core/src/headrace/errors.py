@@ -33,6 +33,11 @@ class HeadraceError(Exception):
         return _rebuilt, (type(self), self.fields())
 
 
+@attrs.frozen(kw_only=True)
+class MayPass(HeadraceError):
+    """what was asked cannot be had just now; asking again later may help"""
+
+
 # What people write: flows, tasks, parameters, names
 
 
@@ -103,6 +108,15 @@ class FlowInsideTask(HeadraceError):
 
     flow: str
     task: str
+
+
+@attrs.frozen(kw_only=True)
+class AsyncFlowInFlow(HeadraceError):
+    """async flow {flow!r} was called in flow {parent!r}, which is not async, so nothing would await it; write `async def` for {parent!r}
+    and `await` the call, or await it in a coroutine that you give to `asyncio.run`"""
+
+    flow: str
+    parent: str
 
 
 # Runs and their ends
@@ -274,6 +288,11 @@ class StorageUnusable(HeadraceError):
     why: str
 
 
+@attrs.frozen(kw_only=True)
+class StorageAway(StorageUnusable, MayPass):
+    """the storage at {where} cannot be used: {why}"""
+
+
 # Plugins
 
 
@@ -443,7 +462,12 @@ class StoreUnusable(HeadraceError):
 
 
 @attrs.frozen(kw_only=True)
-class StoreBusy(HeadraceError):
+class StoreAway(StoreUnusable, MayPass):
+    """the run store at {where} cannot be used: {why}"""
+
+
+@attrs.frozen(kw_only=True)
+class StoreBusy(MayPass):
     """the run store at {where} stayed locked for {seconds:g} seconds{holder}; end the program that holds it, then try again"""
 
     where: str

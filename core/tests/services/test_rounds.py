@@ -61,6 +61,19 @@ def test_a_round_is_done_when_it_is_due(house: Instance, clock: FixedClock) -> N
     assert reminder.rounds == [START, START + timedelta(seconds=10)]
 
 
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_setting_the_clock_keeps_no_round_waiting(house: Instance, clock: FixedClock, hours: int) -> None:
+    """Rounds come at the pace of the clock that nobody sets."""
+    reminder = Reminder(lambda: None)
+    rounds = Rounds(house, {"reminder": reminder})
+    rounds.step()
+    clock.jump(hours * 3600)
+    assert rounds.step() == clock.now() + timedelta(seconds=10)
+    clock.advance(10)
+    rounds.step()
+    assert len(reminder.rounds) == 2
+
+
 def test_without_services_there_is_no_next_round(house: Instance) -> None:
     """And nothing to wake up for."""
     assert Rounds(house, {}).step() is None

@@ -15,7 +15,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
 from fsspec.spec import AbstractBufferedFile, AbstractFileSystem  # type: ignore[import-untyped]
 
-from headrace.errors import InvalidOption, NotStored, StorageUnusable, WrongKey
+from headrace.errors import InvalidOption, NotStored, StorageAway, StorageUnusable, WrongKey
 from headrace.model.choices import Choice
 from headrace.ports.storage import OpenStorage, Storage
 from headrace.testing.conformance.storage import StorageConformance, broken_off, read
@@ -216,7 +216,7 @@ def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with LocalStorage(path=tmp_path).open() as storage:
         storage.write("key", [b"old"])
         monkeypatch.setattr("headrace_files.folder._made", lambda path: io.BufferedWriter(io.FileIO("/dev/full", "w")))
-        with pytest.raises(StorageUnusable, match=os.strerror(errno.ENOSPC)):
+        with pytest.raises(StorageAway, match=os.strerror(errno.ENOSPC)):
             storage.write("key", [b"new"] * 100_000)
         assert read(storage, "key") == b"old"
     assert len(list(tmp_path.iterdir())) == 1
@@ -338,5 +338,5 @@ def test_a_lost_server_is_told() -> None:
         lambda: storage.delete("key"),
         lambda: list(storage.keys()),
     ):
-        with pytest.raises(StorageUnusable, match="at nowhere://folder cannot be used: ConnectionError: the server is gone"):
+        with pytest.raises(StorageAway, match="at nowhere://folder cannot be used: ConnectionError: the server is gone"):
             use()

@@ -4,7 +4,12 @@ import pytest
 
 from headrace.errors import CodeNotAllowedHere
 from headrace.hooks.registry import Registry
+from headrace.testing.conformance.plugins import PluginConformance
 from headrace_pickle.serializer import PickleSerializer
+
+
+class TestPlugin(PluginConformance):
+    """As every plugin."""
 
 
 def test_the_serializer_is_found() -> None:

@@ -3,9 +3,14 @@
 import pytest
 
 from headrace.hooks.registry import Registry
+from headrace.testing.conformance.plugins import PluginConformance
 from headrace_queues.deployments import DeploymentsMatcher
 from headrace_queues.flow_runners import FlowRunnersMatcher
 from headrace_queues.tags import TagsMatcher
+
+
+class TestPlugin(PluginConformance):
+    """As every plugin."""
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from headrace.errors import StoreTooNew, StoreUnusable
+from headrace.errors import StoreAway, StoreTooNew, StoreUnusable
 from headrace.model.filters import FlowRunFilter, Page
 from headrace.ports.run_store import OpenRunStore
 from headrace.testing.conformance.run_store import flow_run, put
@@ -90,6 +90,8 @@ def test_a_place_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     """A path below a file, at any depth, is an error that says what is in the way."""
     (tmp_path / "file").touch()
     assert refusal(tmp_path / "file" / "headrace.db") == f"{tmp_path / 'file'} cannot be made: File exists"
+    too_long = tmp_path / f"{'x' * 300}.db"
+    assert refusal(too_long) == f"{too_long} cannot be made: File name too long"
     assert refusal(tmp_path / "file" / "folder" / "headrace.db") == f"{tmp_path / 'file' / 'folder'} cannot be made: Not a directory"
 
 
@@ -123,7 +125,7 @@ def test_a_full_disk_takes_nothing_back(used: Path) -> None:
         writer = opened._writer  # type: ignore[attr-defined]
         (pages,) = writer.execute("PRAGMA page_count").fetchone()
         writer.execute(f"PRAGMA max_page_count = {pages + 2}")
-        with pytest.raises(StoreUnusable, match="its disk is full; make room and try again"):
+        with pytest.raises(StoreAway, match="its disk is full; make room and try again"):
             put(opened, *(flow_run(f"new {number}", parameters={"text": "x" * 1000}) for number in range(50)))
         assert read(opened) == 50
         writer.execute("PRAGMA max_page_count = 1000000")

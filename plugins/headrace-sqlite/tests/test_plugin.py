@@ -4,9 +4,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from headrace.hooks.registry import Registry
 from headrace.model.choices import Choice
+from headrace.testing.conformance.plugins import Options, PluginConformance
 from headrace_sqlite.run_store import SqliteRunStore
+
+
+class TestPlugin(PluginConformance):
+    """As every plugin."""
+
+    @pytest.fixture
+    def options(self, tmp_path: Path) -> Options:
+        return {"sqlite": {"path": str(tmp_path / "headrace.db")}}
 
 
 def test_the_run_store_is_found() -> None:

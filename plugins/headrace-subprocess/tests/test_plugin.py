@@ -3,7 +3,12 @@
 import headrace.flow_runners
 from headrace.hooks.registry import Registry
 from headrace.model.choices import Choice
+from headrace.testing.conformance.plugins import PluginConformance
 from headrace_subprocess.flow_runner import SubprocessFlowRunner
+
+
+class TestPlugin(PluginConformance):
+    """As every plugin."""
 
 
 def test_the_flow_runner_is_found() -> None:

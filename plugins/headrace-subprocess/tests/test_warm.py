@@ -280,3 +280,12 @@ with SubprocessFlowRunner().open() as opened:
             assert found.wait(0) is None
             meeting.end()
             assert found.wait(SECONDS) == ExitStatus(0)
+
+
+@pytest.mark.parametrize("arguments", [[], ["x"], ["0"], ["-1"], ["9" * 30], ["3", "4"]])
+def test_a_server_that_nobody_asked_for(arguments: list[str]) -> None:
+    """Started by hand it says in a sentence what it is, whatever it is given."""
+    command = [sys.executable, *headrace_subprocess.fork_server.SERVER, *arguments]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith("error: a fork-server is started by a flow runner")

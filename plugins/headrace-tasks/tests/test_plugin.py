@@ -3,8 +3,13 @@
 import pytest
 
 from headrace.hooks.registry import Registry
+from headrace.testing.conformance.plugins import PluginConformance
 from headrace_tasks.concurrent import ConcurrentTaskRunner
 from headrace_tasks.processes import ProcessTaskRunner
+
+
+class TestPlugin(PluginConformance):
+    """As every plugin."""
 
 
 @pytest.mark.parametrize(

@@ -222,6 +222,31 @@ def test_a_script_needs_no_main_guard(tmp_path: Path) -> None:
     assert done.stdout.splitlines() == ["script starts", "in the call", "script ends"]
 
 
+PRINTING = """
+import os
+from headrace_tasks.processes import ProcessTaskRunner
+
+def printing():
+    print("one", "line")
+    print("begun", end="")
+    os._exit(7)
+
+with ProcessTaskRunner(max_workers=1).open() as runner:
+    runner.submit(printing).exception()
+"""
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_lines_are_printed_at_once(tmp_path: Path, unbuffered: str) -> None:
+    """A call that ends its process has printed its lines, though nobody asked Python to print without delay."""
+    (tmp_path / "script.py").write_text(PRINTING)
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "script.py")], env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+    assert (done.returncode, done.stderr, done.stdout.startswith("one line\n")) == (0, "", True)
+
+
 ORPHANS = """
 import os, signal
 from headrace_tasks.processes import ProcessTaskRunner

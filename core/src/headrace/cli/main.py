@@ -125,11 +125,12 @@ class _Commands(click.Group):
     """The commands of all plugins; lists are made of what their providers say, so that no command is imported to be listed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_invocation(ctx).registry.offers("command"))
+        return [name for name in _invocation(ctx).registry.offers("command") if _is_first(name)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         registry = _invocation(ctx).registry
-        command: click.Command | None = registry.load("command", cmd_name) if registry.has("command", cmd_name) else None
+        is_there = _is_first(cmd_name) and registry.has("command", cmd_name)
+        command: click.Command | None = registry.load("command", cmd_name) if is_there else None
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
@@ -140,14 +141,22 @@ class _Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         offers = _invocation(ctx).registry.offers("command")
         with formatter.section("Commands"):
-            formatter.write_dl([(name, found[0].provider.summary) for name, found in offers.items()] or [("none", "all are blocked")])
+            rows = [(name, found[0].provider.summary) for name, found in offers.items() if _is_first(name)]
+            formatter.write_dl(rows or [("none", "all are blocked")])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
         from click.shell_completion import CompletionItem
 
         offers = _invocation(ctx).registry.offers("command")
-        found = [CompletionItem(name, help=offers[name][0].provider.summary) for name in offers if name.startswith(incomplete)]
+        found = [
+            CompletionItem(name, help=offers[name][0].provider.summary) for name in self.list_commands(ctx) if name.startswith(incomplete)
+        ]
         return found + click.Command.shell_complete(self, ctx, incomplete)
+
+
+def _is_first(name: str) -> bool:
+    """Whether a command comes first; one of two words belongs to the group that is named by its first."""
+    return " " not in name
 
 
 def _invocation(ctx: click.Context) -> Invocation:

@@ -19,6 +19,7 @@ KNOWN = {
     ("queue matcher", "tags"): "headrace-queues",
     ("queue matcher", "deployments"): "headrace-queues",
     ("queue matcher", "flow_runners"): "headrace-queues",
+    ("command", "plugins new"): "headrace-plugin-template",
     ("task runner", "concurrent"): "headrace-tasks",
     ("task runner", "processes"): "headrace-tasks",
 }

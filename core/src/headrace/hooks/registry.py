@@ -60,6 +60,11 @@ class Offer:
     plugin: Plugin
 
 
+def inline(hooks: object, *, name: str = "inline") -> Plugin:
+    """A plugin that a program brings itself, without a distribution: a module or object with hooks."""
+    return Plugin(name=name, dist="this program", version="0", load=lambda: hooks)
+
+
 def discovered() -> Iterator[Plugin]:
     """The plugins of all installed distributions."""
     from importlib_metadata import entry_points
@@ -284,7 +289,7 @@ def _imported(target: str | Callable[..., Any]) -> Any:
 
 def _options(value: Any) -> dict[str, Any]:
     fields = attrs.fields(type(value)) if attrs.has(type(value)) else ()
-    return {field.name: getattr(value, field.name) for field in fields if field.init}
+    return {field.name: getattr(value, field.name) for field in fields if field.init and field.metadata.get("option", True)}
 
 
 def _advice(port: str, name: str) -> str:

@@ -5,15 +5,19 @@ disk nor renames within one folder. A value is written beside its place, flushed
 and after a power cut too.
 """
 
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from headrace.errors import NotStored, StorageUnusable, WrongKey
+from headrace.errors import NotStored, StorageAway, StorageUnusable, WrongKey
 from headrace.ports.storage import Written
 from headrace_files.keys import TAKEN, copied, right_key, sorted_keys, unfinished
+
+_PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE})
+"""What somebody may mend while this process goes on."""
 
 
 class Folder:
@@ -95,7 +99,8 @@ class Folder:
             raise self._unusable(error) from error
 
     def _unusable(self, error: OSError) -> StorageUnusable:
-        return StorageUnusable(where=f"folder {self._path}", why=error.strerror or str(error))
+        kind = StorageAway if error.errno in _PASSING else StorageUnusable
+        return kind(where=f"folder {self._path}", why=error.strerror or str(error))
 
 
 def _made(path: str) -> BinaryIO:

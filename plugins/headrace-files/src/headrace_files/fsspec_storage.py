@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, cast
 
 from fsspec.spec import AbstractFileSystem  # type: ignore[import-untyped]
 
-from headrace.errors import HeadraceError, NotStored, StorageUnusable, WrongKey
+from headrace.errors import HeadraceError, NotStored, StorageAway, StorageUnusable, WrongKey
 from headrace.ports.storage import Written
 from headrace_files.keys import TAKEN, copied, right_key, sorted_keys, unfinished
 
@@ -150,7 +150,8 @@ class FsspecStorage:
             raise self._unusable(error) from error
 
     def _unusable(self, error: Exception) -> StorageUnusable:
-        return StorageUnusable(where=self._where, why=f"{type(error).__name__}: {error}")
+        kind = StorageAway if isinstance(error, (ConnectionError, TimeoutError)) else StorageUnusable
+        return kind(where=self._where, why=f"{type(error).__name__}: {error}")
 
 
 def _fetched(file: Any) -> BinaryIO:

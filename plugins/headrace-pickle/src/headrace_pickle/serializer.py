@@ -7,6 +7,7 @@ import attrs
 import cloudpickle  # type: ignore[import-untyped]
 
 from headrace.errors import NotSerializable, WrongData
+from headrace.model.texts import said_by
 
 
 @attrs.frozen(kw_only=True)
@@ -18,7 +19,7 @@ class PickleSerializer:
             cloudpickle.dump(value, file, protocol=pickle.HIGHEST_PROTOCOL)
         except Exception as error:  # besides pickle's own, whatever the value's methods raise
             what = f"a value of type {type(value).__qualname__}"
-            raise NotSerializable(what=what, serializer="pickle", why=f"{type(error).__name__}: {error}") from error
+            raise NotSerializable(what=what, serializer="pickle", why=said_by(error)) from error
 
     def load(self, file: BinaryIO) -> Any:
         try:
@@ -30,4 +31,4 @@ class PickleSerializer:
 def _why(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError):
         return f"it needs module {error.name!r}, which is not installed here; install what the run that wrote it had"
-    return f"{type(error).__name__}: {error}"
+    return said_by(error)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import attrs
 
 from headrace.errors import NotSerializable, WrongData
+from headrace.model.texts import said_by
 from headrace.ports.task_runner import OpenTaskRunner
 from headrace_tasks.child import Child, started
 from headrace_tasks.concurrent import Threads
@@ -42,7 +43,7 @@ class _Processes:
         try:
             content = cloudpickle.dumps(call, protocol=pickle.HIGHEST_PROTOCOL)
         except Exception as error:
-            why = f"{type(error).__name__}: {error}"
+            why = said_by(error)
             return self._threads.submit(partial(_raise, NotSerializable(what="a task call", serializer="cloudpickle", why=why)))
         return self._threads.submit(partial(self._run, content))
 
@@ -52,7 +53,7 @@ class _Processes:
         try:
             result, error = pickle.loads(answer)
         except Exception as problem:
-            raise WrongData(where="what a task call returned", why=f"{type(problem).__name__}: {problem}") from problem
+            raise WrongData(where="what a task call returned", why=said_by(problem)) from problem
         if error is not None:
             raise error
         return result

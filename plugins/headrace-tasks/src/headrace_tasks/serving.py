@@ -3,15 +3,18 @@
 import pickle
 import sys
 from contextlib import suppress
+from io import TextIOWrapper
 from typing import BinaryIO
 
 import cloudpickle  # type: ignore[import-untyped]
 
 from headrace.errors import NotSerializable
+from headrace.model.texts import said_by
 
 
 def serve(stream: BinaryIO) -> None:
     """Serves until the other side is gone. An interrupt from the keyboard, which reaches every process, ends a call or else the serving."""
+    _print_by_lines()
     with suppress(EOFError, OSError, KeyboardInterrupt):
         while True:
             answer = outcome(pickle.load(stream))
@@ -29,7 +32,7 @@ def outcome(call: bytes) -> bytes:
     try:
         return _dumped((result, None))
     except Exception as error:
-        why = f"{type(error).__name__}: {error}"
+        why = said_by(error)
         return _dumped((None, NotSerializable(what="what a task call returned", serializer="cloudpickle", why=why)))
 
 
@@ -39,13 +42,20 @@ def _failed(error: BaseException) -> bytes:
         pickle.loads(content)  # exceptions with an `__init__` of their own often cannot be made again
         return content
     except Exception as problem:
-        why = f"{type(problem).__name__}: {problem}"
-        what = f"the exception of a task call ({type(error).__qualname__}: {error})"
+        why = said_by(problem)
+        what = f"the exception of a task call ({said_by(error)})"
         return _dumped((None, NotSerializable(what=what, serializer="cloudpickle", why=why)))
 
 
 def _dumped(content: object) -> bytes:
     return bytes(cloudpickle.dumps(content, protocol=pickle.HIGHEST_PROTOCOL))
+
+
+def _print_by_lines() -> None:
+    """Lines are then seen when they are printed, whole among those of other processes, and before a call ends this one."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(line_buffering=True, write_through=False)
 
 
 def _show_what_was_printed() -> None:

@@ -2,7 +2,19 @@
 
 import pytest
 
-# so that a fact that does not hold shows what was there instead
-pytest.register_assert_rewrite(
-    *(f"{__name__}.{module}" for module in ("flow_runner", "queue_matcher", "run_store", "serializer", "storage", "task_runner"))
+PORTS = (
+    "client",
+    "event_sink",
+    "flow_runner",
+    "queue_matcher",
+    "rule",
+    "run_store",
+    "schedule",
+    "serializer",
+    "service",
+    "storage",
+    "task_runner",
 )
+
+# so that a fact that does not hold shows what was there instead
+pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in (*PORTS, "plugins")))

@@ -1,0 +1,1 @@
+"""Grows plugins out of a template."""

@@ -1,0 +1,38 @@
+"""An addition to the port of run stores, for those that can tell how they are: where they lie, how they grow, what is broken."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Protocol, runtime_checkable
+
+import attrs
+
+
+@attrs.frozen(kw_only=True)
+class Diagnosis:
+    """What a run store tells of itself, as far as it could be read; what could not is unset, and told among `faults`.
+
+    `facts`: what else is worth knowing, in plain data. `files`: names with sizes in bytes. `rows`: how many of what is kept ("flow_runs", "log_lines").
+    `faults` and `remarks` are sentences that say what to do; only what is among `faults` is broken.
+    """
+
+    where: str
+    facts: Mapping[str, str | int] = attrs.field(factory=dict)
+    files: Mapping[str, int] = attrs.field(factory=dict)
+    rows: Mapping[str, int] = attrs.field(factory=dict)
+    oldest_run: datetime | None = None
+    newest_run: datetime | None = None
+    runs_of_last_day: int | None = None
+    faults: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Diagnosable(Protocol):
+    """A run store (the value, not the open one, since it may be that it cannot be opened) that tells how it is."""
+
+    def diagnose(self, now: datetime) -> Diagnosis:
+        """Looks at all that is there, and changes, makes and repairs nothing. Raises nothing that is the store's or its user's fault.
+
+        It may take as long as reading all of the store, and stops nobody from writing meanwhile.
+        """
+        ...

@@ -1,0 +1,620 @@
+"""What every client does, in process or over a wire."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import attrs
+import pytest
+
+from headrace.errors import (
+    AlreadyThere,
+    ChangedMeanwhile,
+    InvalidName,
+    InvalidOption,
+    MissingParameter,
+    NotFound,
+    NotInstalled,
+    NotRetryable,
+    RunStopped,
+    UnknownParameter,
+    WrongData,
+    WrongParameterType,
+)
+from headrace.model.agents import Agent
+from headrace.model.deployments import Code, Deployment, RunRequest
+from headrace.model.explanations import Kind
+from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
+from headrace.model.journals import JournalBatch, RunState
+from headrace.model.limits import ConcurrencyLimit
+from headrace.model.logs import LogLine
+from headrace.model.moves import Move
+from headrace.model.queues import Claimed, ClaimRequest, WorkQueue
+from headrace.model.runs import FlowRun, TaskRun
+from headrace.model.states import State, StateType
+from headrace.ports.client import OpenClient
+from headrace.rules.facts import Retry
+from headrace.rules.verdicts import Answer
+from headrace.testing.clock import START, FixedClock
+from headrace.testing.conformance.facts import Facts
+from headrace.testing.orchestration import LEASE_SECONDS
+
+SECONDS = 60
+NOBODY = "01940000-0000-7000-8000-00000000dead"
+"""An id that nothing has."""
+
+STRANGE = "ümläut, 漢字, 😀, \u2028, \"quotes\", 'more', \\, %2F, &?#=; -- \t and [] {}"
+SCHEMA = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "size": {"type": "integer"}},
+    "required": ["name"],
+    "additionalProperties": False,
+}
+
+
+def flow_run(run_id: str = "flow", **fields: Any) -> FlowRun:
+    """A flow run with what it must have."""
+    whole: dict[str, Any] = {
+        "name": f"name of {run_id}",
+        "state": State.pending(),
+        "created": START,
+        "flow_name": "hello",
+        "root_id": run_id,
+    } | fields
+    return FlowRun(id=run_id, **whole)
+
+
+def task_run(run_id: str = "task", **fields: Any) -> TaskRun:
+    """A task run with what it must have."""
+    state = attrs.evolve(State.pending(), timestamp=START)
+    whole: dict[str, Any] = {
+        "name": run_id,
+        "state": state,
+        "created": START,
+        "flow_run_id": "flow",
+        "task_name": "t",
+        "task_key": "k",
+        "call": 0,
+    } | fields
+    return TaskRun(id=run_id, **whole)
+
+
+def log_line(line_id: str, **fields: Any) -> LogLine:
+    """A log line with what it must have."""
+    whole: dict[str, Any] = {
+        "flow_run_id": "flow",
+        "timestamp": START,
+        "level": 20,
+        "logger": "headrace.flow_runs",
+        "message": line_id,
+    } | fields
+    return LogLine(id=line_id, **whole)
+
+
+def deployment(deployment_id: str = "deployment", **fields: Any) -> Deployment:
+    """A deployment with what it must have."""
+    whole: dict[str, Any] = {
+        "name": deployment_id,
+        "flow_name": "hello",
+        "code": Code(entrypoint="m:f"),
+        "created": START,
+        "updated": START,
+    } | fields
+    return Deployment(id=deployment_id, **whole)
+
+
+def queue(queue_id: str = "queue", **fields: Any) -> WorkQueue:
+    """A work queue with what it must have."""
+    whole: dict[str, Any] = {"name": queue_id, "created": START, "updated": START} | fields
+    return WorkQueue(id=queue_id, **whole)
+
+
+def agent(agent_id: str = "agent", **fields: Any) -> Agent:
+    """An agent with what it must have."""
+    whole: dict[str, Any] = {
+        "name": agent_id,
+        "host": "here",
+        "process": 1,
+        "version": "0.1.0",
+        "queues": ("queue",),
+        "started": START,
+    } | fields
+    return Agent(id=agent_id, **whole)
+
+
+def requested(client: OpenClient, run_id: str = "run", **fields: Any) -> FlowRun:
+    """A run of the deployment, asked for."""
+    whole: dict[str, Any] = {"deployment_id": "deployment", "name": f"name of {run_id}"} | fields
+    return client.request_run(RunRequest(id=run_id, **whole))
+
+
+def claimed(client: OpenClient, claim: str = "claim", **fields: Any) -> Claimed:
+    """What a claim of the queue gives."""
+    whole: dict[str, Any] = {"agent_id": "agent", "queue_ids": ("queue",), "limit": 10} | fields
+    return client.claim_runs(ClaimRequest(id=claim, **whole))
+
+
+def moved(client: OpenClient, move: str, state: State, run_id: str = "flow", epoch: int | None = 1) -> Any:
+    """The verdict on a move of a flow run."""
+    return client.move_flow_run(Move(id=move, run_id=run_id, state=state, epoch=epoch))
+
+
+class ClientConformance(Facts):
+    """Facts about clients. Override the fixture `client`: it asks an orchestration of its own over an empty store, both with the fixture `clock`,
+    whose leases last `LEASE_SECONDS`, and where the queue matcher `flows` is installed and no other; `headrace.testing.orchestration` makes one."""
+
+    @pytest.fixture
+    def clock(self) -> FixedClock:
+        """The clock of the orchestration and of its store."""
+        return FixedClock()
+
+    @pytest.fixture
+    def client(self, clock: FixedClock) -> OpenClient:
+        raise NotImplementedError("override the fixture `client`; it gives the client to try, open")
+
+    # Unknown ids
+
+    @pytest.mark.parametrize(
+        "ask",
+        [
+            lambda client: client.read_flow_run(NOBODY),
+            lambda client: client.explain_flow_run(NOBODY),
+            lambda client: client.retry_flow_run(NOBODY, "m"),
+            lambda client: client.delete_flow_run(NOBODY),
+            lambda client: client.move_flow_run(Move(id="m", run_id=NOBODY, state=State.running())),
+            lambda client: client.name_flow_run(NOBODY, 1, "name"),
+            lambda client: client.move_task_run(Move(id="m", run_id="task", state=State.running()), task_run(flow_run_id=NOBODY), Retry()),
+            lambda client: client.read_task_run(NOBODY),
+            lambda client: client.read_deployment(NOBODY),
+            lambda client: client.read_deployment_versions(NOBODY, 10),
+            lambda client: client.pause_deployment(NOBODY),
+            lambda client: client.resume_deployment(NOBODY),
+            lambda client: client.delete_deployment(NOBODY),
+            lambda client: client.request_run(RunRequest(id="run", deployment_id=NOBODY, name="name")),
+            lambda client: client.read_work_queue(NOBODY),
+            lambda client: client.delete_work_queue(NOBODY),
+            lambda client: client.read_due(NOBODY, START, 10),
+            lambda client: client.count_under_way(NOBODY),
+            lambda client: client.claim_runs(ClaimRequest(id="c", agent_id="a", queue_ids=(NOBODY,), limit=1)),
+            lambda client: client.delete_limit(NOBODY),
+        ],
+    )
+    def test_what_is_not_there(self, client: OpenClient, ask: Callable[[OpenClient], object]) -> None:
+        """An id that nothing has is NotFound, which names it and the command that lists what is there; nothing is written."""
+        with pytest.raises(NotFound) as raised:
+            ask(client)
+        assert raised.value.name == NOBODY
+        assert NOBODY in str(raised.value)
+        assert raised.value.command
+        assert client.read_last_event() == 0
+
+    def test_what_is_nowhere_is_empty(self, client: OpenClient) -> None:
+        """A list about something unknown is empty, what nobody owns is to stop, and who is unknown may leave."""
+        assert client.read_states(NOBODY) == []
+        assert client.read_logs(LogFilter(flow_run_ids=(NOBODY,)), Page()) == []
+        assert client.read_task_runs(TaskRunFilter(flow_run_ids=(NOBODY,)), Page()) == []
+        assert client.renew_lease(NOBODY, 1).stop
+        assert client.write_journal(JournalBatch(flow_run_id=NOBODY, epoch=1, logs=(log_line("x"),))).stop
+        client.drop_agent(NOBODY)
+        assert client.adopt_runs("agent", (NOBODY, f"{NOBODY}.1", "")) == []
+        assert (client.release_lost_runs(), client.note_waits()) == ([], 0)
+        assert (client.read_flow_runs(FlowRunFilter(), Page()), client.read_deployments(DeploymentFilter(), Page())) == ([], [])
+        assert (client.read_work_queues(WorkQueueFilter(), Page()), client.read_agents(), client.read_limits()) == ([], [], [])
+
+    # Flow runs
+
+    def test_a_run_is_made_once(self, client: OpenClient) -> None:
+        """A run with a holder is owned by it in epoch 1; the same id again is answered with what is there."""
+        made = client.create_flow_run(flow_run(), "me")
+        assert (made.epoch, made.state.timestamp) == (1, START)
+        assert client.create_flow_run(flow_run(name="another"), "another") == made == client.read_flow_run("flow")
+        assert client.create_flow_run(flow_run("free")).epoch == 0
+
+    def test_a_run_comes_back_whole(self, client: OpenClient) -> None:
+        """Whatever texts, numbers, moments and parameters it has."""
+        parameters = {"n": None, "big": 2**60, "real": 0.1, STRANGE: [STRANGE, {"": [True]}]}
+        run = flow_run(name="odd", flow_name=STRANGE, parameters=parameters, tags=("a", STRANGE), created=START + timedelta(microseconds=1))
+        client.create_flow_run(run)
+        assert client.read_flow_run("flow") == attrs.evolve(run, state=attrs.evolve(run.state, timestamp=START))
+
+    def test_pages(self, client: OpenClient) -> None:
+        """Filters and pages are those of the store: what fits, in order, from where the page before ended."""
+        for number in range(5):
+            client.create_flow_run(flow_run(f"{number}", tags=("even",) if number % 2 == 0 else ()))
+        even = FlowRunFilter(tags=("even",))
+        first = client.read_flow_runs(even, Page(limit=2))
+        rest = client.read_flow_runs(even, Page(limit=2, after=first[-1].id))
+        assert [run.id for run in (*first, *rest)] == ["4", "2", "0"]
+        assert [run.id for run in client.read_flow_runs(FlowRunFilter(), Page(newest_first=False))] == list("01234")
+
+    def test_a_run_moves(self, client: OpenClient, clock: FixedClock) -> None:
+        """A legal move is accepted and written; one that is not is refused with a reason, and nothing is written."""
+        client.create_flow_run(flow_run(), "me")
+        assert moved(client, "a", State.running()).answer is Answer.ACCEPTED
+        clock.advance(5)
+        assert moved(client, "b", State.completed(message=STRANGE)).is_written
+        refusal = moved(client, "c", State.running())
+        assert (refusal.answer, refusal.state, bool(refusal.reason)) == (Answer.REFUSED, None, True)
+        states = client.read_states("flow")
+        assert [state.type for state in states] == [StateType.PENDING, StateType.RUNNING, StateType.COMPLETED]
+        assert (states[-1].message, states[-1].timestamp) == (STRANGE, clock.now())
+        assert client.read_flow_run("flow").state == states[-1]
+
+    def test_a_replayed_move_gets_its_first_answer(self, client: OpenClient) -> None:
+        """A move that is asked again, because its answer was lost, changes nothing, also where the run has gone on since."""
+        client.create_flow_run(flow_run(), "me")
+        first = moved(client, "a", State.running())
+        assert moved(client, "a", State.running()) == first
+        moved(client, "b", State.completed())
+        last = client.read_last_event()
+        assert moved(client, "a", State.running()) == first
+        assert (len(client.read_states("flow")), client.read_last_event()) == (3, last)
+
+    def test_a_stale_epoch_writes_nothing(self, client: OpenClient) -> None:
+        """Who does not own the run any more is told to stop, whatever it asks: no state, name, journal, renewal or subflow."""
+        client.create_flow_run(flow_run(), "me")
+        before, last = client.read_flow_run("flow"), client.read_last_event()
+        assert moved(client, "a", State.running(), epoch=2).stop
+        assert client.renew_lease("flow", 2).stop
+        assert client.write_journal(JournalBatch(flow_run_id="flow", epoch=2, task_runs=(task_run(),), logs=(log_line("x"),))).stop
+        with pytest.raises(RunStopped):
+            client.name_flow_run("flow", 2, "name")
+        with pytest.raises(RunStopped):
+            client.create_flow_run(flow_run("child", root_id="flow", epoch=2))
+        verdict = client.move_task_run(Move(id="t", run_id="task", state=State.running(), epoch=2), task_run(), Retry())
+        assert verdict.stop
+        assert (client.read_flow_run("flow"), client.read_last_event()) == (before, last)
+        assert (client.read_logs(LogFilter(), Page()), client.read_task_runs(TaskRunFilter(), Page())) == ([], [])
+
+    def test_a_run_is_retried_once(self, client: OpenClient) -> None:
+        """One of a deployment that has failed is due again; a replay changes nothing, and one that has not ended is refused."""
+        client.put_deployments((deployment(),))
+        client.put_work_queue(queue())
+        requested(client)
+        with pytest.raises(NotRetryable):
+            client.retry_flow_run("run", "too early")
+        claimed(client)
+        moved(client, "start", State.running(), run_id="run")
+        moved(client, "end", State.failed(message="no"), run_id="run")
+        again = client.retry_flow_run("run", "again")
+        assert again.state.is_scheduled()
+        assert client.retry_flow_run("run", "again") == again == client.read_flow_run("run")
+        assert [(run.id, run.epoch) for run in claimed(client, "second").runs] == [("run", 2)]
+
+    def test_a_run_is_named(self, client: OpenClient) -> None:
+        """The owner names it; a name that cannot be is refused."""
+        client.create_flow_run(flow_run(), "me")
+        assert client.name_flow_run("flow", 1, "weekly").name == client.read_flow_run("flow").name == "weekly"
+        with pytest.raises(InvalidName):
+            client.name_flow_run("flow", 1, "a/b")
+
+    def test_a_run_is_deleted(self, client: OpenClient) -> None:
+        """It is gone with all that belongs to it, and so are its moves' answers."""
+        client.create_flow_run(flow_run(), "me")
+        client.write_journal(JournalBatch(flow_run_id="flow", epoch=1, task_runs=(task_run(),), logs=(log_line("x"),)))
+        client.delete_flow_run("flow")
+        gone: list[Callable[[], object]] = [
+            lambda: client.read_flow_run("flow"),
+            lambda: client.read_task_run("task"),
+            lambda: client.delete_flow_run("flow"),
+        ]
+        for ask in gone:
+            with pytest.raises(NotFound):
+                ask()
+        assert (client.read_logs(LogFilter(), Page()), client.read_states("flow")) == ([], [])
+
+    # Leases
+
+    def test_who_owns_a_run_goes_on(self, client: OpenClient) -> None:
+        """A renewal in time is answered with: go on; one of a run that is being cancelled with the order to stop, and why."""
+        client.create_flow_run(flow_run(), "me")
+        assert not client.renew_lease("flow", 1).stop
+        moved(client, "a", State.running())
+        moved(client, "b", State(type=StateType.CANCELLING, message=STRANGE), epoch=None)
+        order = client.renew_lease("flow", 1)
+        assert (order.stop, order.reason) == (True, STRANGE)
+
+    def test_a_lost_run_is_released_once(self, client: OpenClient, clock: FixedClock) -> None:
+        """A run whose lease has run out has crashed, once; its holder may come back as long as nobody else took it."""
+        client.create_flow_run(flow_run(), "me")
+        moved(client, "a", State.running())
+        clock.advance(LEASE_SECONDS / 2)
+        assert client.release_lost_runs() == []
+        clock.advance(LEASE_SECONDS)
+        released = client.release_lost_runs()
+        assert [(run.id, run.state.type) for run in released] == [("flow", StateType.CRASHED)]
+        assert client.read_flow_run("flow") == released[0]
+        assert client.release_lost_runs() == []
+        assert not client.renew_lease("flow", 1).stop
+        assert client.read_flow_run("flow").state.is_running()
+
+    # Journals and task runs
+
+    def test_a_journal_is_written(self, client: OpenClient) -> None:
+        """Task runs, states and lines are there; writing the batch again changes nothing."""
+        client.create_flow_run(flow_run(), "me")
+        run = task_run(inputs={"rows": ("other",)}, tags=("a",))
+        lines = (log_line("1"), log_line("2", task_run_id="task", level=40, message=STRANGE))
+        state = RunState(run_id="task", revision=1, state=run.state)
+        batch = JournalBatch(flow_run_id="flow", epoch=1, task_runs=(run,), states=(state,), logs=lines)
+        for _ in range(2):
+            assert not client.write_journal(batch).stop
+        assert client.read_task_run("task") == run
+        assert client.read_task_runs(TaskRunFilter(flow_run_ids=("flow",), tags=("a",)), Page()) == [run]
+        assert client.read_states("task") == [run.state]
+        assert client.read_logs(LogFilter(flow_run_ids=("flow",)), Page(newest_first=False)) == list(lines)
+        assert client.read_logs(LogFilter(least_level=30, text="漢字"), Page()) == [lines[1]]
+
+    def test_a_task_run_moves(self, client: OpenClient) -> None:
+        """What depends on other runs is asked; a replay gets the first answer, and a failure is tried again where that is allowed."""
+        client.create_flow_run(flow_run(), "me")
+        run = task_run()
+        move = Move(id="a", run_id="task", state=State.running(), epoch=1)
+        first = client.move_task_run(move, run, Retry())
+        assert first.answer is Answer.ACCEPTED
+        assert client.move_task_run(move, run, Retry()) == first
+        assert first.state is not None
+        failing = Move(id="b", run_id="task", state=State.failed(message="no"), epoch=1)
+        verdict = client.move_task_run(failing, run.entering(first.state), Retry(limit=1, delay=5))
+        assert (verdict.answer, verdict.state and verdict.state.scheduled_time) == (Answer.REPLACED, START + timedelta(seconds=5))
+        assert client.read_task_run("task").revision == 3
+
+    # Limits
+
+    def test_limits(self, client: OpenClient) -> None:
+        """A limit lets so many task runs with its tag run and makes the others wait; who holds a slot is shown, and 0 refuses all."""
+        client.create_flow_run(flow_run(), "me")
+        client.set_limit("db/main", 1)
+        runs = [task_run(name, tags=("db/main",)) for name in ("one", "two")]
+        verdicts = [client.move_task_run(Move(id=run.id, run_id=run.id, state=State.running(), epoch=1), run, Retry()) for run in runs]
+        assert [verdict.answer for verdict in verdicts] == [Answer.ACCEPTED, Answer.WAIT]
+        assert verdicts[1].until is not None
+        assert client.read_limits() == [ConcurrencyLimit(tag="db/main", limit=1, holders=("one",))]
+        client.set_limit("db/main", 2)
+        assert client.read_limits()[0].limit == 2
+        client.delete_limit("db/main")
+        assert client.read_limits() == []
+        with pytest.raises(NotFound):
+            client.delete_limit("db/main")
+
+    @pytest.mark.parametrize("limit", [-1, 1.5, True, "1"])
+    def test_a_limit_that_cannot_be(self, client: OpenClient, limit: Any) -> None:
+        """Anything but a whole number that is not negative is refused, and nothing is written."""
+        with pytest.raises(InvalidOption):
+            client.set_limit("tag", limit)
+        assert client.read_limits() == []
+
+    # Deployments
+
+    def test_deployments(self, client: OpenClient) -> None:
+        """One that is known by its names keeps its id and creation; all are put, or none."""
+        client.put_deployments((deployment(), deployment("other", tags=("a",))))
+        later = START + timedelta(days=1)
+        (changed,) = client.put_deployments((deployment("new", name="deployment", description=STRANGE, created=later, updated=later),))
+        assert (changed.id, changed.created, changed.updated, changed.description) == ("deployment", START, later, STRANGE)
+        assert client.read_deployment("deployment") == changed
+        assert [each.id for each in client.read_deployments(DeploymentFilter(tags=("a",)), Page())] == ["other"]
+        with pytest.raises(InvalidName):
+            client.put_deployments((deployment("third"), deployment("fourth", name="a/b")))
+        assert len(client.read_deployments(DeploymentFilter(), Page())) == 2
+        client.delete_deployment("other")
+        assert [each.id for each in client.read_deployments(DeploymentFilter(), Page())] == ["deployment"]
+
+    def test_a_deployment_is_paused(self, client: OpenClient) -> None:
+        """Nothing of it is given away until it is resumed; then that too which was asked for meanwhile."""
+        client.put_deployments((deployment(),))
+        client.put_work_queue(queue())
+        assert client.pause_deployment("deployment").is_paused
+        requested(client)
+        assert claimed(client, "paused").runs == ()
+        assert client.read_deployment("deployment").is_paused
+        assert not client.resume_deployment("deployment").is_paused
+        assert [run.id for run in claimed(client, "resumed").runs] == ["run"]
+
+    def test_versions_of_a_deployment(self, client: OpenClient) -> None:
+        """What it is comes first, then what it was before; as many as are asked for."""
+        for text in ("first", "second", "third"):
+            client.put_deployments((deployment(description=text),))
+        assert [each.description for each in client.read_deployment_versions("deployment", 10)] == ["third", "second", "first"]
+        assert client.read_deployment_versions("deployment", 1) == [client.read_deployment("deployment")]
+
+    def test_a_run_is_requested_once(self, client: OpenClient) -> None:
+        """It begins with what the deployment says; asked for again, it is the same."""
+        client.put_deployments((deployment(parameters={"name": "Leo"}, tags=("a",), parameter_schema=SCHEMA, retries=2),))
+        run = requested(client, parameters={"size": 3}, tags=("b",), at=START + timedelta(hours=1))
+        assert (run.flow_name, run.parameters, run.tags, run.retries) == ("hello", {"name": "Leo", "size": 3}, ("a", "b"), 2)
+        assert (run.state.type, run.state.scheduled_time) == (StateType.SCHEDULED, START + timedelta(hours=1))
+        assert requested(client, parameters={"size": 4}) == run == client.read_flow_run("run")
+
+    @pytest.mark.parametrize(
+        ("parameters", "error"),
+        [
+            ({}, MissingParameter),
+            ({"name": "Leo", "colour": "red"}, UnknownParameter),
+            ({"name": "Leo", "size": "big"}, WrongParameterType),
+        ],
+    )
+    def test_wrong_parameters_are_refused(self, client: OpenClient, parameters: Any, error: type[Exception]) -> None:
+        """Each by its name, before anything is made."""
+        client.put_deployments((deployment(parameter_schema=SCHEMA),))
+        with pytest.raises(error, match="hello/deployment"):
+            requested(client, parameters=parameters)
+        assert client.read_flow_runs(FlowRunFilter(), Page()) == []
+
+    def test_a_deployment_is_deleted_with_what_waits(self, client: OpenClient) -> None:
+        """Runs that have not started are forgotten, those that have stay."""
+        client.put_deployments((deployment(),))
+        client.put_work_queue(queue())
+        requested(client, "started")
+        claimed(client)
+        requested(client, "waiting")
+        client.delete_deployment("deployment")
+        assert [run.id for run in client.read_flow_runs(FlowRunFilter(), Page())] == ["started"]
+
+    # Queues
+
+    def test_queues(self, client: OpenClient) -> None:
+        """A queue is made, changed by who knows its newest shape, and forgotten."""
+        made = client.put_work_queue(queue(criteria={"flows": "hello"}))
+        assert (made.criteria, made.is_matched, made.revision) == ({"flows": ["hello"]}, True, 1)
+        changed = client.put_work_queue(attrs.evolve(made, is_paused=True, description=STRANGE))
+        assert client.read_work_queue("queue") == changed
+        assert client.read_work_queues(WorkQueueFilter(names=("queue",)), Page()) == [changed]
+        client.delete_work_queue("queue")
+        assert client.read_work_queues(WorkQueueFilter(), Page()) == []
+
+    @pytest.mark.parametrize(
+        ("fields", "error"),
+        [
+            ({"name": "queue"}, AlreadyThere),
+            ({"name": "a/b"}, InvalidName),
+            ({"criteria": {"flows": []}}, WrongData),
+            ({"criteria": {"moon": "full"}}, NotInstalled),
+            ({"concurrency_limit": -1}, InvalidOption),
+            ({"queue_id": "queue", "revision": 7}, ChangedMeanwhile),
+        ],
+        ids=["taken", "name", "criteria", "matcher", "limit", "revision"],
+    )
+    def test_a_queue_that_cannot_be(self, client: OpenClient, fields: dict[str, Any], error: type[Exception]) -> None:
+        """It is refused with the reason, and nothing is written."""
+        kept = client.put_work_queue(queue())
+        with pytest.raises(error):
+            client.put_work_queue(queue(**({"queue_id": "new", "name": "new"} | fields)))
+        assert client.read_work_queues(WorkQueueFilter(), Page()) == [kept]
+
+    def test_what_waits_in_a_queue(self, client: OpenClient) -> None:
+        """What is due until then, earliest first; a queue that is made later finds what was there before."""
+        client.put_deployments((deployment(), deployment("other", flow_name="goodbye")))
+        for minutes in (30, 10, 20):
+            requested(client, f"{minutes}", at=START + timedelta(minutes=minutes))
+        client.request_run(RunRequest(id="no", deployment_id="other", name="no"))
+        client.put_work_queue(queue(criteria={"flows": ["hello"]}))
+        assert [run.id for run in client.read_due("queue", START + timedelta(minutes=20), 10)] == ["10", "20"]
+        assert [run.id for run in client.read_due("queue", START + timedelta(hours=1), 1)] == ["10"]
+
+    def test_why_a_run_is_not_running(self, client: OpenClient, clock: FixedClock) -> None:
+        """What is in the way is told as long as it is, and afterwards as an earlier wait where somebody noted it."""
+        client.put_deployments((deployment(),))
+        requested(client)
+        assert [obstacle.kind for obstacle in client.explain_flow_run("run").obstacles] == [Kind.NO_QUEUE]
+        clock.advance(60)
+        assert client.note_waits() == 1
+        clock.advance(60)
+        client.put_work_queue(queue())
+        client.keep_agent(agent())
+        claimed(client)
+        client.note_waits()
+        found = client.explain_flow_run("run")
+        assert (found.obstacles, bool(found.summary)) == ((), True)
+        assert [(wait.until, [obstacle.kind for obstacle in wait.obstacles]) for wait in found.waits] == [(clock.now(), [Kind.NO_QUEUE])]
+
+    # Claims and agents
+
+    def test_a_run_is_claimed_once(self, client: OpenClient) -> None:
+        """Who asks gets what is due with its epoch; asking again with the same id gives the same, another one gets nothing."""
+        client.put_deployments((deployment(),))
+        client.put_work_queue(queue())
+        requested(client, "due")
+        requested(client, "later", at=START + timedelta(hours=1))
+        first = claimed(client)
+        assert [(run.id, run.epoch, run.state.type) for run in first.runs] == [("due", 1, StateType.PENDING)]
+        assert first.next_due == START + timedelta(hours=1)
+        assert [run.id for run in claimed(client).runs] == ["due"]
+        assert claimed(client, "other", agent_id="other").runs == ()
+        assert client.count_under_way("queue") == 1
+
+    def test_many_claim_at_once(self, client: OpenClient) -> None:
+        """Of several who ask at the same moment each gets other runs, and none is left."""
+        client.put_deployments((deployment(),))
+        client.put_work_queue(queue())
+        for number in range(20):
+            requested(client, f"{number:02}")
+        with ThreadPoolExecutor(4) as pool:
+            claims = pool.map(lambda number: claimed(client, f"claim-{number}", agent_id=f"agent-{number}", limit=5), range(4))
+            taken = [run.id for claim in claims for run in claim.runs]
+        assert sorted(taken) == [f"{number:02}" for number in range(20)]
+
+    def test_queues_that_give_nothing(self, client: OpenClient) -> None:
+        """A queue that is paused, or full, gives nothing away, and a claim for none gets none."""
+        client.put_deployments((deployment(),))
+        made = client.put_work_queue(queue(concurrency_limit=1))
+        requested(client, "one")
+        requested(client, "two")
+        assert claimed(client, "none", limit=0).runs == ()
+        paused = client.put_work_queue(attrs.evolve(made, is_paused=True))
+        assert claimed(client, "paused").runs == ()
+        client.put_work_queue(attrs.evolve(paused, is_paused=False))
+        assert [run.id for run in claimed(client, "full").runs] == ["one"]
+        assert claimed(client, "still full").runs == ()
+        moved(client, "end", State.cancelled(), run_id="one")
+        assert [run.id for run in claimed(client, "free").runs] == ["two"]
+
+    def test_agents(self, client: OpenClient, clock: FixedClock) -> None:
+        """An agent is there for the time of a lease, and as long as it says so; then it is gone, or says that it has left."""
+        client.keep_agent(agent())
+        assert client.read_agents() == [agent()]
+        clock.advance(LEASE_SECONDS * 2)
+        assert [each.live for each in client.read_agents()] == [False]
+        client.keep_agent(agent(is_draining=True))
+        assert [(each.live, each.is_draining) for each in client.read_agents()] == [(True, True)]
+        client.drop_agent("agent")
+        assert client.read_agents() == []
+
+    def test_runs_are_adopted_once(self, client: OpenClient) -> None:
+        """Runs of an agent that is gone go to the first who finds their processes; those of one that is there stay its own."""
+        client.put_deployments((deployment(),))
+        client.put_work_queue(queue())
+        requested(client)
+        client.keep_agent(agent())
+        claimed(client)
+        assert client.adopt_runs("heir", ("run.1",)) == []
+        client.drop_agent("agent")
+        client.keep_agent(agent("heir"))
+        client.keep_agent(agent("other"))
+        assert client.adopt_runs("heir", ("run.2",)) == []
+        assert [run.id for run in client.adopt_runs("heir", ("run.1", "unknown.1"))] == ["run"]
+        assert client.adopt_runs("other", ("run.1",)) == []
+        assert not client.renew_lease("run", 1).stop
+
+    # Retention
+
+    def test_what_ended_long_ago_is_forgotten(self, client: OpenClient, clock: FixedClock) -> None:
+        """What would be forgotten is told before; then it is, a portion at a time, until that was all. What has not ended stays."""
+        for name in ("ended", "open"):
+            client.create_flow_run(flow_run(name), "me")
+        moved(client, "end", State.completed(), run_id="ended")
+        assert (client.plan_forgetting().runs, client.forget_old().runs) == (0, 0)
+        clock.advance(timedelta(days=1000).total_seconds())
+        assert client.plan_forgetting().runs == 1
+        forgotten = [client.forget_old()]
+        while not forgotten[-1].is_all:
+            forgotten.append(client.forget_old())
+        assert sum(portion.runs for portion in forgotten) == 1
+        assert [run.id for run in client.read_flow_runs(FlowRunFilter(), Page())] == ["open"]
+        assert (client.plan_forgetting().runs, client.forget_old().is_all) == (0, True)
+
+    # Events
+
+    def test_events(self, client: OpenClient) -> None:
+        """What changed is told in order from any cursor; nothing new is an empty answer, at once where no second is given."""
+        client.create_flow_run(flow_run(), "me")
+        cursor = client.read_last_event()
+        moved(client, "a", State.running())
+        moved(client, "b", State.completed())
+        client.create_flow_run(flow_run("other"))
+        events = client.wait_for_events(EventFilter(after=cursor), SECONDS)
+        assert [event.kind for event in events] == ["flow-run.RUNNING", "flow-run.COMPLETED", "flow-run.created"]
+        assert [event.sequence for event in events] == sorted({event.sequence for event in events})
+        assert events[-1].sequence == client.read_last_event()
+        only = client.wait_for_events(EventFilter(kinds=("flow-run.created",), subjects=("flow",)), SECONDS)
+        assert [event.subject for event in only] == ["flow"]
+        assert client.wait_for_events(EventFilter(after=client.read_last_event()), 0) == []
+
+    def test_waiting_ends_with_an_event(self, client: OpenClient) -> None:
+        """Who waits hears of what another one writes."""
+        cursor = client.read_last_event()
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(client.wait_for_events, EventFilter(after=cursor), SECONDS)
+            client.create_flow_run(flow_run())
+            assert [event.kind for event in waiting.result(SECONDS)] == ["flow-run.created"]
