@@ -257,6 +257,21 @@ class NotRetryable(HeadraceError):
 
 
 @attrs.frozen(kw_only=True)
+class NotResumable(HeadraceError):
+    """flow run {run!r} cannot be resumed: {why}"""
+
+    run: str
+    why: str
+
+
+@attrs.frozen(kw_only=True)
+class CannotPause(HeadraceError):
+    """the flow cannot be paused here: {why}"""
+
+    why: str
+
+
+@attrs.frozen(kw_only=True)
 class ChangedMeanwhile(HeadraceError):
     """{what} {name!r} was changed by somebody else meanwhile, so nothing was written; read it again, and repeat your change"""
 

@@ -7,10 +7,10 @@ from headrace.rules.transitions import LEGAL, is_legal, why_not
 
 TABLE = """
             SCHEDULED PENDING RUNNING PAUSED CANCELLING COMPLETED FAILED CRASHED CANCELLED
-SCHEDULED   yes       yes     yes     no     yes        yes       yes    yes     yes
+SCHEDULED   yes       yes     yes     yes    yes        yes       yes    yes     yes
 PENDING     yes       no      yes     yes    yes        yes       yes    yes     yes
 RUNNING     yes       no      no      yes    yes        yes       yes    yes     yes
-PAUSED      yes       yes     yes     no     yes        no        yes    yes     yes
+PAUSED      yes       yes     yes     no     yes        yes       yes    yes     yes
 CANCELLING  no        no      no      no     no         yes       yes    yes     yes
 COMPLETED   no        no      no      no     no         no        no     no      no
 FAILED      no        no      no      no     no         no        no     no      no

@@ -7,7 +7,7 @@ from typing import Any, Self
 import attrs
 
 from headrace.model.choices import Choice
-from headrace.model.states import State, StateType
+from headrace.model.states import AWAITING_RESUME, State, StateType
 from headrace.model.tags import Tags
 
 
@@ -55,7 +55,7 @@ class FlowRun(_Run):
 
     `flow_runner` is of a run that an agent is to start. `is_named` says that somebody chose its name, so that its flow does not; `keeps_result` says
     that its result is to be read later, whatever its flow says. `max_restarts` is how often it is started anew when its process has crashed, and `restarts`
-    how often it was; None: by nobody, since no agent takes it.
+    how often it was; None: by nobody, since no agent takes it. `pauses` is how often its flow has paused it.
     """
 
     flow_name: str
@@ -72,10 +72,12 @@ class FlowRun(_Run):
     keeps_result: bool = False
     restarts: int = 0
     max_restarts: int | None = None
+    pauses: int = 0
 
     def entering(self, state: State) -> Self:
-        """As of every run; being started anew is counted."""
-        return attrs.evolve(super().entering(state), restarts=self.restarts + state.awaits_restart())
+        """As of every run; being started anew, and pausing by itself, is counted."""
+        own_pause = state.is_paused() and state.name == AWAITING_RESUME
+        return attrs.evolve(super().entering(state), restarts=self.restarts + state.awaits_restart(), pauses=self.pauses + own_pause)
 
     def coming_back(self, state: State) -> Self:
         """This run after all in the state it was in before it was presumed lost, as if it had not left it."""

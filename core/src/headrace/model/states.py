@@ -29,6 +29,7 @@ NOT_ENDED = tuple(kind for kind in StateType if kind not in TERMINAL)
 
 LOST = "Lost"
 AWAITING_RESTART = "AwaitingRestart"
+AWAITING_RESUME = "AwaitingResume"
 
 
 class _Missing:
@@ -104,6 +105,16 @@ class State:
         return cls.scheduled(at, name=AWAITING_RESTART, message=message)
 
     @classmethod
+    def paused(cls, message: str | None = None) -> "State":
+        """Held by somebody, without a process, until it is resumed."""
+        return cls(type=StateType.PAUSED, message=message)
+
+    @classmethod
+    def awaiting_resume(cls, message: str | None = None) -> "State":
+        """Paused by its own flow, which goes on from there when it is resumed."""
+        return cls(type=StateType.PAUSED, name=AWAITING_RESUME, message=message)
+
+    @classmethod
     def cancelled(cls, message: str | None = None) -> "State":
         """Ended because somebody said so."""
         return cls(type=StateType.CANCELLED, message=message)
@@ -131,6 +142,9 @@ class State:
 
     def is_cancelled(self) -> bool:
         return self.type is StateType.CANCELLED
+
+    def is_paused(self) -> bool:
+        return self.type is StateType.PAUSED
 
     def is_lost(self) -> bool:
         return self.is_crashed() and self.name == LOST

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import attrs
 
 from headrace.clock import Clock
-from headrace.errors import NotFound, NotRetryable
+from headrace.errors import NotFound, NotResumable, NotRetryable
 from headrace.model.deployments import Deployment, RunRequest
 from headrace.model.events import Event
 from headrace.model.filters import DeploymentFilter, FlowRunFilter, Page
@@ -74,15 +74,30 @@ class Deployments:
 
     def retry_run(self, run_id: str, move_id: str) -> FlowRun:
         """Lets a run that has ended otherwise than well be started once more; asked again, it gives the run as it is."""
-        now = self.clock.now()
+        state = State.scheduled(self.clock.now(), name="AwaitingRetry", message="Somebody asked for another try.")
+        return self._start_again(run_id, move_id, _check_retryable, lambda run: state)
+
+    def resume_run(self, run_id: str, move_id: str) -> FlowRun:
+        """Lets a paused run go on, not before it is due; asked again, it gives the run as it is."""
+
+        def due(run: FlowRun) -> State:
+            now = self.clock.now()
+            waits = run.start_time is None and run.expected_start_time is not None
+            return State.scheduled(max(now, run.expected_start_time or now) if waits else now, message="It was resumed.")
+
+        return self._start_again(run_id, move_id, _check_resumable, due)
+
+    def _start_again(
+        self, run_id: str, move_id: str, check: Callable[[Reading, FlowRun], None], due: Callable[[FlowRun], State]
+    ) -> FlowRun:
         with self.store.writing() as writing:
             run = writing.flow_run(run_id)
             if run is None:
                 raise NotFound(what="flow run", name=run_id, command="flow-run ls")
             if writing.verdict(move_id) is not None:
                 return run
-            _check_retryable(writing, run)
-            state = attrs.evolve(State.scheduled(now, name="AwaitingRetry", message="Somebody asked for another try."), timestamp=now)
+            check(writing, run)
+            state = attrs.evolve(due(run), timestamp=self.clock.now())
             again = attrs.evolve(run.entering(state), restarts=0)
             writing.update_flow_run(again, was=run.revision)
             writing.remember(move_id, run.id, accepted(state))
@@ -198,6 +213,14 @@ def _waiting(reading: Reading, deployment_id: str) -> Iterator[str]:
     while page := reading.flow_runs(wanted, Page(after=after)):
         yield from (run.id for run in page if run.run_count == 0)
         after = page[-1].id
+
+
+def _check_resumable(reading: Reading, run: FlowRun) -> None:
+    """Raises NotResumable with why."""
+    if not run.state.is_paused():
+        raise NotResumable(run=run.name, why=f"it is not paused: it is {run.state.name.upper()}")
+    if reading.deployment(run.deployment_id or "") is None:
+        raise NotResumable(run=run.name, why="its deployment was deleted, and its code with it")
 
 
 def _waiting_of(deployment_id: str) -> FlowRunFilter:

@@ -110,6 +110,9 @@ class LocalClient:
     def retry_flow_run(self, run_id: str, move_id: str) -> FlowRun:
         return self.deployments.retry_run(run_id, move_id)
 
+    def resume_flow_run(self, run_id: str, move_id: str) -> FlowRun:
+        return self.deployments.resume_run(run_id, move_id)
+
     def name_flow_run(self, run_id: str, epoch: int, name: str) -> FlowRun:
         return self.orchestrator.name_flow_run(run_id, epoch, name)
 

@@ -116,7 +116,7 @@ class Orchestrator:
         is_root = run.root_id == run.id
         if is_root and _lets_go(run, state):
             writing.end_lease(run.id)
-        if is_root and (state.awaits_restart() or state.type in (StateType.CRASHED, StateType.CANCELLED)):
+        if is_root and (state.awaits_restart() or state.type in (StateType.CRASHED, StateType.CANCELLED, StateType.PAUSED)):
             self._end_inside(writing, run, state)
         if run.deployment_id is not None and state.is_terminal() and not state.is_lost():
             assert state.timestamp is not None, "a state that was accepted has its timestamp"
@@ -141,8 +141,9 @@ class Orchestrator:
             parent = writing.flow_run(run.flow_run_id)
             if parent is None:
                 raise NotFound(what="flow run", name=run.flow_run_id, command="flow-run ls")
-            verdict = self.rules.decide(move, self._task_facts(writing, move, run, parent, retry))
-            if verdict.state is None or verdict.state.timestamp is None:
+            facts = self._task_facts(writing, move, run, parent, retry)
+            verdict = self.rules.decide(move, facts)
+            if facts.earlier is not None or verdict.state is None or verdict.state.timestamp is None:
                 return verdict
             entered = run.entering(verdict.state)
             writing.remember(move.id, run.flow_run_id, verdict)
@@ -197,6 +198,8 @@ class Orchestrator:
         """Prolongs a lease; a run that is being cancelled, was cancelled, or was taken by somebody else, is to stop."""
         with self.store.writing() as writing:
             run = writing.flow_run(run_id)
+            if run is not None and run.state.is_paused():
+                return LeaseOrder(stop=True, reason=run.state.message or "the run was paused")
             if run is None or not writing.renew_lease(run_id, epoch=epoch, seconds=self.lease_seconds):
                 return _stale(run_id)
             if run.state.type in (StateType.CANCELLING, StateType.CANCELLED):
@@ -240,7 +243,7 @@ class Orchestrator:
 
 def _lets_go(run: FlowRun, state: State) -> bool:
     """Whether nobody is to own the run any more: it has ended, or goes back to where it was taken from."""
-    return state.is_terminal() or state.awaits_restart() or (state.is_scheduled() and run.state.is_pending())
+    return state.is_terminal() or state.is_paused() or state.awaits_restart() or (state.is_scheduled() and run.state.is_pending())
 
 
 def _inside(root: FlowRun, ended: State) -> State:
@@ -248,7 +251,7 @@ def _inside(root: FlowRun, ended: State) -> State:
     message = f"Its root flow run {root.name!r} ended before it did."
     if ended.is_cancelled():
         return attrs.evolve(State.cancelled(message), timestamp=ended.timestamp)
-    is_presumed = ended.is_lost() or ended.awaits_restart()
+    is_presumed = ended.is_lost() or ended.awaits_restart() or ended.is_paused()
     return attrs.evolve(State.lost(message) if is_presumed else State.crashed(message), timestamp=ended.timestamp)
 
 

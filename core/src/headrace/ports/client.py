@@ -113,6 +113,11 @@ class OpenClient(Protocol):
         """Lets a run that failed, crashed or was cancelled be started once more; what finished in it is not computed again. Raises NotFound, NotRetryable."""
         ...
 
+    @operation("POST", "/flow-runs/{run_id}/resume", scope=Scope.OPERATOR, kind=Kind.MOVE)
+    def resume_flow_run(self, run_id: str, move_id: str) -> FlowRun:
+        """Lets a paused run be started again; what finished in it is not computed again. Raises NotFound, NotResumable."""
+        ...
+
     @operation("PUT", "/flow-runs/{run_id}/name", scope=Scope.RUN)
     def name_flow_run(self, run_id: str, epoch: int, name: str) -> FlowRun:
         """Gives a run the name that its flow makes of its parameters. Raises NotFound, InvalidName, and RunStopped for a stale epoch."""

@@ -16,7 +16,7 @@ from headrace.rules.concurrency import TagLimits
 from headrace.rules.duplicates import Duplicates
 from headrace.rules.facts import Fact, Facts
 from headrace.rules.leases import Leases, current
-from headrace.rules.pausing import PausedDeployment
+from headrace.rules.pausing import Pausable, PausedDeployment, PausedStays
 from headrace.rules.restarts import Restarts
 from headrace.rules.retries import Rerun, Retries
 from headrace.rules.rule import Rule
@@ -29,6 +29,8 @@ STANDARD: tuple[Rule, ...] = (
     CancelNotStarted(),
     CancelLost(),
     CancelWins(),
+    PausedStays(),
+    Pausable(),
     ScheduledTime(),
     PausedDeployment(),
     Caching(),
