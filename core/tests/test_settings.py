@@ -21,6 +21,7 @@ from headrace.settings import (
     Origin,
     Settings,
     about,
+    faults_of,
     hide_secrets,
     load,
     read_profiles,
@@ -162,6 +163,9 @@ def test_typed_values_are_read(environment: dict[str, str], profiles: Write) -> 
         ("home", "", "a path"),
         ("home", "~no-such-user-at-all/x", "a path"),
         ("profile", " ", "text that is not empty"),
+        ("client", "http\udcff", "text in one line, in UTF-8"),
+        ("client", "ht\ntp", "text in one line, in UTF-8"),
+        ("extra_loggers", "a,b\udcff", "names in UTF-8"),
     ],
 )
 def test_a_bad_value_says_what_where_and_what_is_accepted(environment: dict[str, str], name: str, text: str, accepted: str) -> None:
@@ -396,6 +400,63 @@ def test_the_file_as_a_value(profiles: Write, tmp_path: Path) -> None:
     assert read_profiles(tmp_path / "none.toml").names == ("default",)
 
 
+@pytest.mark.parametrize("name", ["profiles.toml", "/dev/zero"])
+def test_what_never_ends_is_not_read(environment: dict[str, str], tmp_path: Path, name: str) -> None:
+    """A pipe that nobody writes to, and a device that gives for ever, are no files of profiles; nobody waits for them."""
+    path = tmp_path / name
+    if name == "profiles.toml":
+        os.mkfifo(path)
+    environment["HEADRACE_PROFILES_PATH"] = str(path)
+    with pytest.raises(WrongSettingsFile, match="it is no ordinary file"):
+        load(environment)
+    assert load(environment, lenient=True).faults
+
+
+def test_a_file_too_large_to_be_meant(environment: dict[str, str], profiles: Write) -> None:
+    """No more than a megabyte is read."""
+    profiles("# " + "x" * 1_000_000)
+    with pytest.raises(WrongSettingsFile, match="it has more than 1000000 bytes"):
+        load(environment)
+
+
+def test_the_null_device_has_no_profiles(environment: dict[str, str]) -> None:
+    """It may be named by who wants none."""
+    settings = load({**environment, "HEADRACE_PROFILES_PATH": os.devnull})
+    assert (settings.profile, settings.warnings) == ("default", ())
+
+
+def test_the_way_out(environment: dict[str, str], profiles: Write) -> None:
+    """What is wrong in a profile names the command that takes it out, with the profile if it is not `default`."""
+    profiles('[profiles.default]\nlease_seconds = "soon"\n[profiles."to day"]\nLOG = 1\nHEADRACE_DEBUG = 7')
+    with pytest.raises(WrongSetting, match="; take it away with: headrace config unset lease_seconds$"):
+        load(environment)
+    other = load(environment, {"profile": "to day"}, lenient=True).faults
+    assert [fault.partition("take it away with: ")[2] for fault in other] == [
+        "headrace -p 'to day' config unset LOG",
+        "headrace -p 'to day' config unset debug",
+    ]
+
+
+def test_faults_are_what_would_be_raised(environment: dict[str, str], profiles: Write) -> None:
+    """Of the warnings those are faults that strict reading raises; the rest is no fault."""
+    profiles("[profiles.default]\ngrace_seconds = 0\nnothing = 1")
+    settings = load({**environment, "HEADRACE_X": "1", "HEADRACE_DEBUG": "perhaps"}, lenient=True)
+    assert len(settings.warnings) == 4
+    assert len(settings.faults) == 3
+    assert all(any(warning.startswith(fault) for warning in settings.warnings) for fault in settings.faults)
+    assert load({**environment, "HEADRACE_X": "1"}, {"profiles_path": os.devnull}).faults == ()
+
+
+def test_the_faults_of_a_profile(environment: dict[str, str], profiles: Write) -> None:
+    """A profile can be judged by itself, whatever stands over it, and one that is not in force too."""
+    path = profiles("[profiles.a]\nlease_seconds = 3\n[profiles.b]\nclient = 5")
+    found = read_profiles(path)
+    environment |= {"HEADRACE_LEASE_SECONDS": "60"}
+    assert [fault.fields()["name"] for fault in faults_of(found, "a", path, environment)] == ["lease_seconds"]
+    assert [fault.fields()["name"] for fault in faults_of(found, "b", path, environment)] == ["client"]
+    assert faults_of(found, "default", path, environment) == []
+
+
 # As another process has them
 
 
@@ -448,7 +509,10 @@ def test_an_unknown_name_in_a_profile(environment: dict[str, str], profiles: Wri
     path = profiles('[profiles.default]\nLOG_LEVL = "x"\nclient = "http"')
     with pytest.raises(UnknownSetting) as caught:
         load(environment)
-    assert str(caught.value) == f"profile default in {path} sets 'LOG_LEVL', which is no setting; did you mean log_level?"
+    assert str(caught.value) == (
+        f"profile default in {path} sets 'LOG_LEVL', which is no setting; did you mean log_level?"
+        " take it away with: headrace config unset LOG_LEVL"
+    )
     settings = load(environment, lenient=True)
     assert (settings.client, settings.warnings) == ("http", (f"{caught.value} (it is left out)",))
 
@@ -506,8 +570,8 @@ def test_every_setting_is_described(name: str) -> None:
 
 
 def test_no_setting_is_forgotten() -> None:
-    """All public fields but `warnings` are settings."""
-    assert [field.name for field in attrs.fields(Settings) if field.name not in ("warnings", "_origins")] == list(SETTINGS)
+    """All public fields but `warnings` and `faults` are settings."""
+    assert [field.name for field in attrs.fields(Settings) if field.name not in ("warnings", "faults", "_origins")] == list(SETTINGS)
 
 
 # Anything at all

@@ -19,7 +19,7 @@ PUBLIC = {
     for name in ("model", "rules", "ports", "hooks", "wire", "settings", "errors", "clock", "ids", "processes", "instance", "testing")
 }
 IMPORTED_AS = {"pyyaml": "yaml"}
-LOADERS = {"headrace", "headrace.hooks.registry", "headrace.packaging.loading", *FACADES}
+LOADERS = {"headrace", "headrace.hooks.registry", "headrace.packaging.loading", "headrace.packaging.bytecode", *FACADES}
 PURE = {"headrace.model", "headrace.rules"}
 BELOW_THE_RULES = {"headrace.errors", *PURE}
 READERS = {"now", "today", "utcnow", "monotonic", "perf_counter", "urandom", "uuid1", "uuid4", "token_hex"}

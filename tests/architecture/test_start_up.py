@@ -18,6 +18,7 @@ HEAVY = {
     "rich",
     "sqlite3",
     "starlette",
+    "tomlkit",
     "uvicorn",
     "yaml",
 }

@@ -159,7 +159,7 @@ def is_alive(pid: int) -> bool:
     [
         ("", "COMPLETED", None),
         ("fail", "FAILED", "Flow run encountered an exception. ValueError: on purpose"),
-        ("die", "CRASHED", "The process of the run ended with signal 9 before the run did."),
+        ("die", "CRASHED", "The process of the run ended with signal 9 (SIGKILL) before the run did."),
     ],
 )
 def test_a_run_ends_as_its_code_does(deployed: House, how: str, kind: str, message: str | None) -> None:

@@ -145,6 +145,30 @@ def test_runs_are_chosen(headrace: Headrace, arguments: list[str], places: list[
     assert names(headrace, *arguments) == [NAMES[place] for place in places]
 
 
+@pytest.mark.parametrize("command", ["flow-run", "task-run"])
+def test_a_state_that_there_is_not(headrace: Headrace, command: str) -> None:
+    """It is typed wrong, and the states that there are are named; those that headrace knows are taken in any letters."""
+    for more in ([], ["--state", "FAILED"], ["--json"]):
+        refused = headrace(command, "ls", "--state", "nonsense", *more)
+        error, hint = refused.stderr.splitlines()
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert error.startswith(
+            "error: Invalid value for --state: no run is in a state 'nonsense'; types of states are SCHEDULED, PENDING, "
+        )
+        assert ": AwaitingRestart, AwaitingRetry, Cached, Late, " in error
+        assert hint == f"try: headrace {command} ls --help"
+    for state in ("awaitingretry", "TIMEDOUT", "Lost"):
+        assert rows(headrace, command, "ls", "--state", state) == []
+
+
+def test_a_state_with_a_name_of_its_own(tmp_path: Path) -> None:
+    """A flow may call its states as it likes, and they are found by that."""
+    script = "from headrace import State, flow\n@flow(flow_run_name='a')\ndef f():\n    return State.completed(name='Shipped')\nf()\n"
+    run_script(tmp_path, script)
+    assert names(command_line(tmp_path), "--state", "Shipped") == ["a"]
+    assert names(command_line(tmp_path), "--state", "Shipped", "--flow", "g") == []
+
+
 def test_a_row_of_json(headrace: Headrace) -> None:
     """A row says everything about its run in plain names."""
     (row,) = rows(headrace, "flow-run", "ls", "--name", "greeting 水車")

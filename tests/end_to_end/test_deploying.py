@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -88,7 +89,8 @@ def test_what_it_says(files: Files, headrace: Headrace) -> None:
         "read specs",
         "imported leo",
         "leo.py, line 10 calls flow 'leonardo' while it is loaded; the call is skipped and gives None",
-        "run it with: headrace deployment run 'leonardo/one'",
+        f"what travels of script 'leo.py': 1 file, {len(LEO.encode())} bytes",
+        "run it with: headrace deployment run leonardo/one",
     ]
     files({"leo.py": f"# new\n{LEO}", "specs.py": SPECS.replace("Marvin", "Ada").replace('["a"]', '["b"]')})
     again = headrace("deployment", "create", "specs.py")
@@ -100,14 +102,38 @@ def test_what_it_says_to_programs(files: Files, headrace: Headrace) -> None:
     """With `--json` the standard output is JSON and nothing else."""
     files({"leo.py": LEO, "specs.py": SPECS})
     made = json.loads(headrace("deployment", "create", "specs.py", "--json").stdout)
-    ids = {row["name"].rpartition("/")[2]: row["id"] for row in deployments(headrace)}
-    assert made == [
-        {"deployment": "leonardo/one", "id": ids["one"], "outcome": "created", "changed": []},
-        {"deployment": "leonardo/two", "id": ids["two"], "outcome": "created", "changed": []},
-    ]
+    there = {"outcome": "created", "changed": [], "files": 1, "bytes": len(LEO.encode())}
+    rows = sorted(deployments(headrace), key=lambda row: str(row["name"]))
+    assert made == [{**row, **there} for row in rows]
+    assert [row["name"] for row in made] == ["leonardo/one", "leonardo/two"]
     files({"specs.py": SPECS.replace("Marvin", "Ada")})
     again = json.loads(headrace("deployment", "create", "specs.py", "--json").stdout)
     assert [(row["outcome"], row["changed"]) for row in again] == [("unchanged", []), ("updated", ["parameters"])]
+
+
+def test_how_much_travels(files: Files, headrace: Headrace) -> None:
+    """It is said of each tree of files, whoever reads it; of code that is installed nothing travels."""
+    project = {"shop/flows/__init__.py": LEO, "shop/flows/data.txt": "x" * 3000, "leo.py": LEO}
+    specs = [
+        {"name": "a", "project_root": "shop", "entrypoint": "flows:leonardo", "flow_name": "leonardo"},
+        {"name": "it's", "project_root": "shop", "entrypoint": "flows:leonardo", "flow_name": "leonardo"},
+        {"name": "c", "flow_location": "leo.py", "flow_name": "leonardo"},
+        {"name": "d", "entrypoint": "json:dumps", "flow_name": "leonardo"},
+    ]
+    files({**project, "specs.yaml": json.dumps(specs), "one.yaml": json.dumps(specs[1:2])})
+    shown = headrace("deployment", "create", "specs.yaml", "--no-verify", "--json")
+    assert shown.returncode == 0, shown.stderr
+    size = len(LEO.encode())
+    assert [(row["files"], row["bytes"]) for row in json.loads(shown.stdout)] == [(2, size + 3000)] * 2 + [(1, size), (0, 0)]
+    lines = [line for line in shown.stderr.splitlines() if line.startswith("what travels")]
+    assert lines == [
+        f"what travels of project 'shop': 2 files, {(size + 3000) / 1024:.1f} kB",
+        f"what travels of script 'leo.py': 1 file, {size} bytes",
+    ]
+    again = headrace("deployment", "create", "one.yaml", "--no-verify")
+    assert (again.stdout, lines[0] in again.stderr) == ("unchanged leonardo/it's\n", True)
+    hint = again.stderr.splitlines()[-1]
+    assert shlex.split(hint)[-1] == "leonardo/it's"
 
 
 @pytest.mark.parametrize("option", [(), ("--json",)], ids=["text", "json"])
@@ -122,7 +148,7 @@ def test_all_faults_and_nothing_done(files: Files, headrace: Headrace, option: t
     refused = headrace("deployment", "create", "specs.py", *option)
     assert (refused.returncode, refused.stdout) == (1, "")
     assert [line for line in refused.stderr.splitlines() if line.startswith(("error", "nothing"))] == [
-        "error: specs.py, line 8: deployment name 'a/b' cannot be used: it must not be empty or contain any of / % & < >; choose another name",
+        "error: specs.py, line 8: deployment name 'a/b' cannot be used: it must be one line, not empty, without any of / % & < >; choose another name",
         "error: specs.py, line 5 and specs.py, line 9: both are deployment 'leonardo/one'; give one another name",
         "nothing was deployed",
     ]
@@ -145,12 +171,12 @@ def test_an_error_in_a_file_of_specs(files: Files, headrace: Headrace) -> None:
     [
         ("specs.txt", "error: specs.txt: what it is cannot be told by its name; a file of specs ends with .py, .yaml or .yml\n"),
         ("nix.yaml", "error: nix.yaml: there is no such file\n"),
-        ("empty.yml", "error: empty.yml: no deployment specs found; make a DeploymentSpec in it for each deployment\n"),
+        ("empty.py", "error: empty.py: no deployment specs found; make a DeploymentSpec in it for each deployment\n"),
     ],
 )
 def test_a_file_that_is_none(files: Files, headrace: Headrace, name: str, said: str) -> None:
     """One line says what is wrong."""
-    files({"specs.txt": "", "empty.yml": ""})
+    files({"specs.txt": "", "empty.py": ""})
     refused = headrace("deployment", "create", name)
     assert (refused.returncode, refused.stdout, refused.stderr) == (1, "", said)
 

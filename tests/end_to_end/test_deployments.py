@@ -17,9 +17,11 @@ import pytest
 import headrace
 from headrace.instance import Instance
 from headrace.model.choices import Choice
-from headrace.model.deployments import Archive, Code, Deployment
+from headrace.model.deployments import Archive, Code, Deployment, RunRequest
 from headrace.model.filters import FlowRunFilter, Page
+from headrace.model.moves import Move
 from headrace.model.runs import FlowRun
+from headrace.model.states import State
 from headrace.settings import load
 
 SECONDS = 60
@@ -232,8 +234,7 @@ def test_a_row_of_json(kept: Home) -> None:
     plain = {
         "id": kept.ids["errand/nightly"],
         "name": "errand/nightly",
-        "flow": "errand",
-        "deployment": "nightly",
+        "flow_name": "errand",
         "description": "does what is to be done",
         "tags": ["a", "b"],
         "parameters": {"count": 3},
@@ -246,6 +247,8 @@ def test_a_row_of_json(kept: Home) -> None:
         "retry_delay": 0.0,
         "is_verified": True,
         "max_restarts": 0,
+        "is_paused": False,
+        "version": 1,
     }
     assert {name: row[name] for name in plain} == plain
     assert row.keys() == plain.keys() | {"created", "updated"}
@@ -443,7 +446,83 @@ def test_a_run_that_waits(home: Home) -> None:
     assert shown.stderr == "no agent serves work queue 'tagged'; try: headrace agent start tagged\n"
 
 
+def test_a_run_is_one_row_everywhere(home: Home) -> None:
+    """Whichever command shows a run as JSON, what it has in common with the others has the same name and means the same."""
+    asked = home.json("deployment", "run", "errand/nightly", "--name", "otter", "--in", "30m")
+    assert (asked["deployment"], asked["deployment_name"]) == (home.ids["errand/nightly"], "errand/nightly")
+    home("work-queue", "create", "q")
+    commands = (
+        ("flow-run", "ls"),
+        ("flow-run", "inspect", "otter"),
+        ("flow-run", "explain", "otter"),
+        ("work-queue", "preview", "q"),
+    )
+    for command in commands:
+        shown = json.loads(home(*command, "--json").stdout)
+        row = shown[0] if command[1] == "ls" else shown["runs"][0] if command[1] == "preview" else shown
+        assert {name: row[name] for name in asked} == asked, command
+    home.done("deployment", "delete", "errand/nightly")
+    assert home("flow-run", "inspect", "otter").returncode == 1
+
+
+def test_a_run_of_a_deployment_that_is_gone(home: Home) -> None:
+    """It has the id of its deployment, and no name for it."""
+    home.done("deployment", "run", "errand/nightly", "--name", "otter", "--in", "30m", "--json")
+    home.done("flow-run", "cancel", "otter")
+    home.done("deployment", "delete", "errand/nightly")
+    (row,) = home.json("flow-run", "ls")
+    assert (row["deployment"], row["deployment_name"]) == (home.ids["errand/nightly"], None)
+
+
+# delete, for programs
+
+
+def test_deleting_for_programs(home: Home) -> None:
+    """What was deleted is a list of the rows that it had."""
+    deployments = home.json("deployment", "ls")
+    asked = home.json("deployment", "run", "errand/nightly", "--in", "1h")
+    deleted = home("flow-run", "delete", asked["id"], "--json")
+    assert (deleted.returncode, json.loads(deleted.stdout)) == (0, [asked])
+    assert deleted.stderr == f"deleted flow run {asked['name']!r} ({asked['id']})\n"
+    deleted = home("deployment", "delete", "other/nightly", "weekly", "--json")
+    assert (deleted.returncode, json.loads(deleted.stdout)) == (0, deployments[:2])
+    assert home.json("deployment", "ls") == deployments[2:]
+    assert home.json("flow-run", "ls") == []
+
+
 # flow-run cancel
+
+
+def test_cancelling_what_is_being_cancelled(home: Home) -> None:
+    """It is said to be under way, and is no failure; it is cancelled already when it has ended so."""
+    with home.open() as house:
+        request = RunRequest(
+            id=house.ids.new(), deployment_id=home.ids["errand/nightly"], name="otter", parameters={"count": 1}, holder="somebody"
+        )
+        run = house.client.request_run(request)
+        assert home.done("flow-run", "cancel", "otter") == f"cancelling flow run 'otter' ({run.id})\n"
+        again = home("flow-run", "cancel", "otter")
+        assert (again.returncode, again.stdout) == (0, "")
+        assert again.stderr == f"flow run 'otter' is being cancelled already ({run.id})\n"
+        house.client.move_flow_run(Move(id="end", run_id=run.id, state=State.cancelled(), epoch=run.epoch))
+    assert home("flow-run", "cancel", "otter").stderr == f"flow run 'otter' was cancelled already ({run.id})\n"
+
+
+def test_cancelling_for_programs(home: Home) -> None:
+    """The runs are shown as they are then, in the order in which they were given; a refusal is told by the exit code."""
+    one, two = (home.json("deployment", "run", "errand/nightly", "--in", "1h", "--name", name) for name in ("one", "two"))
+    shown = home("flow-run", "cancel", "two", "one", "--wait", "--json")
+    rows = json.loads(shown.stdout)
+    assert [(row["id"], row["state"]) for row in rows] == [(two["id"], "Cancelled"), (one["id"], "Cancelled")]
+    assert (shown.returncode, rows[1].keys(), shown.stderr.count("cancelled flow run")) == (0, one.keys(), 2)
+    with home.open() as house:
+        request = RunRequest(
+            id=house.ids.new(), deployment_id=home.ids["errand/nightly"], name="three", parameters={"count": 1}, holder="somebody"
+        )
+        run = house.client.request_run(request)
+        house.client.move_flow_run(Move(id="end", run_id=run.id, state=State.crashed("gone"), epoch=run.epoch))
+    refused = home("flow-run", "cancel", "three", "--json")
+    assert (refused.returncode, json.loads(refused.stdout)[0]["state"]) == (1, "Crashed")
 
 
 def test_cancelling_what_waits(home: Home) -> None:
@@ -473,7 +552,7 @@ def test_cancelling_what_runs(served: Home) -> None:
         assert done == f"cancelling flow run 'otter' ({outer.id})\ncancelled flow run 'otter' ({outer.id})\n"
         assert watching.communicate(timeout=SECONDS)[1].endswith("Flow run 'otter' ended in state Cancelled('Cancelled by a person.')\n")
         assert watching.returncode == 1
-    assert {row["flow_name"]: row["state"] for row in served.json("flow-run", "ls")} == {"errand": "Cancelled", "inner": "Crashed"}
+    assert {row["flow_name"]: row["state"] for row in served.json("flow-run", "ls")} == {"errand": "Cancelled", "inner": "Cancelled"}
 
 
 def test_cancelling_what_has_ended(served: Home) -> None:

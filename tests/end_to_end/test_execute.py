@@ -1,5 +1,6 @@
 """`headrace deployment execute`: a run as a child of the command that asks for it, in real processes, remembered in SQLite."""
 
+import json
 import os
 import select
 import signal
@@ -207,6 +208,20 @@ def test_a_run_that_completes(home: Home) -> None:
     assert (run.tags, run.epoch, run.parameters) == (("more", "own"), 1, {"text": "bread"})
 
 
+@pytest.mark.parametrize(("how", "code", "state"), [("", 0, "Completed"), ("fail", 1, "Failed"), ("die", 1, "Crashed")])
+def test_for_programs(home: Home, how: str, code: int, state: str) -> None:
+    """The standard output has the run as it ended, as JSON and nothing else; its lines go to the standard error, and the exit code is the run's."""
+    terminal = home.execute("errand/here", "--param", f"how={how}", "--json")
+    out, err = terminal.process.communicate(timeout=SECONDS)
+    row = json.loads(out)
+    assert terminal.process.returncode == code
+    assert (row["id"], row["state"], row["deployment_name"]) == (home.run().id, state, "errand/here")
+    assert f"({row['id']}) of errand/here\n" in err
+    assert "printed it" in err
+    shown = home.start("flow-run", "ls", "--json").process.communicate(timeout=SECONDS)[0]
+    assert json.loads(shown) == [row]
+
+
 def test_a_line_is_shown_once(home: Home) -> None:
     """However much is said while it runs, every line is shown, in order, and none twice."""
     code, said = home.execute("errand/here", "--params", '{"how": "chatty"}').end()
@@ -328,7 +343,7 @@ def test_its_supervisor_is_killed(home: Home) -> None:
     os.kill(supervisor, signal.SIGKILL)
     code, said = terminal.end()
     assert (code, home.run().state.type, is_gone(pid)) == (1, "CRASHED", True)
-    assert said.endswith("ended in state Crashed('The process of the run ended with signal 9 and could not say why.')\n")
+    assert said.endswith("ended in state Crashed('The process of the run ended with signal 9 (SIGKILL) and could not say why.')\n")
 
 
 def test_whoever_reads_goes_away(home: Home) -> None:

@@ -10,7 +10,13 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
+import attrs
 import pytest
+
+from headrace.cli.invocation import Invocation
+from headrace.cli.work_queue import changed_queue
+from headrace.instance import Instance
+from headrace.model.queues import WorkQueue
 
 Headrace = Callable[..., CompletedProcess[str]]
 Row = dict[str, Any]
@@ -177,7 +183,7 @@ def test_a_name_is_given_once(headrace: Headrace) -> None:
     [
         ([], 2, "error: Missing argument 'NAME'."),
         (["q", "--limit", "-1"], 2, "error: Invalid value for '--limit': -1 is not in the range 0<=x<=1000000."),
-        (["q", "--limit", "many"], 2, "error: Invalid value for '--limit': 'many' is not a valid integer range."),
+        (["q", "--limit", "many"], 2, "error: Invalid value for '--limit': 'many' is not a valid whole number."),
         (
             ["q", "--match", "tags"],
             2,
@@ -191,7 +197,12 @@ def test_a_name_is_given_once(headrace: Headrace) -> None:
         (["q", "--match", "x=1"], 1, "error: no queue matcher named 'x'; installed: deployments, flow_runners, flows, tags"),
         (["q", "--match", "flows=3"], 1, "error: queue matcher 'flows': one text is needed, or a list of one text or more"),
         (["q", "--match", "flows=[]"], 1, "error: queue matcher 'flows': one text is needed, or a list of one text or more"),
-        (["q", "--match", "flows=NaN"], 1, "error: queue matcher 'flows': one text is needed, or a list of one text or more"),
+        (["q", "--match", "flows=NaN"], 2, "error: Invalid value for '--match': what follows flows= is no JSON (NaN is no number in JSON)"),
+        (
+            ["q", "--match", 'x={"a": 1, "a": 2}'],
+            2,
+            "error: Invalid value for '--match': x: the key 'a' stands twice in an object; write it once",
+        ),
         (["q", "--match", 'deployments="a/b"'], 1, "error: queue matcher 'deployments': 'a/b' is a deployment's name; its id is needed"),
         (["q", "--tag", ""], 1, "error: queue matcher 'tags': every item is a text of at least one character, not ''"),
         (["q", "--tag", "\udcff"], 1, "error: queue matcher 'tags': '\\udcff' is no text that UTF-8 can hold"),
@@ -345,7 +356,7 @@ def test_what_is_not_given_stays(headrace: Headrace, queue: Row, typed: list[str
     """Only what is given is changed, and the moment of the change."""
     changed = found(headrace, "update", "q", *typed)
     assert changed["updated"] > queue["updated"]
-    assert changed == {**queue, **changes, "updated": changed["updated"]}
+    assert changed == {**queue, **changes, "updated": changed["updated"], "revision": queue["revision"] + 1}
     assert found(headrace, "ls") == [changed]
 
 
@@ -382,6 +393,38 @@ def test_update_refuses(headrace: Headrace, queue: Row, typed: list[str], code: 
     assert found(headrace, "ls")[1] == queue
 
 
+def test_a_change_between_reading_and_writing_is_kept(headrace: Headrace, queue: Row, home: Path) -> None:
+    """Whoever changes a queue that somebody else has changed meanwhile changes what that one made of it."""
+
+    def described(house: Instance, queue: WorkQueue) -> WorkQueue:
+        if len(seen) < 3:
+            house.client.put_work_queue(attrs.evolve(queue, concurrency_limit=len(seen)))
+        seen.append(queue.concurrency_limit)
+        return attrs.evolve(queue, description="new")
+
+    seen: list[int | None] = []
+    changed = changed_queue(Invocation({"HEADRACE_HOME": str(home)}), "q", described)
+    assert seen == [2, 0, 1, 2]
+    assert (changed.description, changed.concurrency_limit) == ("new", 2)
+    assert found(headrace, "ls")[0]["description"] == "new"
+
+
+def test_changes_at_the_same_time(home: Path, headrace: Headrace, queue: Row) -> None:
+    """None of those that several processes make at once is lost."""
+    typed = ("update q --description all", "update q --tag b", "update q --flow-runner x", "set-concurrency-limit q 7", "resume q")
+    commands = [[COMMAND, "work-queue", *line.split()] for line in typed]
+    processes = [subprocess.Popen(command, env=environment_of(home), stdout=subprocess.DEVNULL) for command in commands]
+    assert [process.wait(120) for process in processes] == [0] * len(typed)
+    row = found(headrace, "ls")[0]
+    assert (row["description"], row["criteria"], row["concurrency_limit"], row["is_paused"]) == (
+        "all",
+        {"flow_runners": ["x"], "tags": ["b"]},
+        7,
+        False,
+    )
+    assert row["revision"] == queue["revision"] + len(typed)
+
+
 # pause, resume, limits, delete
 
 
@@ -411,11 +454,20 @@ def test_limits(headrace: Headrace) -> None:
     assert found(headrace, "clear-concurrency-limit", "q")["concurrency_limit"] is None
 
 
-@pytest.mark.parametrize("number", ["-1", "many", "1.5", "1000001"])
-def test_wrong_limits(headrace: Headrace, number: str) -> None:
-    """A limit is a whole number that is not negative."""
+@pytest.mark.parametrize(
+    ("number", "why"),
+    [
+        ("-1", "-1 is negative; write a whole number, 0 or more"),
+        ("-1.5", "-1.5 is negative; write a whole number, 0 or more"),
+        ("many", "'many' is not a valid whole number."),
+        ("1.5", "'1.5' is not a valid whole number."),
+        ("1000001", "1000001 is not in the range 0<=x<=1000000."),
+    ],
+)
+def test_wrong_limits(headrace: Headrace, number: str, why: str) -> None:
+    """A limit is a whole number that is not negative; one that is is not taken for an option."""
     done(headrace, "create", "q", "--tag", "a", "--limit", "2")
-    assert refused(headrace, "set-concurrency-limit", "q", number)[0] == 2
+    assert refused(headrace, "set-concurrency-limit", "q", number) == (2, f"error: Invalid value for 'N': {why}")
     assert found(headrace, "inspect", "q")["concurrency_limit"] == 2
 
 

@@ -24,6 +24,7 @@ from headrace.model.choices import Choice
 from headrace.model.retention import Retention
 from headrace.model.states import State
 from headrace.orchestration.local_client import LocalClient
+from headrace.orchestration.undelivered import deliver
 from headrace.ports.client import OpenClient
 from headrace.ports.run_store import RunStore
 from headrace.ports.storage import OpenStorage, Storage
@@ -128,6 +129,7 @@ def _in_process(
             retention=Retention(runs=_days(settings.keep_runs_days), details=_days(settings.keep_details_days)),
         )
         if lasting:
+            _tried(lambda: deliver(settings.home, client, clock.now()))
             _tried(client.release_lost_runs)
         yield client
         if not lasting:

@@ -10,6 +10,7 @@ mend settings read leniently: there a fault becomes a sentence in `warnings`, an
 
 import math
 import os
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -24,8 +25,12 @@ DEFAULT_PROFILE = "default"
 HIDDEN = "***"
 
 _SHORTEST, _LONGEST = 0.001, 31_536_000.0
+_MOST_DAYS = 36_525.0
 _TRUTHS = MappingProxyType({"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False})
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_LARGEST = 1_000_000
+"""As many bytes of the file of profiles are read."""
+
 _NO_FLAGS: Mapping[str, object] = MappingProxyType({})
 
 
@@ -41,7 +46,9 @@ class Kind:
 
 
 def _read_text(value: object) -> str | None:
-    return value.strip() if isinstance(value, str) else None
+    """Bytes of the environment that are no UTF-8 stand in it as halves of characters, and fit into no file and no other program."""
+    text = value.strip() if isinstance(value, str) else None
+    return text if text is not None and text.isprintable() else None
 
 
 def _read_name(value: object) -> str | None:
@@ -57,7 +64,8 @@ def _read_names(value: object) -> tuple[str, ...] | None:
     parts = [value] if isinstance(value, str) else value
     if not isinstance(parts, (list, tuple)) or not all(isinstance(part, str) for part in parts):
         return None
-    return tuple(name.strip() for name in ",".join(parts).split(",") if name.strip())
+    names = tuple(name.strip() for name in ",".join(parts).split(",") if name.strip())
+    return names if all(name.isprintable() for name in names) else None
 
 
 def _read_truth(value: object) -> bool | None:
@@ -66,14 +74,22 @@ def _read_truth(value: object) -> bool | None:
     return _TRUTHS.get(value.strip().lower()) if isinstance(value, str) else None
 
 
-def _read_seconds(value: object) -> float | None:
+def _read_number(value: object, least: float, most: float) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return None
     try:
-        seconds = float(value)
+        number = float(value)
     except (ValueError, OverflowError):
         return None
-    return seconds if math.isfinite(seconds) and _SHORTEST <= seconds <= _LONGEST else None
+    return number if math.isfinite(number) and least <= number <= most else None
+
+
+def _read_seconds(value: object) -> float | None:
+    return _read_number(value, _SHORTEST, _LONGEST)
+
+
+def _read_days(value: object) -> float | None:
+    return _read_number(value, 0.0, _MOST_DAYS)
 
 
 def _read_path(value: object) -> Path | None:
@@ -87,12 +103,13 @@ def _read_path(value: object) -> Path | None:
     return Path(value)
 
 
-TEXT = Kind(accepts="text", read=_read_text)
-NAME = Kind(accepts="text that is not empty", read=_read_name)
-NAMES = Kind(accepts="names with commas between them", read=_read_names)
+TEXT = Kind(accepts="text in one line, in UTF-8", read=_read_text)
+NAME = Kind(accepts="text that is not empty, in one line, in UTF-8", read=_read_name)
+NAMES = Kind(accepts="names in UTF-8 with commas between them", read=_read_names)
 LEVEL = Kind(accepts=f"one of {', '.join(_LEVELS)}", read=_read_level)
 TRUTH = Kind(accepts=f"one of {', '.join(_TRUTHS)}", read=_read_truth)
 SECONDS = Kind(accepts=f"a number of seconds from {_SHORTEST:g} to {_LONGEST:.0f} (a year)", read=_read_seconds)
+DAYS = Kind(accepts=f"a number of days from 0 (never) to {_MOST_DAYS:.0f} (a century)", read=_read_days)
 PATH = Kind(accepts="a path that can be made absolute here: ~ needs a home folder, a relative one a current folder", read=_read_path)
 
 
@@ -122,13 +139,22 @@ class Origin:
         place = f"in {self.path}" if self.path else ""
         return " ".join(word for word in (self.layer, self.name, place) if word)
 
+    def way_out(self, spelling: str) -> str:
+        """Which command takes away what a profile says under this spelling; nothing for other layers."""
+        if self.layer != "profile":
+            return ""
+        from shlex import quote  # needed after a fault only
+
+        chosen = "" if self.name == DEFAULT_PROFILE else f"-p {quote(self.name)} "
+        return f"; take it away with: headrace {chosen}config unset {quote(spelling)}"
+
 
 _DEFAULT = Origin(layer="default")
 
 
-def about(meaning: str, kind: Kind, *, secret: bool = False, in_profiles: bool = True) -> dict[str, Any]:
-    """The metadata of a field that is a setting; a secret one is shown nowhere."""
-    return {"meaning": meaning, "kind": kind, "secret": secret, "in_profiles": in_profiles}
+def about(meaning: str, kind: Kind, *, secret: bool = False, in_profiles: bool = True, port: str = "") -> dict[str, Any]:
+    """The metadata of a field that is a setting; a secret one is shown nowhere. `port`: it names something that plugins offer for this port."""
+    return {"meaning": meaning, "kind": kind, "secret": secret, "in_profiles": in_profiles, "port": port}
 
 
 def hide_secrets(_: type, fields: "list[attrs.Attribute[Any]]") -> "list[attrs.Attribute[Any]]":
@@ -138,7 +164,10 @@ def hide_secrets(_: type, fields: "list[attrs.Attribute[Any]]") -> "list[attrs.A
 
 @attrs.frozen(kw_only=True, field_transformer=hide_secrets)
 class Settings:
-    """What the layers say together. Made by `load` alone, so that no value is without its origin; equal when the values are."""
+    """What the layers say together. Made by `load` alone, so that no value is without its origin; equal when the values are.
+
+    `faults` are those of the `warnings` that are errors where settings are not read leniently.
+    """
 
     home: Path = attrs.field(default=Path("~/.headrace"), metadata=about("the folder of runs, results and profiles", PATH))
     profiles_path: Path = attrs.field(
@@ -149,17 +178,24 @@ class Settings:
         default=DEFAULT_PROFILE,
         metadata=about("the profile in force; where flag and environment name none, `active` in the file does", NAME, in_profiles=False),
     )
-    run_store: str = attrs.field(default="", metadata=about("where runs are remembered; empty: sqlite if installed, else memory", TEXT))
-    client: str = attrs.field(default="", metadata=about("how the orchestration is reached; empty: in this process", TEXT))
+    run_store: str = attrs.field(
+        default="", metadata=about("where runs are remembered; empty: sqlite if installed, else memory", TEXT, port="run store")
+    )
+    client: str = attrs.field(default="", metadata=about("how the orchestration is reached; empty: in this process", TEXT, port="client"))
     flow_runner: str = attrs.field(
-        default="", metadata=about("where an agent starts runs that leave it the choice; empty: subprocess", TEXT)
+        default="", metadata=about("where an agent starts runs that leave it the choice; empty: subprocess", TEXT, port="flow runner")
     )
     task_runner: str = attrs.field(
-        default="", metadata=about("how task calls run; empty: concurrent if installed, else the reference one", TEXT)
+        default="", metadata=about("how task calls run; empty: concurrent if installed, else the reference one", TEXT, port="task runner")
     )
-    result_storage: str = attrs.field(default="", metadata=about("where results are kept; empty: local if installed, else memory", TEXT))
+    result_storage: str = attrs.field(
+        default="", metadata=about("where results are kept; empty: local if installed, else memory", TEXT, port="storage")
+    )
     serializer: str = attrs.field(
-        default="", metadata=about("how results become bytes; empty: json, and pickle where installed for what JSON cannot hold", TEXT)
+        default="",
+        metadata=about(
+            "how results become bytes; empty: json, and pickle where installed for what JSON cannot hold", TEXT, port="serializer"
+        ),
     )
     log_level: str = attrs.field(
         default="INFO", metadata=about("the least severe log lines kept: DEBUG, INFO, WARNING, ERROR or CRITICAL", LEVEL)
@@ -182,11 +218,22 @@ class Settings:
     store_busy_seconds: float = attrs.field(
         default=30.0, metadata=about("seconds to wait for a run store that another program has locked", SECONDS)
     )
+    outage_seconds: float = attrs.field(
+        default=600.0,
+        metadata=about("seconds for which a run that is under way goes on asking for an orchestration that is away", SECONDS),
+    )
+    keep_runs_days: float = attrs.field(
+        default=90.0, metadata=about("days after which a run that has ended is forgotten, with its results; 0: never", DAYS)
+    )
+    keep_details_days: float = attrs.field(
+        default=14.0, metadata=about("days after which log lines and the histories of task runs are forgotten; 0: never", DAYS)
+    )
     plugins_blocked: tuple[str, ...] = attrs.field(default=(), metadata=about("plugins that are not loaded, commas between them", NAMES))
     trace_hooks: bool = attrs.field(default=False, metadata=about("show every hook call", TRUTH))
     debug: bool = attrs.field(default=False, metadata=about("show where an error of headrace itself came from", TRUTH))
 
     warnings: tuple[str, ...] = attrs.field(eq=False, repr=False)
+    faults: tuple[str, ...] = attrs.field(eq=False, repr=False)
     _origins: Mapping[str, Origin] = attrs.field(eq=False, repr=False)
 
     def origin(self, name: str) -> Origin:
@@ -248,7 +295,7 @@ def _wrong(field: "attrs.Attribute[Any]", value: object, origin: Origin, why: st
         text = HIDDEN if field.metadata["secret"] else str(value)
     except ValueError:  # the text of an integer is limited to some thousand digits
         text = "a number too long to show"
-    return WrongSetting(name=field.name, value=text, origin=str(origin), why=why)
+    return WrongSetting(name=field.name, value=text, origin=str(origin), why=why, way_out=origin.way_out(field.name))
 
 
 def _absolute(path: Path, *, environment: Mapping[str, str], folder: str) -> Path | None:
@@ -262,11 +309,12 @@ def _absolute(path: Path, *, environment: Mapping[str, str], folder: str) -> Pat
         return None
 
 
-def _advice(written: str, spelled: Callable[[str], str] = str) -> str:
-    """The near name, else all names."""
+def _advice(written: str, spelled: Callable[[str], str] | None = None) -> str:
+    """The near name, in the spelling that was used if nothing else is said, else all names."""
     from difflib import get_close_matches  # needed after a slip only
 
     near = get_close_matches(written.removeprefix(PREFIX).lower(), SETTINGS, n=1)
+    spelled = spelled or (variable if written.startswith(PREFIX) else str)
     return f"; did you mean {spelled(near[0])}?" if near else f"; settings are: {', '.join(SETTINGS)}"
 
 
@@ -288,12 +336,34 @@ class Profiles:
 
 def read_profiles(path: Path) -> Profiles:
     """The profiles in this file, their settings not looked at yet; none where there is no file. Raises WrongSettingsFile."""
+    return parsed_profiles(read_content(path), path)
+
+
+def read_content(path: Path) -> bytes:
+    """What is in the file; nothing where there is none, and in the null device. Raises WrongSettingsFile, also for what one might wait for."""
     try:
-        content = path.read_bytes()
+        with open(path, "rb", opener=_without_waiting) as file:
+            is_whole = stat.S_ISREG(os.fstat(file.fileno()).st_mode) or os.path.samefile(path, os.devnull)
+            content = file.read(_LARGEST + 1) if is_whole else b""
     except (FileNotFoundError, NotADirectoryError):
-        return Profiles()
+        return b""
     except (OSError, ValueError) as error:
         raise WrongSettingsFile(path=str(path), why=getattr(error, "strerror", None) or str(error)) from None
+    if not is_whole:
+        raise WrongSettingsFile(path=str(path), why="it is no ordinary file")
+    if len(content) > _LARGEST:
+        raise WrongSettingsFile(path=str(path), why=f"it has more than {_LARGEST} bytes, which no profiles need")
+    return content
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a named pipe may have no writer for ever
+
+
+def parsed_profiles(content: bytes, path: Path) -> Profiles:
+    """The profiles that a file of this content holds. Raises WrongSettingsFile."""
+    if not content:
+        return Profiles()
     table = _parsed(content, path)
     misplaced = [name for name in table if name not in ("active", "profiles")]
     active, tables = table.get("active", ""), table.get("profiles", {})
@@ -350,7 +420,16 @@ def load(environment: Mapping[str, str], flags: Mapping[str, object] = _NO_FLAGS
         **{name: value for name, (value, _) in settled.items()},
         origins={name: origin for name, (_, origin) in settled.items()},
         warnings=tuple(dict.fromkeys(loading.warnings)),
+        faults=tuple(dict.fromkeys(map(str, loading.faults))),
     )
+
+
+def faults_of(profiles: Profiles, name: str, path: Path, environment: Mapping[str, str]) -> list[HeadraceError]:
+    """What is wrong with a profile by itself, whatever environment and flags say over it."""
+    loading = _Loading(environment, lenient=True)
+    written = loading.from_profile(profiles, name, path)
+    loading.check_lease({setting: loading.settle(setting, written) for setting in SETTINGS})
+    return loading.faults
 
 
 class _Loading:
@@ -360,11 +439,13 @@ class _Loading:
         self._environment = environment
         self._lenient = lenient
         self.warnings: list[str] = []
+        self.faults: list[HeadraceError] = []
 
     def fault(self, error: HeadraceError, instead: str) -> None:
         """Raise, or where faults are forgiven, say what is done instead."""
         if not self._lenient:
             raise error
+        self.faults.append(error)
         self.warnings.append(f"{error} ({instead})")
 
     def from_environment(self) -> dict[str, _Written]:
@@ -376,7 +457,7 @@ class _Loading:
             if field in SETTINGS and name == variable(field):
                 written[field] = _Written(value=value, origin=Origin(layer="environment", name=name))
             else:
-                self.warnings.append(str(UnknownSetting(where="the environment", name=name, advice=_advice(name, variable))))
+                self.warnings.append(str(UnknownSetting(where="the environment", name=name, advice=_advice(name))))
         return written
 
     def from_flags(self, flags: Mapping[str, object]) -> dict[str, _Written]:
@@ -392,7 +473,8 @@ class _Loading:
             try:
                 name = setting_name(spelling, where=where)
             except UnknownSetting as error:
-                self.fault(error, "it is left out")
+                way_out = origin.way_out(spelling).removeprefix(";" * error.advice.endswith("?"))
+                self.fault(attrs.evolve(error, advice=f"{error.advice}{way_out}"), "it is left out")
                 continue
             if name in written:
                 self.fault(_wrong(SETTINGS[name], value, origin, "it is set twice, in two spellings"), "the first counts")

@@ -10,6 +10,8 @@ from textwrap import dedent
 
 import pytest
 
+from headrace.testing.privileges import giving_up
+
 Headrace = Callable[..., CompletedProcess[str]]
 Plugin = Callable[..., None]
 
@@ -36,6 +38,23 @@ def headrace(command: tuple[str, ...], environment: dict[str, str]) -> Headrace:
     def run(*arguments: str, more: Mapping[str, str] | None = None) -> CompletedProcess[str]:
         return subprocess.run(
             [*command, *arguments], env={**environment, **(more or {})}, capture_output=True, text=True, check=False, timeout=60
+        )
+
+    return run
+
+
+@pytest.fixture
+def headrace_unprivileged(command: tuple[str, ...], environment: dict[str, str]) -> Headrace:
+    """Runs `headrace` as somebody whom permissions bind, though it be root who tests."""
+    def run(*arguments: str, more: Mapping[str, str] | None = None) -> CompletedProcess[str]:
+        return subprocess.run(
+            [*command, *arguments],
+            env={**environment, **(more or {})},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            preexec_fn=giving_up(),
         )
 
     return run

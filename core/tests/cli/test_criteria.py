@@ -6,6 +6,7 @@ import click
 import pytest
 
 from headrace.cli import criteria
+from headrace.cli.naming import deployment_names
 from headrace.errors import Ambiguous, NotFound, NotInstalled, WrongData
 from headrace.instance import Instance
 from headrace.model.deployments import Code, Deployment
@@ -80,7 +81,7 @@ def test_titles(house: Instance) -> None:
 def test_titles_of_many_deployments(house: Instance) -> None:
     """All are shown by their names, however many there are."""
     ids = deployed(house, *(f"hello/{number}" for number in range(450)))
-    assert len(criteria.deployment_titles(house.client, [*ids.values(), *ids.values()])) == 450
+    assert len(deployment_names(house.client, [*ids.values(), *ids.values()])) == 450
 
 
 @pytest.mark.parametrize(

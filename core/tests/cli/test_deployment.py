@@ -11,8 +11,13 @@ COMMANDS = {
     "create": ["specs.py"],
     "delete": ["d"],
     "execute": ["d"],
+    "history": ["d"],
     "inspect": ["d"],
     "ls": [],
+    "pause": ["d"],
+    "plan": ["specs.py"],
+    "resume": ["d"],
+    "rollback": ["d"],
     "run": ["d"],
 }
 

@@ -24,7 +24,9 @@ def test_an_unknown_command_without_a_near_one(headrace: Headrace) -> None:
     """Where nothing is near, all commands are named."""
     shown = headrace("xyz")
     assert shown.returncode == 2
-    assert shown.stderr.startswith("error: no command named 'xyz'; there are: agent, deployment, flow-run, plugins")
+    assert shown.stderr.startswith(
+        "error: no command named 'xyz'; there are: agent, concurrency-limit, config, deployment, doctor, flow-run"
+    )
 
 
 @pytest.mark.parametrize("arguments", [("flow-run", "ls", "--limt", "3"), ("flow-run", "ls", "--limit", "many"), ("flow-run", "inspect")])

@@ -3,15 +3,25 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from subprocess import CompletedProcess
+
+import click
+import pytest
+
+from headrace.cli.invocation import Invocation
+from headrace.cli.main import headrace as headrace_command
 
 Headrace = Callable[..., CompletedProcess[str]]
 Plugin = Callable[..., None]
 
 COMMANDS = {
+    "concurrency-limit": "Say how many task runs with a tag may run at once",
+    "config": "Look at settings, and change them",
+    "doctor": "Tell what is installed, and what is broken",
     "flow-run": "Look at flow runs, their states and their logs",
     "plugins": "List what is installed, and what cannot be used",
+    "profile": "Look after profiles: settings under a name",
     "task-run": "Look at the task runs of flow runs",
     "version": "Show versions, the home folder and the run store in use",
     "work-queue": "Look after the work queues that agents take runs from",
@@ -75,11 +85,40 @@ def test_help_needs_no_usable_settings(headrace: Headrace) -> None:
         assert (shown.returncode, shown.stderr) == (0, ""), arguments
 
 
-def test_help_without_commands(headrace: Headrace) -> None:
-    """Where everything is blocked, help still works, and says so."""
-    more = {"HEADRACE_PLUGINS_BLOCKED": "headrace-core"}
-    assert "  none  all are blocked\n" in headrace("--help", more=more).stdout
-    assert headrace("version", more=more).stderr.startswith("error: no command named 'version'; there are: none\n")
+@pytest.mark.parametrize("blocked", ["headrace-core", "commands", "headrace-core,commands"])
+def test_help_without_commands(headrace: Headrace, blocked: str) -> None:
+    """Where everything is blocked, help still works, and what mends settings is there."""
+    more = {"HEADRACE_PLUGINS_BLOCKED": blocked}
+    listed = headrace("--help", more=more).stdout.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in listed] == ["config", "doctor", "plugins", "profile", "version"]
+    assert headrace("flow-run", "ls", more=more).returncode == 2
+    for arguments in (("config", "view"), ("config", "unset", "--help"), ("profile", "ls"), ("version", "--json")):
+        shown = headrace(*arguments, more=more)
+        assert (shown.returncode, shown.stderr) == (0, ""), arguments
+
+
+def test_json_everywhere() -> None:
+    """Every command that shows something shows it as JSON too; those that only change something need not."""
+    root = click.Context(headrace_command, info_name="headrace", obj=Invocation({}))
+    silent = {"agent start", "config set", "config unset", "plugins new"} | {
+        f"profile {do}" for do in ("create", "delete", "rename", "use")
+    }
+    with root:
+        without = {path for path, command in commands(root) if not any(each.name == "as_json" for each in command.params)}
+    assert without <= silent
+
+
+def commands(context: click.Context) -> Iterator[tuple[str, click.Command]]:
+    """The commands below one, by what is typed for each."""
+    assert isinstance(context.command, click.Group)
+    for name in context.command.list_commands(context):
+        found = context.command.get_command(context, name)
+        assert found is not None
+        below = click.Context(found, parent=context, info_name=name)
+        if isinstance(found, click.Group):
+            yield from commands(below)
+        else:
+            yield below.command_path.removeprefix("headrace "), found
 
 
 def test_short_version(headrace: Headrace) -> None:

@@ -169,13 +169,13 @@ def test_newest_by_type_and_by_name(house: Instance, three: list[FlowRun]) -> No
 
 def test_rows(house: Instance, three: list[FlowRun]) -> None:
     """A row of JSON is flat, with the state by name and type, moments as text, and the id whole."""
-    row = runs.flow_run_row(three[1])
+    row = runs.flow_run_row(house.client, three[1])
     assert (row["id"], row["name"], row["flow_name"]) == (three[1].id, "run -1", "stepped")
     assert (row["state"], row["state_type"], row["state_message"]) == ("Failed", "FAILED", three[1].state.message)
     assert row["parameters"] == {"number": -1}
     assert row["created"] == three[1].created.isoformat()
     assert row["tags"] == []
-    assert row["deployment"] is None
+    assert (row["deployment"], row["deployment_name"]) == (None, None)
     assert "deployment_id" not in row
     assert {"start_time", "end_time", "run_count", "total_run_time"} <= row.keys()
     (task_run,) = house.client.read_task_runs(TaskRunFilter(flow_run_ids=(three[1].id,)), Page())

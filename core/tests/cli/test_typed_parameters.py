@@ -220,6 +220,9 @@ def test_a_param_goes_over_params() -> None:
         ([], "", "it is no JSON"),
         ([], '{"n": NaN}', "it is no JSON (NaN is no number in JSON)"),
         ([], "[" * 100_000, "it is no JSON (it is nested too deep)"),
+        ([], '{"n": 1, "n": 2}', "Invalid value for --params: the key 'n' stands twice in an object; write it once"),
+        ([], '{"name": {"a": 1, "a": 2}}', "the key 'a' stands twice in an object"),
+        (['tags=[{"a": 1, "a": 2}]'], None, "the key 'a' stands twice in an object; write it once"),
         (["nmae=a"], None, "--param nmae=…: there is no parameter 'nmae'; did you mean 'name'?"),
         (["zzz=a"], None, "--param zzz=…: there is no parameter 'zzz'; there are: n, name, tags, ratio"),
         ([], '{"tag": []}', "--params: there is no parameter 'tag'; did you mean 'tags'?"),
@@ -227,7 +230,7 @@ def test_a_param_goes_over_params() -> None:
         ([], '{"name": ["\\ud800"]}', "parameter 'name' has a text that UTF-8 cannot hold"),
         (["x" * 1000], None, "has no ="),
     ],
-    ids=range(16),
+    ids=range(19),
 )
 def test_what_was_typed_wrong(pairs: list[str], whole: str | None, sentence: str) -> None:
     """What is typed wrong is a mistake of usage, told in one short sentence."""

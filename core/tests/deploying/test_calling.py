@@ -14,7 +14,7 @@ from headrace.authoring.flows import Flow
 from headrace.deploying.calling import run_deployment, run_deployment_async
 from headrace.engine.deployed_life import DeployedLife
 from headrace.engine.drive import drive
-from headrace.errors import Ambiguous, NotFound, RunFailed, TimedOut, UnknownParameter, WrongData, WrongParameterType
+from headrace.errors import Ambiguous, HeadraceError, NotFound, RunFailed, TimedOut, UnknownParameter, WrongData, WrongParameterType
 from headrace.instance import Instance
 from headrace.model.deployments import Code, Deployment
 from headrace.model.filters import EventFilter, FlowRunFilter, Page, TaskRunFilter
@@ -176,6 +176,30 @@ def test_wrong_parameters(house: Instance) -> None:
         run_deployment("double/nightly", {"number": object()})
     with pytest.raises(WrongData, match="tags"):
         run_deployment("double/nightly", tags="nightly")
+    assert house.client.read_flow_runs(FlowRunFilter(), Page()) == []
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"at": "2020"},
+        {"at": 5},
+        {"timeout": -1},
+        {"timeout": float("nan")},
+        {"timeout": "5"},
+        {"timeout": True},
+        {"name": 5},
+        {"parameters": ["number"]},
+        {"parameters": {5: 1}},
+        {"flow_run_name": 5},
+        {"tags": 5},
+    ],
+)
+def test_what_is_of_a_wrong_kind(house: Instance, given: dict[str, Any]) -> None:
+    """It is refused by name, whatever it is, and no run is made."""
+    deploy(house, double)
+    with pytest.raises(HeadraceError, match=next(iter(given))):
+        run_deployment(**{"name": "double/nightly", "wait": False, **given})
     assert house.client.read_flow_runs(FlowRunFilter(), Page()) == []
 
 

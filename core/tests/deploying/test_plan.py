@@ -16,7 +16,7 @@ from headrace.instance import Instance
 from headrace.model.choices import Choice
 from headrace.model.deployments import Code, Deployment
 from headrace.model.filters import DeploymentFilter, Page
-from headrace.packaging.unpacking import materialised
+from headrace.packaging.unpacking import unpacked
 from headrace.testing.clock import START
 
 Files = Callable[..., Path]
@@ -117,7 +117,8 @@ def test_a_project_travels_whole(deploy: Deploy, lasting_house: Instance, tmp_pa
     assert deployment.code.entrypoint == "shop.flows:leo"
     assert deployment.code.archive is not None
     with lasting_house.code_storage() as storage:
-        root = materialised(deployment.code.archive, storage, tmp_path / "cache")
+        (root := tmp_path / "unpacked").mkdir()
+        unpacked(deployment.code.archive, storage, root)
     found = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
     assert found == [".headraceignore", "data.csv", "shop/__init__.py", "shop/flows.py", "shop/names.py", "specs.yaml"]
 
@@ -190,6 +191,13 @@ def test_code_that_cannot_be_imported_elsewhere(
     (fault,) = faults(deploy, "{flow_location: leo.py}", contents)
     assert fault.startswith(f"specs.yaml, line 1: the code of script 'leo.py' cannot be used: {said}")
     assert kept(lasting_house) == []
+
+
+def test_code_is_imported_where_a_run_would_work(deploy: Deploy) -> None:
+    """Among its files, which it may read by their relative paths, and write."""
+    source = f"import os\nopen('data/x.csv', 'r+').write('2')\nopen(os.path.join(os.path.dirname(__file__), 'new'), 'w').close()\n{LEO}"
+    (made,) = deploy("{flow_location: leo.py, project_root: .}", {"leo.py": source, "data/x.csv": "1"})
+    assert made.outcome is Outcome.CREATED
 
 
 def test_a_script_that_imports_what_lies_beside_it(deploy: Deploy) -> None:

@@ -107,6 +107,8 @@ def test_it_may_have_any_name(read: Read, name: str) -> None:
         ("x = 1\n1 / 0", "specs.py, line 2: ZeroDivisionError: division by zero"),
         ("def f(:", "specs.py, line 1: SyntaxError: invalid syntax"),
         ("import sys\nsys.exit()", "specs.py, line 2: it ends the process (SystemExit)"),
+        ("raise KeyboardInterrupt", "specs.py, line 1: KeyboardInterrupt"),
+        ("class Own(BaseException): ...\nraise Own('x')", "specs.py, line 2: specs.Own: x"),
         ("import nonesuch", "specs.py, line 1: ModuleNotFoundError: No module named 'nonesuch'"),
         ("import broken", "broken.py, line 2: NameError: name 'oops' is not defined"),
         (

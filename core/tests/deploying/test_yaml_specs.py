@@ -132,8 +132,8 @@ def test_every_fault_is_told(read: Read) -> None:
         (b"name: \xff", ": it is not UTF-8 text"),
         (b"name: \x00", ": it cannot be read as YAML: unacceptable character"),
         ("[" * 5000, ": it cannot be read as YAML"),
-        ("", ": no deployment specs found"),
-        ("---\n# nothing\n---\n[]", ": no deployment specs found; make a DeploymentSpec in it for each deployment"),
+        ("", ": no deployment specs found; write a mapping, with flow_location and what else it needs, for each deployment"),
+        ("---\n# nothing\n---\n[]", ": no deployment specs found; write a mapping"),
     ],
     ids=range(12),
 )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import attrs
 import pytest
 
 from headrace import State, StateType, flow, get_run_context, get_run_logger, tags, task
@@ -338,3 +339,36 @@ def test_the_version_is_made_of_the_file() -> None:
     assert unversioned.version is not None
     assert len(unversioned.version) == 12
     assert versioned.version == "7"
+
+
+@pytest.mark.parametrize("of", ["flow", "task", "name", "parameter"])
+def test_an_exception_that_cannot_be_written(house: Instance, of: str) -> None:
+    """A run whose exception has no text fails as with any other, and does not crash."""
+
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("nothing to say")
+
+    @attrs.frozen
+    class Order:
+        amount: int
+
+        def __attrs_post_init__(self) -> None:
+            raise Mute
+
+    def called(_parameters: Any) -> str:
+        raise Mute
+
+    @task(task_run_name=called if of == "name" else None)
+    def fails() -> None:
+        if of == "task":
+            raise Mute
+
+    @flow
+    def mute(order: Order | None = None) -> None:
+        fails()
+        raise Mute
+
+    with pytest.raises((Mute, InvalidOption, WrongParameterType)):
+        mute({"amount": 3} if of == "parameter" else None)  # type: ignore[arg-type]
+    assert all(run.state.is_failed() for run in runs(house))

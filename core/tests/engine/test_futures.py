@@ -1,15 +1,11 @@
-"""Futures, and futures inside arguments."""
+"""Futures."""
 
 import asyncio
-import dataclasses
-from collections import namedtuple
 from typing import Any
 
-import attrs
 import pytest
 
 from headrace.engine.futures import TaskFuture
-from headrace.engine.inputs import filled, futures_in
 from headrace.model.runs import TaskRun
 from headrace.model.states import State
 from headrace.testing.clock import START
@@ -21,53 +17,6 @@ def future(state: State | None = None) -> TaskFuture[Any]:
     if state is not None:
         made.ended.set_result(state)
     return made
-
-
-Pair = namedtuple("Pair", "left right")
-
-
-@dataclasses.dataclass
-class Data:
-    value: Any
-    other: int = 2
-
-
-@attrs.frozen
-class Frozen:
-    value: Any
-    _private: int = 3
-
-
-@pytest.mark.parametrize(
-    ("shape", "expected"),
-    [
-        (lambda f: f, 7),
-        (lambda f: [1, f], [1, 7]),
-        (lambda f: (f,), (7,)),
-        (lambda f: {f, 8}, {7, 8}),
-        (lambda f: frozenset({f}), frozenset({7})),
-        (lambda f: {f: f}, {7: 7}),
-        (lambda f: Pair(f, 1), Pair(7, 1)),
-        (lambda f: Data(f), Data(7)),
-        (lambda f: Frozen(f), Frozen(7)),
-        (lambda f: [{"deep": Data([Frozen((f,))])}], [{"deep": Data([Frozen((7,))])}]),
-    ],
-)
-def test_a_future_is_found_and_filled_in_any_container(shape: Any, expected: Any) -> None:
-    """The container is of the same kind, with the value in the future's place."""
-    made = future(State.completed(7))
-    value = shape(made)
-    assert futures_in(value) == [made]
-    assert filled(value) == expected
-
-
-def test_what_holds_no_future_stays_the_same_object() -> None:
-    """Nothing is copied, and a container that holds itself is no trouble."""
-    circle: list[Any] = [1]
-    circle.append(circle)
-    for value in ([1, 2], {"a": (1, 2)}, Data(1), circle, object(), int):
-        assert filled(value) is value
-        assert futures_in(value) == []
 
 
 def test_a_future_that_has_not_ended_can_be_waited_for_a_while() -> None:

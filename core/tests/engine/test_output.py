@@ -65,3 +65,20 @@ def test_draining_ends_though_somebody_holds_the_pipe(pipe: Pipe) -> None:
     output.drain(0)
     assert said == ["words"]
     os.close(writing)
+
+
+def test_catching_up(pipe: Pipe) -> None:
+    """All that was written until then is said, the line that has no end too; nothing is waited for, and what comes then is a new line."""
+    writing, output, said = pipe
+    output.catch_up()
+    os.write(writing, b"one\ntw")
+    output.catch_up()
+    assert said == ["one", "tw"]
+    os.write(writing, b"o\n")
+    output.catch_up()
+    assert said == ["one", "tw", "o"]
+    os.close(writing)
+    output.catch_up()
+    assert output.read() == 0
+    assert (said, output.descriptors) == (["one", "tw", "o"], [])
+    output.catch_up()

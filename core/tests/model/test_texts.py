@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from headrace.errors import WrongData
-from headrace.model.texts import as_texts, quoted
+from headrace.model.texts import as_texts, quoted, said_by, text_of
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,19 @@ def test_quoted_texts_stay_on_their_line() -> None:
     """Side by side, in quotation marks, with their control characters shown."""
     assert quoted(["a", "it's", "b\nc"]) == """'a', "it's", 'b\\nc'"""
     assert quoted([]) == ""
+
+
+def test_what_an_exception_says() -> None:
+    """Its kind and its text, or that it has none, whatever its own methods do."""
+
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("nothing to say")
+
+    class Wrong(Exception):
+        def __str__(self) -> str:
+            return 5  # type: ignore[return-value]  # noqa: PLE0307
+
+    assert said_by(ValueError("too low")) == "ValueError: too low"
+    assert said_by(Mute()) == "Mute: <its text cannot be made>"
+    assert text_of(Wrong("x")) == "<its text cannot be made>"

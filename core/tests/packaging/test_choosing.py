@@ -150,11 +150,28 @@ def test_a_link_to_a_folder_is_ignored_as_a_file(files: Files) -> None:
     ("name", "said"), [(b"a\\b.py", "backslash"), (b"a\nb.py", "cannot be shown"), (b"a\xffb.py", "not UTF-8"), ("a\u202eb.py", "be shown")]
 )
 def test_names_that_are_refused(files: Files, name: bytes | str, said: str) -> None:
-    """Names that not every system could have."""
+    """Names that Linux or a Mac could not have, or that nobody could read."""
     root = files({"x.py": ""})
     Path(os.fsdecode(bytes(root) + b"/" + os.fsencode(name))).touch()
     with pytest.raises(CodeUnusable, match=said):
         chosen_files(root)
+
+
+def test_names_that_only_windows_refuses(files: Files) -> None:
+    """They travel as they are."""
+    names = ["2026-01-02T03:04:05.csv", "CON", "a ", "a."]
+    assert chosen(files(dict.fromkeys(names, ""))) == names
+
+
+def test_two_names_that_are_one_on_a_mac(files: Files) -> None:
+    """They are refused, and what to do is said; what does not travel does not count."""
+    root = files({"README": "", "readme": ""})
+    if len(list(root.iterdir())) == 1:
+        pytest.skip("this machine does not tell them apart either")
+    with pytest.raises(CodeUnusable, match="'README' and 'readme' are one and the same file on a Mac; rename one, or name it in"):
+        chosen(root)
+    files({".headraceignore": "/readme\n"})
+    assert chosen(root) == [".headraceignore", "README"]
 
 
 def test_every_fault_is_told(files: Files) -> None:

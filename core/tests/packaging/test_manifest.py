@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.packaging.manifest import Entry, Manifest, path_fault
+from headrace.packaging.manifest import Entry, Manifest, collision_fault, path_fault
 
-names = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z"), exclude_characters="/\\"), min_size=1).filter(
+names = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z"), exclude_characters="/\\"), min_size=1, max_size=50).filter(
     lambda name: name not in (".", "..")
 )
 paths = st.lists(names, min_size=1, max_size=4).map("/".join)
@@ -51,11 +51,50 @@ def test_the_address_stays_what_it_is() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["", ".", "..", "/etc/passwd", "../x", "a/../../x", "a//b", "a/", "./a", "a\\b", "a\0b", "a\nb", "a\x1bb", "a\u202eb", "half\udcff"],
+    [
+        "",
+        ".",
+        "..",
+        "/etc/passwd",
+        "../x",
+        "a/../../x",
+        "a//b",
+        "a/",
+        "./a",
+        "a\\b",
+        "a\0b",
+        "a\nb",
+        "a\x1bb",
+        "a\u202eb",
+        "half\udcff",
+        f"a/{'ä' * 128}",
+    ],
 )
 def test_a_path_that_cannot_travel(path: str) -> None:
     """It is said why."""
     assert path_fault(path)
+
+
+@pytest.mark.parametrize("path", ["a:b", "2026-01-02T03:04:05.csv", "CON", "aux.py", "a.", "a ", " a", "a/b ./c", "a*?<>|.txt", "ä" * 127])
+def test_a_path_that_only_windows_could_not_have(path: str) -> None:
+    """It travels: headrace runs where such names are like others."""
+    assert path_fault(path) is None
+
+
+@pytest.mark.parametrize(
+    "pair", [("README", "readme"), ("A/x", "a/x"), ("ä", "a\u0308"), ("Ä", "a\u0308"), ("\u0130", "i\u0307")], ids=ascii
+)
+def test_two_files_that_are_one_on_a_mac(pair: tuple[str, str]) -> None:
+    """They cannot travel together, since only one of them would arrive there."""
+    assert collision_fault(["x", *pair]) == (
+        f"{pair[0]!r} and {pair[1]!r} are one and the same file on a Mac; rename one, or name it in a .headraceignore file"
+    )
+    assert collision_fault(["x", pair[0]]) is None
+
+
+def test_folders_that_are_one_on_a_mac() -> None:
+    """They may, as long as their files are not: both find what they look for."""
+    assert collision_fault(["Data/x", "data/y"]) is None
 
 
 @given(paths)

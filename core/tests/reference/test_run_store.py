@@ -5,10 +5,17 @@ import pytest
 from headrace.ports.run_store import RunStore
 from headrace.reference.run_store import MemoryRunStore
 from headrace.testing.clock import FixedClock
+from headrace.testing.conformance.diagnosis import DiagnosisConformance
 from headrace.testing.conformance.run_store import HOUR, NOW, RunStoreConformance, agent, flow_run, ids, put, work_queue
 
 
 class TestMemoryRunStore(RunStoreConformance):
+    @pytest.fixture
+    def run_store(self) -> RunStore:
+        return MemoryRunStore()
+
+
+class TestMemoryDiagnosis(DiagnosisConformance):
     @pytest.fixture
     def run_store(self) -> RunStore:
         return MemoryRunStore()

@@ -246,6 +246,8 @@ SAID: list[tuple[Any, dict[str, Any]]] = [
     (frozenset, {"type": "array", "items": WITH_HASH, "uniqueItems": True}),
     (Sequence[int], {"type": "array", "items": INTEGER}),
     (Sequence, {"type": ["array", "string"]}),
+    (Sequence[object], {"type": ["array", "string"]}),
+    (Iterable[object], {"type": ["array", "object", "string"]}),
     (Iterable[int], {"type": ["array", "object"], "items": INTEGER}),
     (Collection, {"type": ["array", "object", "string"]}),
     (dict, {"type": "object"}),

@@ -22,12 +22,18 @@ from headrace.model.orders import ExitStatus, Order, OrderedRun
 from headrace.model.queues import ClaimRequest, WorkQueue
 from headrace.model.runs import FlowRun
 from headrace.model.states import State, StateType
+from headrace.orchestration.undelivered import deliver
 from headrace.ports.flow_runner import Process
 
 MOST_AT_ONCE = 20
 """How many runs are claimed at once: as many as are started well before their leases end."""
 
-WAKING = ("flow-run.created", "work-queue.changed", "deployment.changed", *(f"flow-run.{kind}" for kind in StateType if kind not in ("PENDING", "RUNNING")))
+WAKING = (
+    "flow-run.created",
+    "work-queue.changed",
+    "deployment.changed",
+    *(f"flow-run.{kind}" for kind in StateType if kind not in ("PENDING", "RUNNING")),
+)
 """The kinds of event that may make a run claimable, or give it room."""
 
 logger = logging.getLogger("headrace.agent")
@@ -212,7 +218,9 @@ class AgentAtWork:
                 del self._underway[identity]
 
     def _tell_end(self, run: FlowRun, status: ExitStatus, words: str) -> None:
-        """Says how a run ended; one whose processes are gone and said nothing has crashed."""
+        """Says how a run ended; one whose processes are gone and said nothing, or put away nothing to be said, has crashed."""
+        identity = OrderedRun(run_id=run.id, epoch=run.epoch).identity
+        deliver(self._house.settings.home, self._house.client, self._house.clock.now(), identity=identity)
         try:
             state = self._house.client.read_flow_run(run.id).state
             if not state.is_terminal() and not state.awaits_restart():

@@ -1,15 +1,14 @@
 """Flows, as users write them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 import attrs
 
-from headrace.authoring.options import as_fields, docstring, function_name, refuse_reserved
+from headrace.authoring.options import defined, function_name, kept
 from headrace.authoring.versions import version_of
 from headrace.model.definitions import FlowDefinition, Hook
-from headrace.model.parameters import Signature
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -23,8 +22,9 @@ class Flow(Generic[P, R]):
     `return_state=True` in a call gives the final State instead. `definition` has the function and its options.
     """
 
-    def __init__(self, definition: FlowDefinition) -> None:
+    def __init__(self, definition: FlowDefinition, options: Mapping[str, Any]) -> None:
         self.definition = definition
+        self._options = options
         self._is_versioned = definition.version is not None
         update_wrapper(self, definition.function)
 
@@ -53,8 +53,8 @@ class Flow(Generic[P, R]):
         return cast(R, call_flow(self._versioned(), args, kwargs, return_state=return_state))
 
     def with_options(self, **options: Any) -> "Flow[P, R]":
-        """The same flow with other options; takes what `@flow` takes."""
-        return Flow(attrs.evolve(self.definition, **_as_fields(self.definition.function, options)))
+        """The same flow with other options; takes what `@flow` takes, and None for what holds where an option is not given."""
+        return flow_of(self.definition.function, {**self._options, **options})
 
     def _versioned(self) -> FlowDefinition:
         if not self._is_versioned:
@@ -105,14 +105,7 @@ def flow(function: Any = None, /, **options: Any) -> Any:
     return flow_of(function, options)
 
 
-def flow_of(function: Callable[..., Any], options: dict[str, Any]) -> Flow[Any, Any]:
+def flow_of(function: Callable[..., Any], options: Mapping[str, Any]) -> Flow[Any, Any]:
     """A flow from a function and options as `@flow` takes them."""
-    fields: dict[str, Any] = {"name": function_name(function).replace("_", "-"), "description": docstring(function)}
-    fields |= _as_fields(function, {name: value for name, value in options.items() if value is not None})
-    refuse_reserved("flow", fields["name"], signature := Signature.of(function), RESERVED)
-    return Flow(FlowDefinition(function=function, signature=signature, **fields))
-
-
-def _as_fields(function: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
-    """Options by the names of the definition's fields."""
-    return as_fields("flow", function, options, FlowDefinition, {"flow_run_name": "run_name"})
+    name, given = function_name(function).replace("_", "-"), kept(options)
+    return Flow(defined(FlowDefinition, function, given, name=name, reserved=RESERVED), given)

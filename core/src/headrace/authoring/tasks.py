@@ -1,18 +1,13 @@
 """Tasks, as users write them."""
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from datetime import timedelta
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
 
-import attrs
-
-from headrace.authoring.options import as_fields, docstring, function_name, refuse_reserved
-from headrace.authoring.retrying import as_delays
-from headrace.errors import InvalidOption
+from headrace.authoring.options import defined, function_name, kept, tags_of, written_in
+from headrace.authoring.retrying import delays_of
 from headrace.model.definitions import Hook, TaskDefinition
-from headrace.model.parameters import Signature
-from headrace.model.tags import as_tags
 
 if TYPE_CHECKING:
     from headrace.engine.futures import TaskFuture, TaskFutures
@@ -30,8 +25,9 @@ class Task(Generic[P, R]):
     Calls also take `wait_for=[futures]`, and `return_state=True` for the final State instead of the value.
     """
 
-    def __init__(self, definition: TaskDefinition) -> None:
+    def __init__(self, definition: TaskDefinition, options: Mapping[str, Any]) -> None:
         self.definition = definition
+        self._options = options
         update_wrapper(self, definition.function)
 
     @property
@@ -79,9 +75,8 @@ class Task(Generic[P, R]):
         return map_task(self.definition, args, kwargs, wait_for=kwargs.pop("wait_for", None) or ())
 
     def with_options(self, **options: Any) -> "Task[P, R]":
-        """The same task with other options; takes what `@task` takes."""
-        definition = self.definition
-        return Task(attrs.evolve(definition, **_as_fields(definition.function, options, retries=definition.retries)))
+        """The same task with other options; takes what `@task` takes, and None for what holds where an option is not given."""
+        return task_of(self.definition.function, {**self._options, **options})
 
     def __repr__(self) -> str:
         return f"<task {self.name!r}>"
@@ -111,6 +106,8 @@ def task(
     log_prints: bool = False,
     on_completion: Iterable[Hook] = (),
     on_failure: Iterable[Hook] = (),
+    on_crash: Iterable[Hook] = (),
+    on_cancellation: Iterable[Hook] = (),
 ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 
 
@@ -121,7 +118,8 @@ def task(function: Any = None, /, **options: Any) -> Any:
     or a function that makes such a list from the number of retries, as `exponential_backoff(2)`), `retry_jitter_factor` (lengthens each delay by up to
     that share), `retry_condition` (called with the task, the task run and its failed state), `timeout_seconds`, `cache_key_fn` (called with the run's
     context and its parameters; None: no caching), `cache_expiration`, `cache_namespace` (the task itself; give two tasks the same to share results),
-    `persist_result` (None: where something may be retried or cached), `task_run_name`, `log_prints`, and the hooks `on_completion` and `on_failure`.
+    `persist_result` (None: where something may be retried or cached), `task_run_name`, `log_prints`, and the hooks `on_completion`, `on_failure`,
+    `on_crash` and `on_cancellation`: each called with the task, the task run and its state.
     Raises InvalidName and InvalidOption.
     """
     if function is None:
@@ -129,26 +127,17 @@ def task(function: Any = None, /, **options: Any) -> Any:
     return task_of(function, options)
 
 
-def task_of(function: Callable[..., Any], options: dict[str, Any]) -> Task[Any, Any]:
+def task_of(function: Callable[..., Any], options: Mapping[str, Any]) -> Task[Any, Any]:
     """A task from a function and options as `@task` takes them."""
-    fields: dict[str, Any] = {"name": function_name(function), "description": docstring(function)}
-    fields |= _as_fields(function, {name: value for name, value in options.items() if value is not None})
-    refuse_reserved("task", fields["name"], signature := Signature.of(function), RESERVED)
-    return Task(TaskDefinition(function=function, signature=signature, **fields))
+    name, given = function_name(function), kept(options)
+    where, delays = written_in("task", name, given), given.get("retry_delay_seconds")
+    if given.get("tags") is not None:
+        given["tags"] = tags_of(where, given["tags"])
+    made = delays_of(where, delays, _retries(given)) if delays is not None else None
+    return Task(defined(TaskDefinition, function, given, name=name, reserved=RESERVED, retry_delays=made), given)
 
 
-RENAMED = {"task_run_name": "run_name", "retry_delay_seconds": "retry_delays", "retry_jitter_factor": "retry_jitter"}
-
-
-def _as_fields(function: Callable[..., Any], options: dict[str, Any], *, retries: int = 0) -> dict[str, Any]:
-    """Options by the names of the definition's fields; `retries` counts for the delays where the options say no other number."""
-    fields = as_fields("task", function, options, TaskDefinition, RENAMED)
-    where = f"task {function_name(function)!r}"
-    if "tags" in fields:
-        fields["tags"] = as_tags(fields["tags"])
-    if "retry_delays" in fields:
-        fields["retry_delays"] = as_delays(where, fields["retry_delays"], options.get("retries", retries))
-    expiration = fields.get("cache_expiration")
-    if expiration is not None and not isinstance(expiration, timedelta):
-        raise InvalidOption(where=where, option="cache_expiration", value=expiration, why="it must be a timedelta")
-    return fields
+def _retries(options: Mapping[str, Any]) -> int:
+    """The number that delays are made for; one that is wrong is refused later."""
+    retries = options.get("retries")
+    return retries if isinstance(retries, int) else 0

@@ -5,6 +5,7 @@ import click
 from headrace import instance
 from headrace.cli import lookup, show
 from headrace.cli.invocation import Invocation
+from headrace.cli.numbers import Number, WholeNumber
 from headrace.errors import NoQueueLeft
 from headrace.model.agents import Agent
 from headrace.model.filters import Page, WorkQueueFilter
@@ -19,11 +20,11 @@ def agent() -> None:
 
 @agent.command()
 @click.argument("queues", metavar="QUEUE...", nargs=-1, required=True)
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="How many runs it has under way at most; any number if not given.")
+@click.option("--limit", type=WholeNumber(min=1), metavar="N", help="How many runs it has under way at most; any number if not given.")
 @click.option("--run-once", is_flag=True, help="End when nothing is due and nothing runs any more.")
 @click.option(
     "--drain-timeout",
-    type=click.FloatRange(min=0),
+    type=Number(min=0),
     metavar="SECONDS",
     help="How long it waits for its runs when it is told to end; until they have ended, if not given.",
 )

@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 import click
 
 from headrace.cli import lookup, show
+from headrace.cli.naming import deployment_names
+from headrace.cli.typed_json import DoubleKey, parsed
 from headrace.errors import HeadraceError
 from headrace.hooks.registry import Registry
 from headrace.model.choices import Choice
-from headrace.model.filters import MOST_ROWS, DeploymentFilter, Page
 from headrace.model.queues import WorkQueue
 from headrace.ports.client import OpenClient
 
@@ -58,8 +59,10 @@ def _matches(_ctx: click.Context, _parameter: click.Parameter, given: tuple[str,
         if name in found:
             raise click.BadParameter(f"{name!r} is given twice; write both in one list")
         try:
-            found[name] = json.loads(text)
-        except (ValueError, RecursionError) as error:
+            found[name] = parsed(text)
+        except DoubleKey as error:
+            raise click.BadParameter(f"{name}: {error}; write it once") from None
+        except ValueError as error:
             raise click.BadParameter(f"what follows {name}= is no JSON ({error}); a text needs quotation marks: {name}='\"…\"'") from None
     return found
 
@@ -91,14 +94,7 @@ def checked(
 
 def titles(client: OpenClient, queues: Iterable[WorkQueue]) -> dict[str, str]:
     """The full names of the deployments that queues ask for, by id; deleted ones have none."""
-    return deployment_titles(client, (item for queue in queues for item in _texts_in(queue.criteria.get(DEPLOYMENTS))))
-
-
-def deployment_titles(client: OpenClient, ids: Iterable[str]) -> dict[str, str]:
-    """The full names of deployments, by id."""
-    wanted = sorted(set(ids))
-    portions = [tuple(wanted[start : start + MOST_ROWS]) for start in range(0, len(wanted), MOST_ROWS)]
-    return {found.id: found.full_name for portion in portions for found in client.read_deployments(DeploymentFilter(ids=portion), Page())}
+    return deployment_names(client, (item for queue in queues for item in _texts_in(queue.criteria.get(DEPLOYMENTS))))
 
 
 def in_words(wanted: Any, known: Mapping[str, str]) -> str:

@@ -4,10 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-import click
 
 from headrace.cli import show
 from headrace.cli.watching import Watching
@@ -28,17 +26,18 @@ LIVELY = {variable("journal_interval"): "0.1"}
 class Execution:
     """Runs what is asked for by a request with a holder, so that no agent gets it."""
 
-    def __init__(self, house: Instance, request: RunRequest, of: str) -> None:
+    def __init__(self, house: Instance, request: RunRequest, *, of: str, tell: Callable[[str], None]) -> None:
         self._house = house
         self._request = request
         self._of = of
+        self._tell = tell
         self._watching: Watching | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
     def ended(self) -> FlowRun:
         """The run, when it has ended. Raises what is wrong with the request."""
         run = self._house.client.request_run(self._request)
-        click.echo(f"Created flow run {run.name!r} ({run.id}) of {self._of}")
+        self._tell(f"Created flow run {run.name!r} ({run.id}) of {self._of}")
         self._watching = Watching(self._house, run, goes_on=self._lives)
         try:
             self._process = self._started(run)

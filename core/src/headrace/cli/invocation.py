@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from functools import cached_property
 
-from headrace.cli import show
+from headrace.cli import mending, show
+from headrace.cli.mending import BLOCKING
 from headrace.errors import HeadraceError
-from headrace.hooks.registry import Registry
+from headrace.hooks.registry import Registry, discovered, inline
 from headrace.settings import Settings, load
 
 DEBUG = "HEADRACE_DEBUG"
@@ -34,11 +35,33 @@ class Invocation:
         settings, _ = self._read
         return self._with_warnings_told(settings)
 
+    @property
+    def untold_settings(self) -> Settings:
+        """As `lenient_settings`; to tell what is wrong is left to the command."""
+        settings, _ = self._read
+        return settings
+
+    @property
+    def fault(self) -> HeadraceError | None:
+        """The first thing that is wrong with the settings, which `settings` raises."""
+        _, fault = self._read
+        return fault
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The variables of this process."""
+        return self._environment
+
+    def anew(self) -> "Invocation":
+        """The same call after settings were changed: they are read once more."""
+        return Invocation(self._environment, profile=self._flags["profile"])
+
     @cached_property
     def registry(self) -> Registry:
-        """What is installed, without what the settings block."""
+        """What is installed, without what the settings block; the commands that mend settings are always there."""
         settings, _ = self._read
-        return Registry(blocked=settings.plugins_blocked, trace=settings.trace_hooks)
+        plugins = [*discovered(), inline(mending, name="mending")] if BLOCKING & set(settings.plugins_blocked) else None
+        return Registry(plugins, blocked=settings.plugins_blocked, trace=settings.trace_hooks)
 
     @cached_property
     def _read(self) -> tuple[Settings, HeadraceError | None]:

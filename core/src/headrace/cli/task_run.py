@@ -5,9 +5,8 @@ import click
 from headrace import instance
 from headrace.cli import lookup, runs, show
 from headrace.cli.invocation import Invocation
-from headrace.model.filters import FlowRunFilter, Page, TaskRunFilter
-from headrace.model.runs import TaskRun
-from headrace.ports.client import OpenClient
+from headrace.cli.naming import flow_run_names
+from headrace.model.filters import TaskRunFilter
 
 
 @click.group()
@@ -30,7 +29,7 @@ def ls(invocation: Invocation, flow_run: str | None, states: tuple[str, ...], li
         owner = lookup.flow_run(house.client, flow_run) if flow_run else None
         wanted = TaskRunFilter(flow_run_ids=(owner.id,) if owner else ())
         found = runs.newest(house.client.read_task_runs, wanted, states, limit)
-        names = _flow_run_names(house.client, found)
+        names = flow_run_names(house.client, (run.flow_run_id for run in found))
         now = house.clock.now()
     if as_json:
         show.json([runs.task_run_row(run) for run in found])
@@ -43,11 +42,6 @@ def ls(invocation: Invocation, flow_run: str | None, states: tuple[str, ...], li
     )
 
 
-def _flow_run_names(client: OpenClient, found: list[TaskRun]) -> dict[str, str]:
-    ids = tuple({run.flow_run_id for run in found})
-    return {run.id: run.name for run in client.read_flow_runs(FlowRunFilter(ids=ids), Page())} if ids else {}
-
-
 @task_run.command()
 @click.argument("run", metavar="ID")
 @show.json_option
@@ -57,7 +51,7 @@ def inspect(invocation: Invocation, run: str, as_json: bool) -> None:
     with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
         found = lookup.task_run(house.client, run)
         states = house.client.read_states(found.id)
-        names = _flow_run_names(house.client, [found])
+        names = flow_run_names(house.client, [found.flow_run_id])
         now = house.clock.now()
     if as_json:
         show.json({**runs.task_run_row(found), "states": states})

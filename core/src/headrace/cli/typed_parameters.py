@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 
 import click
 
+from headrace.cli.typed_json import DoubleKey, parsed
 from headrace.wire.schema_words import followed, types_of, words
 
 _NAMES: Mapping[type, str] = MappingProxyType(
@@ -45,7 +46,9 @@ def typed(schema: Mapping[str, Any], pairs: Sequence[str], whole: str | None) ->
 
 def _object(text: str) -> dict[str, Any]:
     try:
-        given = _json(text)
+        given = parsed(text)
+    except DoubleKey as error:
+        raise click.BadParameter(f"{error}; write it once", param_hint="--params") from None
     except ValueError as error:
         raise click.BadParameter(f"it is no JSON ({error}); write an object, e.g. --params '{{\"n\": 3}}'", param_hint="--params") from None
     if not isinstance(given, dict):
@@ -92,7 +95,12 @@ def _read(name: str, text: str, schema: Any, whole: Mapping[str, Any]) -> Any:
     if taken == {"string"}:
         return text
     try:
-        value = _json(text)
+        value = parsed(text)
+    except DoubleKey as error:
+        kind = "array" if text.lstrip().startswith("[") else "object"
+        if kind not in taken and _takes_text(schema, text, whole):
+            return text
+        raise click.UsageError(f"--param {name}={_cut(text)}: {error}; write it once") from None
     except ValueError:
         return text if _takes_text(schema, text, whole) else _refuse(name, text, schema, whole)
     if _type_names(value) & taken or not _takes_text(schema, text, whole):
@@ -104,23 +112,6 @@ def _refuse(name: str, text: str, schema: Any, whole: Mapping[str, Any]) -> NoRe
     example = f"{name}={shlex.quote(json.dumps(_example(schema, whole), ensure_ascii=False))}"
     advice = f", e.g. {example}" if len(example) <= _LONGEST_EXAMPLE else ""
     raise click.UsageError(f"--param {name}={_cut(text)}: parameter {name!r} takes {words(schema, whole)}; write a JSON value{advice}")
-
-
-def _json(text: str) -> Any:
-    """Strict JSON. Raises ValueError."""
-    try:
-        return json.loads(text, parse_constant=_no_number, parse_float=_finite)
-    except RecursionError:
-        raise ValueError("it is nested too deep") from None
-
-
-def _no_number(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no number in JSON")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    return number if number - number == 0 else _no_number(text)
 
 
 def _check_that_it_can_be_kept(name: str, value: Any) -> None:

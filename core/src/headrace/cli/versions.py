@@ -119,7 +119,10 @@ def pause(invocation: Invocation, name: str, as_json: bool) -> None:
 @show.json_option
 @click.pass_obj
 def resume(invocation: Invocation, name: str, as_json: bool) -> None:
-    """Let a paused deployment's runs be started again, those that waited too."""
+    """Let a paused deployment's runs be started again.
+
+    Those that waited are among them.
+    """
     _change(invocation, name, lambda house, found: house.client.resume_deployment(found.id), "resumed", as_json=as_json)
 
 

@@ -1,6 +1,7 @@
 """`headrace work-queue`: which runs agents take, and how many of them at once."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -10,7 +11,8 @@ import click
 from headrace import instance
 from headrace.cli import criteria, lookup, runs, show
 from headrace.cli.invocation import Invocation
-from headrace.errors import WrongData
+from headrace.cli.numbers import NumberCommand, WholeNumber
+from headrace.errors import ChangedMeanwhile, WrongData
 from headrace.instance import Instance
 from headrace.model.filters import MOST_ROWS, Page, WorkQueueFilter
 from headrace.model.queues import WorkQueue
@@ -18,9 +20,12 @@ from headrace.model.runs import FlowRun
 
 C = TypeVar("C", bound=Callable[..., Any])
 
+MOST_TRIES = 50
+"""How often a change is made anew that others have come before; each time, one of them is done."""
+
 MOST_HOURS = 24 * 366 * 10
 MOST_AT_ONCE = 1_000_000
-NUMBER = click.IntRange(0, MOST_AT_ONCE)
+NUMBER = WholeNumber(0, MOST_AT_ONCE)
 
 
 @click.group()
@@ -154,10 +159,10 @@ def _row(queue: WorkQueue) -> dict[str, Any]:
 
 @work_queue.command()
 @click.argument("name")
-@click.option("--hours", type=click.IntRange(0, MOST_HOURS), metavar="N", default=1, help="How far to look ahead; 1 if not given.")
+@click.option("--hours", type=WholeNumber(0, MOST_HOURS), metavar="N", default=1, help="How far to look ahead; 1 if not given.")
 @click.option(
     "--limit",
-    type=click.IntRange(1, MOST_ROWS),
+    type=WholeNumber(1, MOST_ROWS),
     metavar="N",
     default=20,
     help=f"How many to show, the first due first; 20 if not given, at most {MOST_ROWS}.",
@@ -174,16 +179,16 @@ def preview(invocation: Invocation, name: str, hours: int, limit: int, as_json: 
         now = house.clock.now()
         due = house.client.read_due(queue.id, now + timedelta(hours=hours), limit)
         under_way = house.client.count_under_way(queue.id)
-        known = criteria.deployment_titles(house.client, {run.deployment_id for run in due if run.deployment_id is not None})
+        rows = runs.flow_run_rows(house.client, due)
     criteria.tell_what_is_missing(invocation.registry, queue)
     is_full = queue.concurrency_limit is not None and under_way >= queue.concurrency_limit
     if as_json:
-        waiting = [_waiting_row(run, now, known.get(run.deployment_id or "")) for run in due]
+        waiting = [{**row, **_wait(run, now)} for row, run in zip(rows, due, strict=True)]
         show.json({**_row(queue), "under_way": under_way, "is_full": is_full, "runs": waiting})
         return
     show.table(
         ("due", "id", "name", "deployment"),
-        [(_due(run, now), run.id, run.name, known.get(run.deployment_id or "", run.deployment_id)) for run in due],
+        [(_due(run, now), run.id, run.name, row["deployment_name"] or row["deployment"]) for row, run in zip(rows, due, strict=True)],
         empty=f"nothing that is due within {hours} hour{'' if hours == 1 else 's'} waits in work queue {queue.name!r}",
     )
     if queue.is_paused:
@@ -203,9 +208,9 @@ def _due(run: FlowRun, now: datetime) -> show.Painted:
     return show.Painted(f"{show.moment(at)} ({show.age(at, now)} late)", "red")
 
 
-def _waiting_row(run: FlowRun, now: datetime, deployment: str | None) -> dict[str, Any]:
+def _wait(run: FlowRun, now: datetime) -> dict[str, Any]:
     at = run.state.scheduled_time
-    return {**runs.flow_run_row(run), "deployment_name": deployment, "due": at, "is_late": at is not None and at < now}
+    return {"due": at, "is_late": at is not None and at < now}
 
 
 # update
@@ -252,17 +257,25 @@ def update(
             criteria={**kept, **given},
         )
 
-    kept = _change(invocation, name, changed)
+    kept = changed_queue(invocation, name, changed)
     _tell(kept, f"changed work queue {kept.name!r}", as_json=as_json)
     if not kept.criteria:
         _remark_on(kept)
 
 
-def _change(invocation: Invocation, name: str, changed: Callable[[Instance, WorkQueue], WorkQueue]) -> WorkQueue:
-    """Puts a queue back as it is to be."""
+def changed_queue(invocation: Invocation, name: str, changed: Callable[[Instance, WorkQueue], WorkQueue]) -> WorkQueue:
+    """Puts a queue back as it is to be; where somebody else has changed it meanwhile, that change is kept, and this one goes on top of it."""
     with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
-        queue = changed(house, lookup.work_queue(house.client, name))
-        return house.client.put_work_queue(attrs.evolve(queue, updated=house.clock.now()))
+        queue = lookup.work_queue(house.client, name)
+        for _ in range(MOST_TRIES - 1):
+            with suppress(ChangedMeanwhile):
+                return _put(house, changed(house, queue))
+            queue = house.client.read_work_queue(queue.id)
+        return _put(house, changed(house, queue))
+
+
+def _put(house: Instance, queue: WorkQueue) -> WorkQueue:
+    return house.client.put_work_queue(attrs.evolve(queue, updated=house.clock.now()))
 
 
 def _tell(queue: WorkQueue, done: str, *, as_json: bool) -> None:
@@ -284,7 +297,7 @@ def pause(invocation: Invocation, name: str, as_json: bool) -> None:
 
     Runs that are under way go on, and those that wait may still start through another queue.
     """
-    queue = _change(invocation, name, lambda _, queue: attrs.evolve(queue, is_paused=True))
+    queue = changed_queue(invocation, name, lambda _, queue: attrs.evolve(queue, is_paused=True))
     _tell(queue, f"paused work queue {queue.name!r}", as_json=as_json)
 
 
@@ -294,14 +307,14 @@ def pause(invocation: Invocation, name: str, as_json: bool) -> None:
 @click.pass_obj
 def resume(invocation: Invocation, name: str, as_json: bool) -> None:
     """Let runs of a work queue start again."""
-    queue = _change(invocation, name, lambda _, queue: attrs.evolve(queue, is_paused=False))
+    queue = changed_queue(invocation, name, lambda _, queue: attrs.evolve(queue, is_paused=False))
     _tell(queue, f"resumed work queue {queue.name!r}", as_json=as_json)
 
 
 # concurrency limits
 
 
-@work_queue.command()
+@work_queue.command(cls=NumberCommand)
 @click.argument("name")
 @click.argument("limit", metavar="N", type=NUMBER)
 @show.json_option
@@ -311,7 +324,7 @@ def set_concurrency_limit(invocation: Invocation, name: str, limit: int, as_json
 
     All runs that the queue wants count, whichever queue they were taken from. With 0 nothing starts.
     """
-    queue = _change(invocation, name, lambda _, queue: attrs.evolve(queue, concurrency_limit=limit))
+    queue = changed_queue(invocation, name, lambda _, queue: attrs.evolve(queue, concurrency_limit=limit))
     _tell(queue, f"set the concurrency limit of work queue {queue.name!r} to {limit}", as_json=as_json)
     if limit == 0:
         _remark_on(queue)
@@ -323,7 +336,7 @@ def set_concurrency_limit(invocation: Invocation, name: str, limit: int, as_json
 @click.pass_obj
 def clear_concurrency_limit(invocation: Invocation, name: str, as_json: bool) -> None:
     """Let any number of runs be under way."""
-    queue = _change(invocation, name, lambda _, queue: attrs.evolve(queue, concurrency_limit=None))
+    queue = changed_queue(invocation, name, lambda _, queue: attrs.evolve(queue, concurrency_limit=None))
     _tell(queue, f"cleared the concurrency limit of work queue {queue.name!r}", as_json=as_json)
 
 

@@ -9,8 +9,9 @@ import attrs
 
 from headrace.engine.calls import call_task
 from headrace.engine.run_context import AMBIENT_TAGS, CURRENT, FlowRunContext
-from headrace.errors import Ambiguous, NotFound, ResultNotKept, TimedOut, WrongParameterType
+from headrace.errors import Ambiguous, InvalidOption, NotFound, ResultNotKept, TimedOut, WrongData, WrongParameterType
 from headrace.instance import Instance, current
+from headrace.model.coercion import shown
 from headrace.model.definitions import TaskDefinition
 from headrace.model.deployments import Deployment, RunRequest
 from headrace.model.filters import DeploymentFilter, EventFilter, Page
@@ -45,7 +46,7 @@ def run_deployment(
 
     With `wait=False` it gives the state that the run is in then, SCHEDULED. `state.child_flow_run_id` tells which run it is. An agent must serve a
     work queue that wants the run. In a flow this is a task run, named after the deployment. `at` is local time if it has no zone.
-    Raises NotFound, Ambiguous, what is wrong with the parameters, and TimedOut after `timeout` seconds; the run goes on then.
+    Raises NotFound, Ambiguous, what is wrong with what is given, and TimedOut after `timeout` seconds; the run goes on then.
     """
     if is_skipped(name):
         return None  # type: ignore[return-value]  # as for a flow that is called while code is loaded
@@ -164,6 +165,14 @@ class _Wish:
 
 
 def _wish(name: str, *, tags: Iterable[str], at: datetime | None, flow_run_name: str | None, timeout: float | None) -> _Wish:
+    for option, given, fits, why in (
+        ("name", name, isinstance(name, str), "it must be a text: flow/deployment, the deployment's own name, or its id"),
+        ("flow_run_name", flow_run_name, flow_run_name is None or isinstance(flow_run_name, str), "it must be a text"),
+        ("at", at, at is None or isinstance(at, datetime), "it must be a datetime"),
+        ("timeout", timeout, timeout is None or _is_length(timeout), "it must be a number of seconds that is not negative"),
+    ):
+        if not fits:
+            raise InvalidOption(where="run_deployment", option=option, value=given, why=why)
     house = current()
     return _Wish(
         house=house,
@@ -173,6 +182,10 @@ def _wish(name: str, *, tags: Iterable[str], at: datetime | None, flow_run_name:
         flow_run_name=flow_run_name,
         timeout=timeout,
     )
+
+
+def _is_length(seconds: object) -> bool:
+    return isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and seconds >= 0
 
 
 def _named(house: Instance, name: str) -> Deployment:
@@ -189,6 +202,8 @@ def _named(house: Instance, name: str) -> Deployment:
 
 def _plain(where: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters as they travel. Raises WrongParameterType for what has no plain form."""
+    if not isinstance(parameters, Mapping) or not all(isinstance(name, str) for name in parameters):
+        raise WrongData(where=where, why=f"parameters must be values by name, not {shown(parameters)}")
     plain = plain_parameters(parameters)
     for name, value in plain.items():
         if not is_whole(value):

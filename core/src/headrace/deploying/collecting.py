@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 
 from headrace.deploying.child import answering
+from headrace.deploying.interruptions import interruptions_told
 from headrace.deploying.spec import DeploymentSpec, Spec, all_understood, collected
 from headrace.errors import CodeUnusable, SpecsRefused, WrongSpec
 from headrace.hooks.registry import Registry
@@ -28,7 +29,8 @@ def specs_made(question: dict[str, Any]) -> Any:
     registry = Registry(blocked=question["blocked"], runs_code=True)
     with collected() as made:
         try:
-            loaded_file(file, what=file.name)
+            with interruptions_told(file.name, file.parent):
+                loaded_file(file, what=file.name)
         except CodeUnusable as error:
             raise SpecsRefused(faults=(error.why,)) from error.__cause__
     numbers = count()

@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 
 from headrace.deploying.child import answering
+from headrace.deploying.interruptions import interruptions_told
 from headrace.errors import HeadraceError
 from headrace.hooks.registry import Registry
 from headrace.model.choices import Choice
@@ -20,6 +21,11 @@ from headrace.wire.schemas import parameter_schema
 def described(question: dict[str, Any]) -> dict[str, Any]:
     """What the flow of the code is; and for each set of parameters, the values as it takes them, or why not."""
     root = None if question["root"] is None else Path(question["root"])
+    with interruptions_told(question["what"], root):
+        return _described(question, root)
+
+
+def _described(question: dict[str, Any], root: Path | None) -> dict[str, Any]:
     what, entrypoint = question["what"], question["entrypoint"]
     if question["serializer"] is not None:
         assert root is not None, "a flow that was written lies in a tree"

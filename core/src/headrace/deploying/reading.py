@@ -23,7 +23,8 @@ def read_specs(file: Path, *, registry: Registry, blocked: Iterable[str], folder
     file = file.parent.resolve() / file.name
     found = _of_python(file, blocked, folder) if file.suffix == ".py" else _of_yaml(file, registry)
     if not found.specs and not found.faults:
-        raise WrongSpec(where=file.name, why="no deployment specs found; make a DeploymentSpec in it for each deployment")
+        advice = "make a DeploymentSpec in it" if file.suffix == ".py" else "write a mapping, with flow_location and what else it needs,"
+        raise WrongSpec(where=file.name, why=f"no deployment specs found; {advice} for each deployment")
     return found
 
 

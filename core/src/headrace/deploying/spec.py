@@ -201,7 +201,8 @@ def script_of(flow: Any) -> str | None:
 
 
 def _name(given: Any, where: str) -> str | None:
-    return None if given is None else checked_name("deployment", given)
+    name = _text("name", given, where)
+    return None if name is None else checked_name("deployment", name)
 
 
 def _tags(given: Any, where: str) -> Tags:
@@ -270,6 +271,8 @@ def _choice(port: str, given: Any, where: str, registry: Registry) -> Choice | N
         choice = _written_choice(port, given, where)
     elif isinstance(given, type):
         raise WrongSpec(where=where, why=f"a {port} is a value, and {given.__name__} is a class; write {given.__name__}(…)")
+    elif type(given).__module__ == "builtins":
+        raise WrongSpec(where=where, why=f"a {port} is written as its name, or as a mapping with its name as type, not {shown(given)}")
     else:
         choice = registry.choice_of(port, given)
     options = plain_parameters(choice.options)  # as a store will give them back, so that what is deployed again is the same

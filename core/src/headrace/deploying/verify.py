@@ -145,15 +145,12 @@ def _overlaps(path: str, folder: Path | None) -> bool:
 def described(source: Source, sets: Iterable[Mapping[str, Any]], *, place: Place, blocked: Iterable[str]) -> list[Described | str]:
     """What importing tells, for each set of parameters: or why the flow does not take it. Raises CodeUnusable."""
     with tempfile.TemporaryDirectory(prefix="headrace-") as name:
-        folder = Path(name, "elsewhere").resolve()
+        folder = Path(name, "tree").resolve()  # where a run would work
         folder.mkdir()
-        root: Path | None = None
         if source.tree is not None:
-            root = Path(name, "tree").resolve()
-            root.mkdir()
-            copied(source.tree, root)
+            copied(source.tree, folder)
         question = {
-            "root": None if root is None else str(root),
+            "root": None if source.tree is None else str(folder),
             "entrypoint": source.entrypoint,
             "flow_name": source.flow_name,
             "serializer": source.serializer,

@@ -5,13 +5,14 @@ from typing import Any
 
 from headrace.engine.drive import drive, drive_async, drive_behind
 from headrace.engine.flow_life import FlowLife
-from headrace.engine.futures import TaskFuture, TaskFutures
+from headrace.engine.futures import TaskFuture, TaskFutures, running_loop
 from headrace.engine.live_run import LiveRun
 from headrace.engine.run_context import CURRENT, FlowRunContext, TaskRunContext
 from headrace.engine.subflow_life import SubflowLife
 from headrace.engine.task_life import TaskLife
-from headrace.errors import FlowInsideTask, NotInRun, WrongParameters
+from headrace.errors import AsyncFlowInFlow, FlowInsideTask, NotInRun, WrongParameters
 from headrace.instance import current
+from headrace.model.coercion import shown
 from headrace.model.definitions import FlowDefinition, TaskDefinition
 from headrace.model.states import State
 from headrace.packaging.loading import is_skipped
@@ -31,12 +32,26 @@ def call_flow(definition: FlowDefinition, args: Arguments, kwargs: Mapping[str, 
     if is_skipped(definition.name):
         return _nothing() if definition.is_async else None
     if definition.is_async:
+        _refuse_unawaited(definition)
         return _flow_awaited(definition, args, kwargs, return_state=return_state)
     life = _flow_life(definition, args, kwargs)
     return _given(drive(life.life(), life.loop), return_state=return_state)
 
 
 async def _nothing() -> None: ...
+
+
+def _refuse_unawaited(definition: FlowDefinition) -> None:
+    """Raises AsyncFlowInFlow where a flow calls it that cannot await it."""
+    context = CURRENT.get()
+    if isinstance(context, FlowRunContext) and context.live is not None and not _can_await(context.live):
+        raise AsyncFlowInFlow(flow=definition.name, parent=context.flow.name)
+
+
+def _can_await(live: LiveRun) -> bool:
+    """Whether a coroutine that is made here in a flow can be awaited: the flow is async, or it runs an event loop of its own."""
+    loop = running_loop()
+    return live.definition.is_async or (loop is not None and loop is not live.called_on)
 
 
 async def _flow_awaited(definition: FlowDefinition, args: Arguments, kwargs: Mapping[str, Any], *, return_state: bool) -> Any:
@@ -69,23 +84,23 @@ def call_task(
     context = CURRENT.get()
     if not isinstance(context, FlowRunContext) or context.live is None:
         return definition.function(*args, **kwargs)
-    if definition.is_async and context.flow.is_async:
+    if definition.is_async and _can_await(context.live):
         return _task_awaited(context.live, definition, args, kwargs, wait_for=wait_for, return_state=return_state)
-    life = TaskLife(context.live, definition, _bound(definition, args, kwargs), wait_for)
+    life = TaskLife(context.live, definition, _bound(definition, args, kwargs), _awaited(definition, wait_for))
     return _given(drive(life.life(), context.live.loop), return_state=return_state)
 
 
 async def _task_awaited(
     live: LiveRun, definition: TaskDefinition, args: Arguments, kwargs: Mapping[str, Any], *, wait_for: Iterable[Any], return_state: bool
 ) -> Any:
-    life = TaskLife(live, definition, _bound(definition, args, kwargs), wait_for)
+    life = TaskLife(live, definition, _bound(definition, args, kwargs), _awaited(definition, wait_for))
     return _given(await drive_async(life.life()), return_state=return_state)
 
 
 def submit_task(definition: TaskDefinition, args: Arguments, kwargs: Mapping[str, Any], *, wait_for: Iterable[Any]) -> TaskFuture[Any]:
     """Gives the call to the flow's task runner, and answers at once with its future. Raises NotInRun outside of a flow."""
     live = _live(definition, "submit")
-    return _submitted(live, definition, _bound(definition, args, kwargs), wait_for)
+    return _submitted(live, definition, _bound(definition, args, kwargs), _awaited(definition, wait_for))
 
 
 def map_task(definition: TaskDefinition, args: Arguments, kwargs: Mapping[str, Any], *, wait_for: Iterable[Any]) -> TaskFutures[Any]:
@@ -94,7 +109,7 @@ def map_task(definition: TaskDefinition, args: Arguments, kwargs: Mapping[str, A
     `unmapped(value)`, texts and mappings go whole to every call. Raises WrongParameters where the lengths differ or nothing is to be iterated.
     """
     live = _live(definition, "map")
-    wait_for = tuple(wait_for)
+    wait_for = _awaited(definition, wait_for)
     where = f"task {definition.name!r}"
     given: dict[int | str, Any] = dict(enumerate(args))
     given.update(kwargs)
@@ -126,7 +141,7 @@ def _items(value: Any) -> list[Any]:
 def _submitted(live: LiveRun, definition: TaskDefinition, arguments: Mapping[str, Any], wait_for: Iterable[Any]) -> TaskFuture[Any]:
     in_order = live.task_runner.in_order and definition.is_async
     life = TaskLife(live, definition, arguments, wait_for, hand_over=True, after=live.last_in_order if in_order else None)
-    future: TaskFuture[Any] = TaskFuture(life.run)
+    future: TaskFuture[Any] = TaskFuture(life.run, loop=live.user_loop or life.loop_waited_for)
     life.future = future
     live.futures.append(future)
     if in_order:
@@ -144,3 +159,14 @@ def _live(definition: TaskDefinition, method: str) -> LiveRun:
 
 def _bound(definition: TaskDefinition, args: Arguments, kwargs: Mapping[str, Any]) -> dict[str, Any]:
     return definition.signature.bind(f"task {definition.name!r}", args, kwargs)
+
+
+def _awaited(definition: TaskDefinition, wait_for: Any) -> Arguments:
+    """What a call waits for; one future alone will do. Raises WrongParameters."""
+    if isinstance(wait_for, tuple):
+        return wait_for
+    if isinstance(wait_for, TaskFuture):
+        return (wait_for,)
+    if isinstance(wait_for, str) or not isinstance(wait_for, Iterable):
+        raise WrongParameters(where=f"task {definition.name!r}", why=f"wait_for takes a list of futures, not {shown(wait_for)}")
+    return tuple(wait_for)

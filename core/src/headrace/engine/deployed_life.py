@@ -1,33 +1,54 @@
 """The life of a run that was asked for before its process began: it is known and owned, and its parameters are plain data."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from headrace.engine.flow_life import FlowLife, Steps
+from headrace.engine.flow_life import FlowLife
 from headrace.engine.live_run import LiveRun
 from headrace.engine.run_titles import titled
-from headrace.engine.steps import Ask
+from headrace.engine.steps import Ask, Life, Steps
 from headrace.errors import HeadraceError
 from headrace.instance import Instance
 from headrace.model.definitions import FlowDefinition
 from headrace.model.filters import Page, TaskRunFilter
 from headrace.model.runs import FlowRun, TaskRun
-from headrace.model.states import StateType
+from headrace.model.states import State, StateType
 
 
 class DeployedLife(FlowLife):
-    """A claimed run of a deployment; `remarks` are told when it begins. Its supervisor renews the lease, and shows what is printed."""
+    """A claimed run of a deployment; `remarks` are told when it begins. Its supervisor renews the lease, and keeps what is printed.
+
+    `keep_printed` returns when it has kept all: it is asked before the run ends, so that nobody sees the end first.
+    """
 
     speaks_on_console = False
     first_words = "Began flow run %r of flow %r"
     renews_lease = False
 
     def __init__(
-        self, house: Instance, definition: FlowDefinition, run: FlowRun, *, remarks: Iterable[str] = (), user_loop: Any = None
+        self,
+        house: Instance,
+        definition: FlowDefinition,
+        run: FlowRun,
+        *,
+        remarks: Iterable[str] = (),
+        keep_printed: Callable[[], object] = lambda: None,
     ) -> None:
         self._claimed = run
         self._remarks = list(remarks)
-        super().__init__(house, definition, (), run.parameters, user_loop=user_loop)
+        self._keep_printed = keep_printed
+        super().__init__(house, definition, (), run.parameters)
+
+    def on_loop(self, loop: Any) -> Life:
+        """The life of a run whose flow is async, on the loop that runs."""
+        self._user_loop = loop
+        return self.life()
+
+    def keep_lines(self) -> None:
+        """Keeps what was said after the end."""
+        if self._live is not None:
+            self._live.journal.try_flush()
+            self._put_away(self._live)
 
     def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         definition = self._definition
@@ -46,8 +67,7 @@ class DeployedLife(FlowLife):
         name = self._own_name()
         if name is None:
             return self._claimed
-        run: FlowRun = yield Ask(lambda: self._house.client.name_flow_run(self._claimed.id, self._claimed.epoch, name))
-        return run
+        return (yield from self._patience.asked(lambda: self._house.client.name_flow_run(self._claimed.id, self._claimed.epoch, name)))
 
     def _own_name(self) -> str | None:
         """What the flow calls its run, unless somebody has chosen a name; None if that is nothing new."""
@@ -64,7 +84,7 @@ class DeployedLife(FlowLife):
         while self._remarks:
             self._logger.warning("%s", self._remarks.pop(0))
         if self.run.epoch > 1 and not live.earlier:
-            live.earlier = yield Ask(self._finished_before)
+            live.earlier = yield from self._patience.asked(self._finished_before)
         yield from super()._started(live)
 
     def _finished_before(self) -> dict[tuple[str, int], TaskRun]:
@@ -76,3 +96,15 @@ class DeployedLife(FlowLife):
             found |= {(run.task_key, run.call): run for run in page}
             after = page[-1].id
         return found
+
+    # What is printed stands before the end in the log, and is there when the end is seen
+
+    def _tried(self, live: LiveRun) -> Steps[State]:
+        try:
+            return (yield from super()._tried(live))
+        finally:
+            yield Ask(self._keep_printed)
+
+    def _told(self, state: State) -> Steps[None]:
+        yield from super()._told(state)
+        yield Ask(self._keep_printed)

@@ -11,8 +11,14 @@ from contextlib import contextmanager
 from headrace import instance
 from headrace.engine.deployed_life import DeployedLife
 from headrace.engine.drive import drive, drive_async
+from headrace.engine.handshake import ToSupervisor
+from headrace.engine.journal import Journal
+from headrace.engine.last_turn import last_turn
+from headrace.engine.printed_lines import Printed
 from headrace.engine.ready import Ready
+from headrace.engine.run_logs import FLOW_RUNS
 from headrace.engine.terminated import Terminated, terminate
+from headrace.engine.voice import Voice
 from headrace.engine.working_folders import working_folder
 from headrace.errors import HeadraceError, RunStopped
 from headrace.instance import Instance
@@ -26,52 +32,118 @@ from headrace.packaging.loading import LOADING
 
 ENDED, STOPPED, CRASHED = 0, 3, 1
 
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""The signals that are held back in a run's processes until somebody there hears them."""
 
-def run_deployed(run: OrderedRun, ready: Ready) -> int:
+
+def run_deployed(run: OrderedRun, ready: Ready, supervisor: ToSupervisor, printed: Printed) -> int:
     """Runs it to its end, whatever that is, and says so; the exit code is 0 unless the run could not be ended here."""
-    signal.signal(signal.SIGTERM, terminate)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    with instance.open(ready.settings, registry=ready.registry, runs_code=True) as house:
-        claimed = house.client.read_flow_run(run.run_id)
-        if claimed.epoch != run.epoch or claimed.state.is_terminal():
-            print(f"the run is not to be run here: it is {claimed.state.name}, in epoch {claimed.epoch}", file=sys.stderr)
+    try:
+        signal.signal(signal.SIGTERM, terminate)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+        with instance.open(ready.settings, registry=ready.registry, runs_code=True) as house:
+            return DeployedRun(house, run, supervisor, printed).code()
+    except (Terminated, KeyboardInterrupt):
+        return CRASHED
+    except HeadraceError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return CRASHED
+
+
+class DeployedRun:
+    """One run, in its own process."""
+
+    def __init__(self, house: Instance, run: OrderedRun, supervisor: ToSupervisor, printed: Printed) -> None:
+        self._house = house
+        self._ordered = run
+        self._supervisor = supervisor
+        self._printed = printed
+        self._life: DeployedLife | None = None
+        self._is_to_stop = False
+
+    def code(self) -> int:
+        """Lives the run, then gives its code the turn that a script has at its end; the exit code."""
+        run = self._house.client.read_flow_run(self._ordered.run_id)
+        if run.epoch != self._ordered.epoch or run.state.is_terminal():
+            print(f"the run is not to be run here: it is {run.state.name}, in epoch {run.epoch}", file=sys.stderr)
             return STOPPED
+        code = self._lived(run)
+        self._supervisor.say_over(code)
+        last_turn(waits_for_threads=not self._is_to_stop)
+        if self._life is not None:
+            self._life.keep_lines()
+        return code
+
+    def _lived(self, run: FlowRun) -> int:
         try:
-            return _lived(house, claimed)
+            self._live(run)
         except RunStopped as stop:
             print(stop, file=sys.stderr)
+            self._is_to_stop = True
             return STOPPED
         except (Terminated, KeyboardInterrupt):
+            self._is_to_stop = True
             return CRASHED
         except SystemExit as end:
             return end.code if isinstance(end.code, int) else CRASHED
-
-
-def _lived(house: Instance, run: FlowRun) -> int:
-    try:
-        with _remarks_kept() as remarks:
-            definition = _definition(house, run)
-    except HeadraceError as error:
-        _show_what_users_wrote(error)
-        print(f"error: {error}", file=sys.stderr)
-        state = State.failed(message=f"The flow could not be got from its deployment: {error}")
-        house.client.move_flow_run(Move(id=f"{run.id}:{run.epoch}:code", run_id=run.id, state=state, epoch=run.epoch))
+        except Exception:
+            if self._supervisor.is_cut():
+                self._give_up()
+            raise
         return ENDED
-    if definition.is_async:
-        import asyncio
 
-        asyncio.run(_lived_on_loop(house, definition, run, remarks))
-    else:
-        life = DeployedLife(house, definition, run, remarks=remarks)
-        drive(life.life(), life.loop)
-    return ENDED
+    def _live(self, run: FlowRun) -> None:
+        house = self._house
+        try:
+            with _remarks_kept() as remarks:
+                definition = _definition(house, run)
+        except HeadraceError as error:
+            self._fail(run, error)
+            return
+        life = self._life = DeployedLife(house, definition, run, remarks=remarks, keep_printed=self._keep_printed)
+        if definition.is_async:
+            import asyncio
+
+            asyncio.run(_lived_on_loop(life))
+        else:
+            drive(life.life(), life.loop)
+
+    def _fail(self, run: FlowRun, error: HeadraceError) -> None:
+        """The end of a run that could not begin."""
+        house = self._house
+        _show_what_users_wrote(error)
+        state = State.failed(message=f"The flow could not be got from its deployment: {error}")
+        self._keep_printed()
+        move = Move(id=f"{run.id}:{run.epoch}:code", run_id=run.id, state=state, epoch=run.epoch)
+        verdict = house.client.move_flow_run(move)
+        journal = Journal(house.client.write_journal, flow_run_id=run.id, epoch=run.epoch)
+        voice = Voice(title=run.name, flow_run_id=run.id, new_id=house.ids.new, say=journal.say)
+        voice.line(house.clock.now(), logging.ERROR, FLOW_RUNS, f"Finished in state {verdict.state or state}")
+        journal.try_flush()
+
+    def _keep_printed(self) -> None:
+        """Returns when all that was printed is in the log; it gets its place there from the supervisor."""
+        if self._supervisor.is_cut():
+            self._give_up()
+        self._printed.flush()
+        self._supervisor.keep_printed()
+
+    def _give_up(self) -> None:
+        """Ends at once: with the files of the run store closed, every question to it would be asked in vain for long."""
+        print(
+            "error: the code of the run has closed files that are not its own (as os.closerange does), those of the run store too; "
+            "this process cannot say any more how the run ended",
+            file=sys.stderr,
+        )
+        self._printed.flush()
+        os._exit(CRASHED)
 
 
-async def _lived_on_loop(house: Instance, definition: FlowDefinition, run: FlowRun, remarks: list[str]) -> None:
+async def _lived_on_loop(life: DeployedLife) -> None:
     import asyncio
 
-    life = DeployedLife(house, definition, run, remarks=remarks, user_loop=asyncio.get_running_loop())
-    await drive_async(life.life())
+    await drive_async(life.on_loop(asyncio.get_running_loop()))
 
 
 @contextmanager
@@ -92,12 +164,10 @@ def _remarks_kept() -> Iterator[list[str]]:
 
 
 def _definition(house: Instance, run: FlowRun) -> FlowDefinition:
-    """The flow of the run's deployment, loaded into this process, whose working folder is the run's own."""
+    """The flow of the run's deployment, loaded into this process, whose working folder then is the run's own."""
     assert run.deployment_id is not None, "a claimed run is of a deployment"
     deployment = house.client.read_deployment(run.deployment_id)
     folder = working_folder(house.settings.home, f"{run.id}.{run.epoch}")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.chdir(folder)
     definition: FlowDefinition = fetched_flow(house, deployment.code, folder, what=deployment.full_name).definition
     return definition
 

@@ -9,20 +9,23 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, TypeVar
 
-from headrace.engine.futures import on_running_loop
+from headrace.engine.futures import Ended, running_loop
 from headrace.engine.live_run import LiveRun
 from headrace.engine.loop_thread import LoopThread
 from headrace.engine.perform import bound_to_here, perform, perform_async
 from headrace.engine.remote import remote
-from headrace.engine.steps import Ask, Invoke, Life, Settle, Sleep, Step
+from headrace.engine.steps import Ask, Invoke, Life, Settle, Sleep, Step, Steps
 from headrace.errors import FutureOnRunningLoop
 from headrace.model.states import State
+from headrace.model.texts import said_by
+
+T = TypeVar("T")
 
 
-def drive(life: Life, loop: LoopThread) -> State:
-    """Lives the life here, and blocks meanwhile."""
+def drive(life: Steps[T], loop: LoopThread, *, sleep: Callable[[float], object] = time.sleep) -> T:
+    """Lives the life here, and blocks meanwhile; so are shorter rows of steps performed."""
     answer: Any = None
     error: BaseException | None = None
     while True:
@@ -32,19 +35,19 @@ def drive(life: Life, loop: LoopThread) -> State:
             return end.value  # type: ignore[no-any-return]
         answer, error = None, None
         try:
-            answer = _performed(step, loop)
+            answer = _performed(step, loop, sleep)
         except BaseException as raised:
             error = raised
 
 
-def _performed(step: Step, loop: LoopThread) -> Any:
+def _performed(step: Step, loop: LoopThread, sleep: Callable[[float], object]) -> Any:
     match step:
         case Invoke():
             return _result(loop.run(perform_async(step))) if step.is_async else perform(step)
         case Ask():
             return step.question()
         case Sleep():
-            return time.sleep(step.seconds)
+            return sleep(step.seconds)
         case Settle():
             return _wait(step)
 
@@ -60,7 +63,7 @@ def _result(future: "Future[Any]") -> Any:
 
 def _wait(step: Settle) -> None:
     for future in step.futures:
-        if not future.done() and on_running_loop():
+        if isinstance(future, Ended) and future.is_stopped_here:
             raise FutureOnRunningLoop(method="result")
         future.exception()
 
@@ -121,7 +124,7 @@ def drive_behind(life: Life, live: LiveRun, ended: "Future[State]") -> None:
                 ended.set_result(end.value)
                 return
             except BaseException as error:
-                ended.set_result(State.crashed(f"{type(error).__name__}: {error}", error))
+                ended.set_result(State.crashed(said_by(error), error))
                 return
             done = context.run(_begun, step, live)
             if not done.done():
@@ -147,11 +150,21 @@ def _begun(step: Step, live: LiveRun) -> "Future[Any]":
         case Invoke():
             return _invoked(step, live)
         case Ask():
-            return _at_once(step.question)
+            return _asked(step)
         case Sleep():
             return live.loop.after(step.seconds)
         case Settle():
             return _all_of(step.futures)
+
+
+def _asked(step: Ask) -> "Future[Any]":
+    """The question, asked here, or beside the event loop that runs here: nothing blocks that."""
+    loop = running_loop()
+    if loop is None:
+        return _at_once(step.question)
+    import asyncio
+
+    return asyncio.run_coroutine_threadsafe(asyncio.to_thread(step.question), loop)
 
 
 def _invoked(call: Invoke, live: LiveRun) -> "Future[Any]":

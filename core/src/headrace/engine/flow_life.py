@@ -2,35 +2,39 @@
 
 import inspect
 import logging
-from collections.abc import Generator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
 import attrs
 
 from headrace.engine import outcome
+from headrace.engine.inputs import begun, gathered
+from headrace.engine.interruption import crashed, ended_by
 from headrace.engine.journal import Journal
-from headrace.engine.live_run import LiveRun
+from headrace.engine.live_run import LiveRun, check_task_runner
 from headrace.engine.loop_thread import LoopThread
+from headrace.engine.patience import Patience
 from headrace.engine.perform import raised_by_user
 from headrace.engine.pulse import Pulse
 from headrace.engine.run_context import AMBIENT_TAGS, FlowRunContext
 from headrace.engine.run_logs import FLOW_RUNS, RunLogger, install
 from headrace.engine.run_titles import titled
-from headrace.engine.steps import Ask, Invoke, Life, Settle, Sleep, Step
+from headrace.engine.steps import Ask, Invoke, Life, Settle, Sleep, Steps
 from headrace.engine.terminated import Terminated
-from headrace.errors import HeadraceError, NotSerializable, RunStopped, TimedOut
+from headrace.errors import HeadraceError, MayPass, NotSerializable, RunStopped, TimedOut
 from headrace.instance import Instance
 from headrace.model.definitions import FlowDefinition
 from headrace.model.moves import Move
+from headrace.model.orders import OrderedRun
 from headrace.model.run_names import run_name
 from headrace.model.runs import FlowRun
 from headrace.model.states import State
 from headrace.model.tags import as_tags
+from headrace.model.texts import said_by
+from headrace.orchestration.undelivered import Undelivered, put_away
 from headrace.rules.verdicts import Answer, Verdict
 from headrace.wire.parameters import plain_parameters
-
-T = TypeVar("T")
-Steps = Generator[Step, Any, T]
 
 
 class FlowLife:
@@ -56,9 +60,15 @@ class FlowLife:
         self._parent = parent
         self._user_loop = user_loop
         self._problem: HeadraceError | None = None
+        self._lacks = "received invalid parameters"
         self._parameters = self._bound(args, kwargs)
+        self._check_task_runner()
+        if definition.retries:  # generators among them are to last for every try
+            self._parameters = dict(gathered(self._parameters, again=True).arguments)
         self.run = self._new_run(parent_task_run_id)
         self._live: LiveRun | None = None
+        self._patience = parent.patience if parent is not None else self._new_patience()
+        self._undelivered: Move | None = None
         self.loop = parent.loop if parent is not None else LoopThread()
 
     # Beginnings
@@ -72,6 +82,13 @@ class FlowLife:
         except HeadraceError as error:
             self._problem = error
             return {}
+
+    def _check_task_runner(self) -> None:
+        try:
+            check_task_runner(self._house, self._definition.task_runner)
+        except HeadraceError as error:
+            self._problem = self._problem or error
+            self._lacks = "has no task runner" if self._problem is error else self._lacks
 
     def _new_run(self, parent_task_run_id: str | None) -> FlowRun:
         house, definition, parent = self._house, self._definition, self._parent
@@ -97,6 +114,30 @@ class FlowLife:
             retries=definition.retries,
             retry_delay=definition.retry_delay_seconds,
         )
+
+    def _new_patience(self) -> Patience:
+        house = self._house
+        return Patience(
+            seconds=house.settings.outage_seconds,
+            clock=house.clock,
+            share=lambda: house.ids.random.random(),
+            tell_trouble=self._tell_trouble,
+            tell_end=self._tell_end_of_trouble,
+            check=self._check,
+        )
+
+    def _tell_trouble(self, error: MayPass, seconds: float) -> None:
+        if self._live is not None:
+            way_out = " (Ctrl+C ends the waiting)" if self.speaks_on_console else ""
+            self._logger.warning("The run waits, for %g seconds at most%s: %s", round(seconds), way_out, error)
+
+    def _tell_end_of_trouble(self, seconds: float) -> None:
+        if self._live is not None:
+            self._logger.info("What the run waited for is there again, after %.1f seconds", seconds)
+
+    def _check(self) -> None:
+        if self._live is not None:
+            self._live.journal.check(self._live.title)
 
     @property
     def _logger(self) -> RunLogger:
@@ -129,20 +170,26 @@ class FlowLife:
             yield Ask(live.close)
             if pulse is not None:
                 yield Ask(pulse.stop)
-                yield Ask(live.journal.try_flush)
+                yield from self._last_words(live)
                 yield Ask(self.loop.close)
 
     def _made(self) -> Steps[FlowRun]:
         """The run, known to the orchestration and owned by this process."""
-        holder = self._house.ids.new() if self._parent is None else None
-        run: FlowRun = yield Ask(lambda: self._house.client.create_flow_run(self.run, holder))
+        if self._parent is not None:
+            return (yield from self._patience.asked(lambda: self._house.client.create_flow_run(self.run)))
+        holder = self._house.ids.new()
+        run: FlowRun = yield Ask(
+            lambda: self._house.client.create_flow_run(self.run, holder)
+        )  # once: nothing is lost by a run that was not made
         return run
 
     def _made_live(self) -> LiveRun:
         parent = self._parent
         journal = parent.journal if parent else Journal(self._house.client.write_journal, flow_run_id=self.run.id, epoch=self.run.epoch)
         may_retry = self._definition.retries > 0 or (parent is not None and parent.may_retry)
-        live = LiveRun(self._house, self._definition, self.run, journal=journal, loop=self.loop, may_retry=may_retry)
+        live = LiveRun(
+            self._house, self._definition, self.run, journal=journal, patience=self._patience, loop=self.loop, may_retry=may_retry
+        )
         live.user_loop = self._user_loop
         return live
 
@@ -160,15 +207,14 @@ class FlowLife:
 
     def _lived(self, live: LiveRun) -> Life:
         if self._problem is not None:
-            message = f"Flow run received invalid parameters. {self._problem}"
+            message = f"Flow run {self._lacks}. {self._problem}"
             return (yield from self._finished(State.failed(self._problem, message=message)))
         while True:
             yield from self._started(live)
             state = yield from self._tried(live)
             state = yield from self._kept(live, state)
-            yield Ask(live.journal.flush)
-            verdict = yield from self._moved(state)
-            if verdict.answer is not Answer.REPLACED or verdict.state is None or verdict.state.scheduled_time is None:
+            verdict = yield from self._concluded(live, state)
+            if verdict is None or verdict.answer is not Answer.REPLACED or verdict.state is None or verdict.state.scheduled_time is None:
                 return (yield from self._ended(state))
             delay = max(0.0, (verdict.state.scheduled_time - self._house.clock.now()).total_seconds())
             self._logger.warning("Failed, %s, in %g seconds: %s", verdict.reason, round(delay, 3), state.message)
@@ -188,7 +234,8 @@ class FlowLife:
 
     def _tried(self, live: LiveRun) -> Steps[State]:
         definition = self._definition
-        args, kwargs = definition.signature.call_arguments(self._parameters)
+        parameters = begun(self._parameters) if definition.retries else self._parameters
+        args, kwargs = definition.signature.call_arguments(parameters)
         call = Invoke(
             function=definition.function,
             args=args,
@@ -208,7 +255,7 @@ class FlowLife:
         except Exception as error:
             self._logger.error("Encountered an exception", exc_info=raised_by_user(error))
             yield from self._settled(live)
-            return State.failed(error, message=f"Flow run encountered an exception. {type(error).__name__}: {error}")
+            return State.failed(error, message=f"Flow run encountered an exception. {said_by(error)}")
         yield from self._settled(live)
         live.journal.check(live.title)
         return outcome.of_flow(value, live.futures, tasks_completed=live.completed_tasks)
@@ -233,7 +280,8 @@ class FlowLife:
             return state
         try:
             key = f"results/{self.run.root_id}/{self.run.id}"
-            reference = yield Ask(lambda: self._house.results.keep(state.data, key=key, what=f"flow run {self.run.name!r}"))
+            what = f"flow run {self.run.name!r}"
+            reference = yield from self._patience.asked(lambda: self._house.results.keep(state.data, key=key, what=what))
         except NotSerializable as error:
             if wanted:
                 return State.failed(error, message=str(error))
@@ -245,9 +293,8 @@ class FlowLife:
 
     def _moved(self, state: State) -> Steps[Verdict]:
         """What came of proposing a state; the run is in it if it was written."""
-        run = self.run
-        move = Move(id=f"{run.id}:{run.epoch}:{run.revision}", run_id=run.id, state=state, epoch=run.epoch)
-        verdict: Verdict = yield Ask(lambda: self._house.client.move_flow_run(move))
+        run, move = self.run, self._move(state)
+        verdict = yield from self._patience.asked(lambda: self._house.client.move_flow_run(move))
         if verdict.stop:
             raise RunStopped(run=f"flow run {run.name!r}", reason=verdict.reason)
         if verdict.state is not None:
@@ -256,7 +303,61 @@ class FlowLife:
                 self._live.run = self.run
         return verdict
 
+    def _move(self, state: State) -> Move:
+        run = self.run
+        return Move(id=f"{run.id}:{run.epoch}:{run.revision}", run_id=run.id, state=state, epoch=run.epoch)
+
     # Ends
+
+    def _concluded(self, live: LiveRun, state: State) -> Steps[Verdict | None]:
+        """What came of the end of a try, when all that led there is written. None if that could not be told; then it is put away."""
+        try:
+            yield from self._patience.asked(live.journal.flush)
+            return (yield from self._moved(state))
+        except MayPass as error:
+            if not self._puts_by(state):
+                raise
+            self._logger.error("The end of the run could not be told: %s", error)
+            return None
+        except BaseException as error:
+            if _is_interruption(error):
+                self._puts_by(state)
+            raise
+
+    def _puts_by(self, state: State) -> bool:
+        """Keeps for the end what the run ended in, unless it is for the orchestration to say what comes then, or for the run around this one."""
+        if self._parent is not None or (state.is_failed() and self.run.retries > 0):
+            return False
+        state = attrs.evolve(state, timestamp=self._house.clock.now())
+        self._undelivered = self._move(state)
+        self.run = self.run.entering(state)
+        return True
+
+    def _last_words(self, live: LiveRun) -> Steps[None]:
+        """Tells what is left to be told; what cannot be told by now is put away."""
+        try:
+            if not self._patience.is_over:
+                yield from self._patience.asked(live.journal.flush)
+            if self._undelivered is not None and not self._patience.is_over:
+                yield from self._patience.asked(partial(self._house.client.move_flow_run, self._undelivered))
+                self._undelivered = None
+        except HeadraceError as error:
+            self._logger.error("The last of the run could not be told: %s", error)
+        finally:
+            self._put_away(live)
+
+    def _put_away(self, live: LiveRun) -> None:
+        """Keeps what could not be told for the next process of this machine that can."""
+        house, run, journal = self._house, self.run, live.journal
+        if self._undelivered is None and journal.is_empty:
+            return
+        self._logger.error("What could not be told of this run is kept in the home; the next headrace command on this machine tells it.")
+        undelivered = Undelivered(run_id=run.id, put_away=house.clock.now(), journal=journal.rest(), move=self._undelivered)
+        self._undelivered = None
+        try:
+            put_away(house.settings.home, f"{OrderedRun(run_id=run.id, epoch=run.epoch).identity}.{house.ids.new()}", undelivered)
+        except OSError as error:
+            self._logger.error("It is lost, as it cannot be kept there either: %s", error)
 
     def _finished(self, state: State) -> Life:
         """Ends a run that did not run."""
@@ -272,16 +373,21 @@ class FlowLife:
 
     def _crashed(self, error: BaseException) -> Steps[None]:
         """Says so, if that can still be done; the error itself goes on to the caller."""
+        if _is_interruption(error) and (self._parent is None or isinstance(error, (Terminated, KeyboardInterrupt))):
+            self._patience.lose()
         if self.run.state.is_terminal():
             return
-        state = State.crashed(_what_interrupted(error), error)
         try:
+            state = crashed(error) if self._parent is None else (yield Ask(lambda: self._cut_short(error)))
             assert self._live is not None, "a run that crashed was live"
-            yield Ask(self._live.journal.try_flush)
-            yield from self._moved(state)
+            yield from self._concluded(self._live, state)
             yield from self._ended(state)
         except Exception as trouble:
             self._logger.error("The crash could not be reported: %s", trouble)
+
+    def _cut_short(self, error: BaseException) -> State:
+        """The end of a subflow that an exception went through: its root knows whether it is being cancelled."""
+        return ended_by(error, self._house, self.run.root_id) or crashed(error)
 
     def _stopped(self, stop: RunStopped) -> Steps[None]:
         """Says that it is cancelled, if that is why it stops; where somebody else owns the run now, this is refused."""
@@ -295,30 +401,15 @@ class FlowLife:
 
     def _told(self, state: State) -> Steps[None]:
         definition = self._definition
-        if state.is_completed():
-            hooks = definition.on_completion
-        elif state.is_crashed():
-            hooks = definition.on_crash
-        elif state.is_cancelled():
-            hooks = definition.on_cancellation
-        else:
-            hooks = definition.on_failure
         assert self._live is not None, "hooks hear of live runs"
-        for hook in hooks:
+        for hook in definition.hooks(state):
             is_async = inspect.iscoroutinefunction(hook)
             try:
                 yield Invoke(function=hook, args=(definition, self.run, state), context=self._context(self._live), is_async=is_async)
-            except Exception:
-                self._logger.exception("The hook %r failed", getattr(hook, "__name__", hook))
+            except Exception as error:
+                self._logger.error("The hook %r failed", getattr(hook, "__name__", hook), exc_info=raised_by_user(error))
 
 
-def _what_interrupted(error: BaseException) -> str:
-    if isinstance(error, Terminated):
-        return "Execution was stopped by a signal to end."
-    if isinstance(error, KeyboardInterrupt):
-        return "Execution was aborted by an interrupt signal."
-    if isinstance(error, SystemExit):
-        return "Execution was aborted by Python system exit call."
-    if type(error).__name__ == "CancelledError":
-        return "Execution was cancelled by the runtime environment."
-    return f"Execution was interrupted by an unexpected exception. {type(error).__name__}: {error}"
+def _is_interruption(error: BaseException) -> bool:
+    """Whether somebody wants this to end, and soon."""
+    return isinstance(error, (Terminated, KeyboardInterrupt)) or type(error).__name__ == "CancelledError"

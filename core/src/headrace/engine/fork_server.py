@@ -27,7 +27,13 @@ if TYPE_CHECKING:
 
 def main() -> int:
     """The process: its exit code."""
-    with socket.socket(fileno=int(sys.argv[1])) as connection:
+    try:
+        (given,) = sys.argv[1:]
+        connection = socket.socket(fileno=int(given))
+    except (OSError, OverflowError, ValueError):
+        print("error: a fork-server is started by a flow runner, which gives it a socket; it is of no use by hand", file=sys.stderr)
+        return 2
+    with connection:
         try:
             run = partial(run_forked, preload())
         except Exception as error:

@@ -13,19 +13,31 @@ from headrace.model.states import State
 T = TypeVar("T")
 
 
-def on_running_loop() -> bool:
-    """Whether this thread is an event loop's, where nothing may block."""
+def running_loop() -> Any:
+    """The event loop that runs in this thread, or None."""
     get_running_loop = getattr(sys.modules.get("asyncio.events"), "_get_running_loop", None)  # another thread may be importing it just now
-    return get_running_loop is not None and get_running_loop() is not None
+    return get_running_loop() if get_running_loop is not None else None
+
+
+class Ended(Future[State]):
+    """The end of a task run. `loop` is the event loop that must go on for it to come, if there is one."""
+
+    loop: Any = None
+
+    @property
+    def is_stopped_here(self) -> bool:
+        """Whether waiting for it in this thread would keep it from coming."""
+        return self.loop is not None and not self.done() and running_loop() is self.loop
 
 
 class TaskFuture(Generic[T]):
     """A task run that was submitted. `await` it in async code; use `result()` and `wait()` elsewhere. Pass it to other tasks as it is."""
 
-    def __init__(self, task_run: TaskRun) -> None:
+    def __init__(self, task_run: TaskRun, loop: Any = None) -> None:
         self.task_run_id = task_run.id
         self.name = task_run.name
-        self.ended: Future[State] = Future()
+        self.ended = Ended()
+        self.ended.loop = loop
         self.ended.set_running_or_notify_cancel()  # whoever stops waiting for it does not cancel it for the others
         self.asked = False
 
@@ -60,7 +72,7 @@ class TaskFuture(Generic[T]):
         return cast(T, state.result())
 
     def _may_block(self, method: str) -> None:
-        if not self.ended.done() and on_running_loop():
+        if self.ended.is_stopped_here:
             raise FutureOnRunningLoop(method=method)
 
     def __repr__(self) -> str:

@@ -6,9 +6,10 @@ from concurrent.futures import Future
 from contextlib import ExitStack
 from typing import Any
 
-from headrace.engine.futures import TaskFuture
+from headrace.engine.futures import TaskFuture, running_loop
 from headrace.engine.journal import Journal
 from headrace.engine.loop_thread import LoopThread
+from headrace.engine.patience import Patience
 from headrace.engine.voice import Voice
 from headrace.instance import Instance, task_runner_choice
 from headrace.model.choices import Choice
@@ -21,21 +22,31 @@ CallOf = tuple[str, int]
 
 
 class LiveRun:
-    """One try of a flow run. A subflow's has the journal and the loop of its root's, and a task runner of its own."""
+    """One try of a flow run. A subflow's has the journal, the patience and the loop of its root's, and a task runner of its own."""
 
     def __init__(
-        self, house: Instance, definition: FlowDefinition, run: FlowRun, *, journal: Journal, loop: LoopThread, may_retry: bool
+        self,
+        house: Instance,
+        definition: FlowDefinition,
+        run: FlowRun,
+        *,
+        journal: Journal,
+        patience: Patience,
+        loop: LoopThread,
+        may_retry: bool,
     ) -> None:
         self.house = house
         self.definition = definition
         self.run = run
         self.epoch = run.epoch
         self.journal = journal
+        self.patience = patience
         self.loop = loop
         self.may_retry = may_retry
         self.title = f"Flow run {run.name!r}"
         self.voice = Voice(title=self.title, flow_run_id=run.id, new_id=house.ids.new, say=journal.say)
         self.user_loop: Any = None
+        self.called_on = running_loop()  # of a plain flow that was called in an async one: it cannot go on before this one has returned
         self.futures: list[TaskFuture[Any]] = []
         self.completed_tasks = 0
         self.earlier: dict[CallOf, TaskRun] = {}
@@ -91,6 +102,13 @@ class LiveRun:
         """Ends the task runner."""
         self._closing.close()
         self._runner = None
+
+
+def check_task_runner(house: Instance, wanted: Any) -> None:
+    """Raises NotInstalled, DoubleProvider where a flow's choice, or the setting's, names a task runner that there is not. None is loaded for it."""
+    name = wanted.name if isinstance(wanted, Choice) else wanted or house.settings.task_runner
+    if name and isinstance(name, str):
+        house.registry.offer("task runner", name)
 
 
 def _chosen(house: Instance, wanted: Any) -> TaskRunner:

@@ -8,6 +8,7 @@ import attrs
 from headrace.engine.futures import TaskFuture
 from headrace.engine.inputs import filled, futures_in
 from headrace.model.states import State, StateType
+from headrace.model.texts import said_by
 
 
 def of_task(value: Any) -> State:
@@ -31,7 +32,10 @@ def of_flow(value: Any, submitted: Iterable[TaskFuture[Any]], *, tasks_completed
     failed = [future for future in futures if not _state(future).is_completed()]
     if failed:
         return State.failed(_state(failed[0]).result(raise_on_failure=False), message=_share(len(failed), len(futures), "failed"))
-    return State.completed(filled(value) if futures else value)
+    try:
+        return State.completed(filled(value) if futures else value)
+    except Exception as error:  # a container may refuse what it is to hold, as a set does a list
+        return State.failed(error, message=f"What was returned cannot hold what the futures in it gave. {said_by(error)}")
 
 
 def _of_nothing(submitted: tuple[TaskFuture[Any], ...], tasks_completed: int) -> State:

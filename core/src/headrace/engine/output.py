@@ -1,7 +1,10 @@
 """What a run's process prints, line by line: anything that was not said through logging, its last words before a crash among it."""
 
+import fcntl
 import os
 import select
+import sys
+import termios
 from collections.abc import Callable
 from logging import INFO
 
@@ -27,8 +30,9 @@ class Output:
         self._say = say
         self._rest = b""
 
-    def read(self) -> None:
-        """Takes what is there."""
+    def read(self) -> int:
+        """Takes what is there, within bounds; how many bytes that were."""
+        count = 0
         for descriptor in tuple(self.descriptors):
             try:
                 content = os.read(descriptor, LONGEST)
@@ -37,16 +41,28 @@ class Output:
             if not content:
                 self._close(descriptor)
             self._take(content)
+            count += len(content)
+        return count
+
+    def catch_up(self) -> None:
+        """Takes all that is there now, however fast more comes; a line that has no end yet is said as it is."""
+        left = sum(map(_waiting, self.descriptors))
+        while left > 0 and (count := self.read()):
+            left -= count
+        self._speak_rest()
 
     def drain(self, seconds: float) -> None:
         """Takes what is left, until nobody can write any more or nobody has for so long; then says the line that has no end."""
         while self.descriptors and select.select(self.descriptors, [], [], seconds)[0]:
             self.read()
+        self._speak_rest()
+        for descriptor in tuple(self.descriptors):
+            self._close(descriptor)
+
+    def _speak_rest(self) -> None:
         if self._rest:
             self._speak(self._rest)
             self._rest = b""
-        for descriptor in tuple(self.descriptors):
-            self._close(descriptor)
 
     def _close(self, descriptor: int) -> None:
         self.descriptors.remove(descriptor)
@@ -71,3 +87,8 @@ class Output:
                 message=line.decode(errors="backslashreplace").rstrip("\r"),
             )
         )
+
+
+def _waiting(descriptor: int) -> int:
+    """How many bytes can be read from a pipe."""
+    return int.from_bytes(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)), sys.byteorder)

@@ -10,6 +10,10 @@ from headrace.engine.run_logs import printing_logged
 from headrace.engine.steps import Invoke
 from headrace.errors import TimedOut
 
+_OURS = ("headrace.",)
+_BETWEEN = ("headrace_", "asyncio.", "concurrent.futures.", "threading")
+"""Modules that call users' code for us, or are called on the way to it."""
+
 
 def perform(call: Invoke) -> Any:
     """Calls a plain function, here."""
@@ -55,13 +59,35 @@ async def perform_async(call: Invoke) -> Any:
 
 
 def raised_by_user(error: BaseException) -> tuple[type[BaseException], BaseException, TracebackType | None]:
-    """The error with its traceback from the user's first line on, as logging takes it; the way there is nobody's business."""
-    trace = found = error.__traceback__
+    """The error with the frames of users' own code alone, as logging takes it, and so its causes; the way there is nobody's business."""
+    seen = {id(error)}
+    cause = _cause_of(error)
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        cause.__traceback__ = _users(cause.__traceback__)
+        cause = _cause_of(cause)
+    return type(error), error, _users(error.__traceback__)
+
+
+def _cause_of(error: BaseException) -> BaseException | None:
+    """What is told before it, as Python does."""
+    return error.__context__ if error.__cause__ is None and not error.__suppress_context__ else error.__cause__
+
+
+def _users(trace: TracebackType | None) -> TracebackType | None:
+    """The traceback without our frames, and without those of what we called that was not the user's."""
+    kept: list[TracebackType] = []
+    is_ours = True
     while trace is not None:
-        if trace.tb_frame.f_globals.get("__name__") == __name__ and trace.tb_next is not None:
-            found = trace.tb_next
+        module = str(trace.tb_frame.f_globals.get("__name__", ""))
+        is_ours = module.startswith(_OURS) or (is_ours and module.startswith(_BETWEEN))
+        if not is_ours:
+            kept.append(trace)
         trace = trace.tb_next
-    return type(error), error, found
+    found: TracebackType | None = None
+    for each in reversed(kept):
+        found = TracebackType(found, each.tb_frame, each.tb_lasti, each.tb_lineno)
+    return found
 
 
 def bound_to_here(call: Invoke) -> Any:

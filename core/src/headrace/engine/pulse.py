@@ -37,14 +37,17 @@ class Pulse:
         self._thread.join()
 
     def _beat(self) -> None:
-        renewed = self._clock.monotonic()
+        renewed, is_late = self._clock.monotonic(), False
         while not self._ended.wait(self._interval):
             try:
                 self._journal.try_flush()
                 if self._renew is not None and self._clock.monotonic() >= renewed + self._renew:
                     renewed = self._clock.monotonic()
                     self._journal.obey(self._client.renew_lease(self._run_id, self._epoch))
+                    is_late = False
             except HeadraceError as error:
-                logger.warning("The lease could not be renewed yet: %s", error)
+                if not is_late:
+                    logger.warning("The lease could not be renewed yet: %s", error)
+                is_late = True
             except Exception:
                 logger.exception("The pulse of the run missed a beat")

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from headrace.clock import SystemClock
-from headrace.engine.perform import perform, perform_async
+from headrace.engine.perform import perform, perform_async, raised_by_user
 from headrace.engine.run_context import TaskRunContext
 from headrace.engine.run_logs import install
 from headrace.engine.steps import Invoke
@@ -95,7 +95,7 @@ class RemoteCall:
 
 def _portable(error: BaseException) -> BaseException:
     """The error as it may travel: its traceback does not, so it goes along as a note."""
-    error.add_note("".join(traceback.format_exception(error)).rstrip())
+    error.add_note("".join(traceback.format_exception(*raised_by_user(error))).rstrip())
     return error
 
 
@@ -110,7 +110,7 @@ def remote(call: Invoke, *, log_level: str, extra_loggers: tuple[str, ...]) -> R
         is_async=call.is_async,
         timeout=call.timeout,
         what=call.what,
-        task=attrs.evolve(context.task, on_completion=(), on_failure=()),
+        task=attrs.evolve(context.task, on_completion=(), on_failure=(), on_crash=(), on_cancellation=()),
         task_run=context.task_run,
         flow_run=context.flow_run,
         parameters=context.parameters,

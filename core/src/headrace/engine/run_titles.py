@@ -6,6 +6,7 @@ from typing import Any
 from headrace.errors import InvalidOption
 from headrace.model.definitions import FlowDefinition, TaskDefinition
 from headrace.model.names import checked_name
+from headrace.model.texts import said_by
 
 
 def titled(definition: FlowDefinition | TaskDefinition, parameters: Mapping[str, Any], otherwise: str) -> str:
@@ -20,6 +21,6 @@ def titled(definition: FlowDefinition | TaskDefinition, parameters: Mapping[str,
     try:
         name = wanted(parameters) if callable(wanted) else wanted.format(**parameters)
     except Exception as error:
-        why = f"it could not be filled: {type(error).__name__}: {error}"
+        why = f"it could not be filled: {said_by(error)}"
         raise InvalidOption(where=f"{definition.noun} {definition.name!r}", option=option, value=wanted, why=why) from error
     return checked_name(f"{definition.noun} run", name)

@@ -6,7 +6,7 @@ the scenes, by the drivers in `drive`.
 """
 
 from collections.abc import Callable, Generator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
@@ -15,6 +15,8 @@ from headrace.model.states import State
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+
+T = TypeVar("T")
 
 
 @attrs.frozen
@@ -54,4 +56,5 @@ class Settle:
 
 
 Step = Ask | Invoke | Sleep | Settle
-Life = Generator[Step, Any, State]
+Steps = Generator[Step, Any, T]
+Life = Steps[State]

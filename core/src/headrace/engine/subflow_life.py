@@ -7,7 +7,8 @@ import attrs
 
 from headrace.engine.flow_life import FlowLife
 from headrace.engine.live_run import LiveRun
-from headrace.engine.task_life import Steps, TaskLife
+from headrace.engine.steps import Steps
+from headrace.engine.task_life import TaskLife
 from headrace.errors import HeadraceError
 from headrace.model.definitions import FlowDefinition, TaskDefinition
 from headrace.model.states import State

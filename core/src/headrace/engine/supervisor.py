@@ -1,7 +1,8 @@
 """The supervisor of a run: a process with one thread that forks the process of the user's code, and outlives nothing of it.
 
 It opens nothing before it has forked. Then it renews the lease, keeps what is printed, obeys the order to stop, and in the end says how it ended, where
-the run could not say so itself. If it is killed, the kernel kills the run's process with it.
+the run could not say so itself. If it is killed, the kernel kills the run's process with it. Signals that come while it forks are held back until
+both processes hear them.
 """
 
 import logging
@@ -11,22 +12,33 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+from logging import ERROR, WARNING
 from types import FrameType
+from typing import TypeVar
 
 from headrace import instance
 from headrace.clock import SystemClock
-from headrace.engine.deployed_run import run_deployed
+from headrace.engine.deployed_run import ENDING, run_deployed
+from headrace.engine.drive import drive
+from headrace.engine.handshake import Keep, Over, ToRun, ToSupervisor, joined
 from headrace.engine.journal import Journal
+from headrace.engine.loop_thread import LoopThread
 from headrace.engine.output import Output
+from headrace.engine.patience import Patience
+from headrace.engine.printed_lines import print_by_lines
 from headrace.engine.process_tree import adopt_orphans, die_with, kill_descendants, signal_group
 from headrace.engine.ready import Ready, made_ready
+from headrace.engine.voice import Voice
 from headrace.engine.working_folders import remove_working_folder
-from headrace.errors import HeadraceError
+from headrace.errors import HeadraceError, MayPass
 from headrace.instance import Instance
 from headrace.model.filters import EventFilter
+from headrace.model.logs import LogLine
 from headrace.model.moves import Move
 from headrace.model.orders import VARIABLE, ExitStatus, OrderedRun, ordered_run
 from headrace.model.states import State
+from headrace.orchestration.undelivered import Undelivered, deliver, put_away
 from headrace.processes import ProcessFile, folder_of
 
 TICK = 0.5
@@ -36,6 +48,8 @@ DRAIN = 0.2
 """Seconds in which what was printed last is still read, when others may hold the pipe open."""
 
 logger = logging.getLogger("headrace.supervisor")
+
+T = TypeVar("T")
 
 
 def main() -> int:
@@ -58,14 +72,18 @@ def supervise(run: OrderedRun, ready: Ready) -> int:
         return 0
     try:
         printed, output = os.pipe()
+        to_run, to_supervisor = joined()
         me = os.getpid()
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
         process = os.fork()
         if process == 0:
             os.close(printed)
+            to_run.close()
             file.release()
-            _become_the_run(run, ready, output, me)
+            _become_the_run(run, ready, output, to_supervisor, me)
         os.close(output)
-        code = _watched(run, ready, process, printed)
+        to_supervisor.close()
+        code = _watched(run, ready, process, printed, to_run)
         remove_working_folder(ready.settings.home, run.identity)
         file.write_exit(code)
         return code
@@ -73,7 +91,7 @@ def supervise(run: OrderedRun, ready: Ready) -> int:
         file.release()
 
 
-def _become_the_run(run: OrderedRun, ready: Ready, output: int, supervisor: int) -> None:
+def _become_the_run(run: OrderedRun, ready: Ready, output: int, to_supervisor: ToSupervisor, supervisor: int) -> None:
     """The forked process: it never returns."""
     code = 1
     try:
@@ -82,31 +100,47 @@ def _become_the_run(run: OrderedRun, ready: Ready, output: int, supervisor: int)
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.close(output)
-        code = run_deployed(run, ready)
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
+        printed = print_by_lines()
+        try:
+            code = run_deployed(run, ready, to_supervisor, printed)
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+        printed.flush()
     finally:
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(Exception):
-                stream.flush()
-        os._exit(code)
+        os._exit(code & 0xFF)
 
 
-def _watched(run: OrderedRun, ready: Ready, process: int, printed: int) -> int:
+def _watched(run: OrderedRun, ready: Ready, process: int, printed: int, line: ToRun) -> int:
     adopt_orphans()
     with _Bell() as bell:
         try:
             with instance.open(ready.settings, registry=ready.registry, clock=SystemClock()) as house:
-                return Watch(house, run, process, printed, bell).code()
+                return Watch(house, run, process, printed, line, bell).code()
         except HeadraceError as error:
             print(f"error: {error}", file=sys.stderr)
-            return _merely_waited(process, printed)
+            line.close()
+            return _merely_waited(run, process, printed, bell)
 
 
-def _merely_waited(process: int, printed: int) -> int:
-    """Without an orchestration to speak to, the run is on its own; it will hardly do better."""
-    os.close(printed)
-    _, status = os.waitpid(process, 0)
+def _merely_waited(run: OrderedRun, process: int, printed: int, bell: "_Bell") -> int:
+    """Without an orchestration to speak to, the run is on its own, and will hardly do better; what it prints is shown with this process's own words."""
+
+    def show(line: LogLine) -> None:
+        print(line.message, file=sys.stderr)
+
+    output = Output(printed, flow_run_id=run.run_id, clock=SystemClock(), new_id=str, say=show)
+    while True:
+        ended, status = os.waitpid(process, os.WNOHANG)
+        if ended:
+            break
+        select.select([bell.descriptor, *output.descriptors], [], [], TICK)
+        bell.hush()
+        output.read()
+        if bell.is_to_end:
+            signal_group(process, signal.SIGTERM)
+    signal_group(process, signal.SIGKILL)
+    kill_descendants()
+    output.drain(DRAIN)
     return os.waitstatus_to_exitcode(status)
 
 
@@ -123,8 +157,9 @@ class _Bell:
         os.set_blocking(self.descriptor, False)
         signal.set_wakeup_fd(self._end, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, self._heard)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in ENDING:
             signal.signal(number, self._ends)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -147,49 +182,71 @@ class _Bell:
 class Watch:
     """Looks after one run's process until it has ended."""
 
-    def __init__(self, house: Instance, run: OrderedRun, process: int, printed: int, bell: _Bell) -> None:
+    def __init__(self, house: Instance, run: OrderedRun, process: int, printed: int, line: ToRun, bell: _Bell) -> None:
         self._house = house
         self._run = run
         self._process = process
+        self._line = line
         self._bell = bell
         self._clock = house.clock
         self._journal = Journal(house.client.write_journal, flow_run_id=run.run_id, epoch=run.epoch)
         self._output = Output(printed, flow_run_id=run.run_id, clock=house.clock, new_id=house.ids.new, say=self._journal.say)
         self._cursor: int | None = None
         self._stopping: str | None = None
+        self._over: int | None = None
+        self._unsaid: Move | None = None
         self._kill_at: float | None = None
+        self._flush_at = 0.0
+        self._is_to_write = False
+        self._patience = Patience(
+            seconds=house.settings.outage_seconds,
+            clock=house.clock,
+            share=house.ids.random.random,
+            tell_trouble=self._tell_trouble,
+            tell_end=lambda seconds: logger.info("What the supervisor waited for is there again, after %.1f seconds", seconds),
+            check=lambda: None,
+        )
 
     def code(self) -> int:
         """Waits for the end, and answers with the exit code."""
-        renew_at = flush_at = self._clock.monotonic()
+        settings = self._house.settings
+        began = self._clock.monotonic()
+        self._flush_at, renew_at = began + settings.journal_interval, began + settings.renew_seconds
         while (code := self._exit_code()) is None:
-            select.select([self._bell.descriptor, *self._output.descriptors], [], [], self._patience())
+            select.select([self._bell.descriptor, *self._output.descriptors, *self._line.descriptors], [], [], self._wait())
             self._bell.hush()
-            self._output.read()
+            self._is_to_write = self._output.read() > 0 or self._is_to_write
+            self._listen()
             now = self._clock.monotonic()
-            if now >= flush_at:
-                flush_at = now + self._house.settings.journal_interval
+            if now >= self._flush_at:
+                self._flush_at, self._is_to_write = now + settings.journal_interval, False
                 self._guarded(self._journal.try_flush)
                 self._guarded(self._hear)
-            if now >= renew_at:
-                renew_at = now + self._house.settings.renew_seconds
+            if now >= renew_at and self._over is None:
+                renew_at = now + settings.renew_seconds
                 self._guarded(self._renew)
             self._stop_if_told()
+        self._listen()
         signal_group(self._process, signal.SIGKILL)
         kill_descendants()
         self._output.drain(DRAIN)
+        code = code if self._over is None else self._over
         self._guarded(lambda: self._report(code))
-        self._guarded(self._journal.try_flush)
+        self._guarded(lambda: self._asked(self._journal.flush))
+        self._guarded(self._put_away)
         return code
 
     def _exit_code(self) -> int | None:
         process, status = os.waitpid(self._process, os.WNOHANG)
         return os.waitstatus_to_exitcode(status) if process else None
 
-    def _patience(self) -> float:
-        if self._kill_at is None:
-            return TICK
-        return max(0.0, min(TICK, self._kill_at - self._clock.monotonic()))
+    def _wait(self) -> float:
+        waits, now = [TICK], self._clock.monotonic()
+        if self._kill_at is not None:
+            waits.append(self._kill_at - now)
+        if self._is_to_write:
+            waits.append(self._flush_at - now)
+        return max(0.0, min(waits))
 
     def _guarded(self, action: Callable[[], object]) -> None:
         """A store that is away, or busy, is asked again later; the run goes on."""
@@ -197,6 +254,25 @@ class Watch:
             action()
         except HeadraceError as error:
             logger.warning("The supervisor could not do its work yet: %s", error)
+
+    # What the run's process says
+
+    def _listen(self) -> None:
+        for said in self._line.heard():
+            match said:
+                case Keep():
+                    self._output.catch_up()
+                    self._guarded(self._journal.try_flush)
+                    self._line.answer(said)
+                case Over():
+                    self._over = said.code
+                    self._kill_at = self._kill_at or self._clock.monotonic() + self._house.settings.grace_seconds
+
+    def _say(self, level: int, message: str) -> None:
+        """Says something in the run's log."""
+        house = self._house
+        voice = Voice(title=self._run.run_id, flow_run_id=self._run.run_id, new_id=house.ids.new, say=self._journal.say)
+        voice.line(house.clock.now(), level, logger.name, message)
 
     # Stopping
 
@@ -206,6 +282,8 @@ class Watch:
     def _hear(self) -> None:
         """Asks whether to go on as soon as something is said of the run, and not only when the lease is to be renewed."""
         client = self._house.client
+        if self._over is not None:
+            return
         if self._cursor is None:
             self._cursor = client.read_last_event()
             self._renew()
@@ -216,22 +294,71 @@ class Watch:
             self._renew()
 
     def _stop_if_told(self) -> None:
-        reason = self._journal.stopped or ("its supervisor was asked to end" if self._bell.is_to_end else None)
+        told = self._journal.stopped if self._over is None else None
+        reason = told or ("its supervisor was asked to end" if self._bell.is_to_end else None)
         now = self._clock.monotonic()
         if reason is not None and self._stopping is None:
             self._stopping = reason
             self._kill_at = now + self._house.settings.grace_seconds
-            signal_group(self._process, signal.SIGTERM)
+            self._signal(signal.SIGTERM)
         if self._kill_at is not None and now >= self._kill_at:
-            signal_group(self._process, signal.SIGKILL)
+            self._kill()
+
+    def _signal(self, number: signal.Signals) -> None:
+        """To all processes of the run; to its own alone, as long as that leads no group."""
+        with suppress(PermissionError):
+            try:
+                os.killpg(self._process, number)
+            except ProcessLookupError:
+                os.kill(self._process, number)
+
+    def _kill(self) -> None:
+        if self._over is not None and self._stopping is None:
+            self._say(
+                WARNING,
+                f"The process of the run had not ended {self._house.settings.grace_seconds:g} seconds after the run, and was killed.",
+            )
+        self._kill_at = None
+        self._signal(signal.SIGKILL)
 
     # The end
 
     def _report(self, code: int) -> None:
-        """Says how the run ended, if it did not say so itself."""
+        """Says how the run ended, if it did not say so itself, nor put away what it could not say. What cannot be said is put away here, too."""
         client, run = self._house.client, self._run
-        if client.read_flow_run(run.run_id).state.is_terminal():
-            return
         how = f"The process of the run ended with {ExitStatus(code)} before the run did"
-        state = State.crashed(f"{how}: {self._stopping}." if self._stopping else f"{how}.")
-        client.move_flow_run(Move(id=f"{run.identity}:end", run_id=run.run_id, state=state, epoch=run.epoch))
+        message = f"{how}: {self._stopping}." if self._stopping else f"{how}."
+        self._unsaid = Move(id=f"{run.identity}:end", run_id=run.run_id, state=State.crashed(message), epoch=run.epoch)
+        self._asked(self._journal.flush)
+        self._asked(lambda: deliver(self._house.settings.home, client, self._clock.now(), identity=run.identity))
+        known = self._asked(lambda: client.read_flow_run(run.run_id))
+        if not (known.state.is_terminal() or known.state.awaits_restart() or known.epoch != run.epoch):
+            self._say(ERROR, message)
+            self._asked(self._journal.flush)  # now, since what comes of the move may be another process, and nothing of this one is heard then
+            self._asked(partial(client.move_flow_run, self._unsaid))
+        self._unsaid = None
+
+    def _asked(self, question: Callable[[], T]) -> T:
+        """The answer to a question that is asked again while what can answer it is away; one signal to end is enough to give that up."""
+        return drive(self._patience.asked(question), LoopThread(), sleep=self._rest)
+
+    def _rest(self, seconds: float) -> None:
+        if not self._bell.is_to_end:
+            select.select([self._bell.descriptor], [], [], seconds)
+            self._bell.hush()
+        if self._bell.is_to_end:
+            self._patience.lose()
+
+    def _tell_trouble(self, error: MayPass, seconds: float) -> None:
+        logger.warning("The supervisor waits, for %g seconds at most: %s", round(seconds), error)
+
+    def _put_away(self) -> None:
+        """Keeps what could not be told for the next process of this machine that can."""
+        if self._unsaid is None and self._journal.is_empty:
+            return
+        house, run = self._house, self._run
+        undelivered = Undelivered(run_id=run.run_id, put_away=self._clock.now(), journal=self._journal.rest(), move=self._unsaid)
+        try:
+            put_away(house.settings.home, f"{run.identity}.{house.ids.new()}", undelivered)
+        except OSError as error:
+            logger.error("What could not be told is lost, as it cannot be kept in the home either: %s", error)

@@ -6,20 +6,21 @@ runs have a part in (a cached result, a tag's limit, a plugin's rule) is asked.
 
 import inspect
 import logging
-from collections.abc import Generator, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from headrace.engine import outcome
 from headrace.engine.futures import TaskFuture
-from headrace.engine.inputs import filled, futures_in, upstream
+from headrace.engine.inputs import begun, filled, gathered
+from headrace.engine.interruption import crashed, ended_by
 from headrace.engine.live_run import LiveRun
 from headrace.engine.perform import raised_by_user
 from headrace.engine.run_context import AMBIENT_TAGS, TaskRunContext
 from headrace.engine.run_logs import FLOW_RUNS, TASK_RUNS, RunLogger
 from headrace.engine.run_titles import titled
-from headrace.engine.steps import Ask, Invoke, Life, Settle, Sleep, Step
+from headrace.engine.steps import Ask, Invoke, Life, Settle, Sleep, Steps
 from headrace.engine.voice import Voice
 from headrace.errors import HeadraceError, NotSerializable, RunFailed, RunStopped, TimedOut, UpstreamFailed
 from headrace.model.definitions import TaskDefinition
@@ -27,14 +28,12 @@ from headrace.model.moves import Move
 from headrace.model.runs import TaskRun
 from headrace.model.states import MISSING, State
 from headrace.model.tags import as_tags
+from headrace.model.texts import said_by
 from headrace.rules.facts import Facts, Retry
 from headrace.rules.verdicts import Answer, Verdict
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
-
-T = TypeVar("T")
-Steps = Generator[Step, Any, T]
 
 
 class TaskLife:
@@ -56,12 +55,12 @@ class TaskLife:
         self._live = live
         self._house = live.house
         self._definition = definition
-        self._arguments = arguments
-        self._wait_for = tuple(wait_for)
+        self._inputs = gathered(arguments, wait_for, again=definition.retries > 0)
+        self._arguments = self._inputs.arguments
         self._hand_over = hand_over
         self._after = after
         self._call_of = live.next_call(definition.key)
-        self._parameters: Mapping[str, Any] = arguments
+        self._parameters = self._arguments
         self._cache_key: str | None = None
         self._reads_cache = True
         self.future: TaskFuture[Any] | None = None
@@ -87,15 +86,12 @@ class TaskLife:
             task_key=key,
             call=call,
             task_version=definition.version,
-            inputs=self._upstream(),
+            inputs=self._inputs.upstream,
         )
         self._live.note(self.run)
         if self.announces:
             logging.getLogger(FLOW_RUNS).info("Created task run %r for task %r", name, definition.name, extra={"voice": self._live.voice})
         return self.run
-
-    def _upstream(self) -> dict[str, tuple[str, ...]]:
-        return upstream({**self._arguments, "wait_for": self._wait_for} if self._wait_for else self._arguments)
 
     @property
     def _voice(self) -> Voice:
@@ -107,23 +103,25 @@ class TaskLife:
     def _logger(self) -> RunLogger:
         return RunLogger(logging.getLogger(TASK_RUNS), self._voice)
 
+    @property
+    def loop_waited_for(self) -> Any:
+        """The event loop that something upstream needs, or None."""
+        return next((future.ended.loop for future in self._inputs.waits_for if future.ended.loop is not None), None)
+
     # The life
 
     def life(self) -> Life:
         """From its inputs to its final state."""
         try:
             return (yield from self._lived())
-        except RunStopped:
-            raise
         except BaseException as error:
-            if not self.run.state.is_terminal():
-                self._enter(State.crashed(f"{type(error).__name__}: {error}", error))
+            yield from self._cut_short(error)
             raise
 
     def _lived(self) -> Life:
         failed = yield from self._settled()
         if failed is not None:
-            return (yield from self._ended(self._not_run(failed)))
+            return (yield from self._ended(failed))
         known = yield from self._known()
         if known is not None:
             return known
@@ -141,20 +139,23 @@ class TaskLife:
 
     # Inputs
 
-    def _settled(self) -> Steps[TaskFuture[Any] | None]:
-        """Waits for everything upstream; the first that did not end well, if any."""
+    def _settled(self) -> Steps[State | None]:
+        """Waits for everything upstream, and puts the values in their places; the state that the run ends in if that cannot be done."""
         if self._after is not None:
             yield Settle((self._after,))
-        futures = futures_in([*self._arguments.values(), *self._wait_for])
-        if not futures:
+        if not self._inputs.futures:
             return None
+        futures = self._inputs.waits_for
         yield Settle(tuple(future.ended for future in futures))
         for future in futures:
             future.asked = True
         for future in futures:
             if not future.ended.result().is_completed():
-                return future
-        self._parameters = {name: filled(value) for name, value in self._arguments.items()}
+                return self._not_run(future)
+        try:
+            self._parameters = {name: filled(value) for name, value in self._arguments.items()}
+        except Exception as error:  # a container may refuse what it is to hold, as a set does a list
+            return State.failed(error, message=f"The arguments cannot hold what the futures in them gave. {said_by(error)}")
         return None
 
     def _not_run(self, failed: TaskFuture[Any]) -> State:
@@ -171,7 +172,7 @@ class TaskLife:
         if self.earlier is not None:
             state = self.earlier.state
             if inputs_hash is not None and inputs_hash == self.earlier.inputs_hash and self._can_be_read(state):
-                data = yield Ask(lambda: self._house.results.of(state, what=f"task run {self.run.name!r}"))
+                data = yield from self._live.patience.asked(lambda: self._house.results.of(state, what=f"task run {self.run.name!r}"))
                 self._live.note(self.earlier)
                 self._logger.info("Finished in an earlier try; its result is used")
                 return attrs.evolve(state, data=data)
@@ -200,7 +201,7 @@ class TaskLife:
         try:
             self._cache_key = self._key_of_cache()
         except Exception as error:
-            return (yield from self._ended(State.failed(error, message=f"cache_key_fn failed: {type(error).__name__}: {error}")))
+            return (yield from self._ended(State.failed(error, message=f"cache_key_fn failed: {said_by(error)}")))
         while True:
             key = self._cache_key if self._reads_cache else None
             verdict = yield from self._moved(attrs.evolve(State.running(), cache_key=key))
@@ -226,7 +227,7 @@ class TaskLife:
 
     def _from_cache(self, state: State) -> Steps[State | None]:
         try:
-            data = yield Ask(lambda: self._house.results.of(state, what="the cached run"))
+            data = yield from self._live.patience.asked(lambda: self._house.results.of(state, what="the cached run"))
         except HeadraceError as error:
             self._logger.warning("A cached result cannot be used, so it is computed again: %s", error)
             self._reads_cache = False
@@ -240,7 +241,8 @@ class TaskLife:
 
     def _tried(self) -> Steps[State]:
         definition = self._definition
-        args, kwargs = definition.signature.call_arguments(self._parameters)
+        parameters = begun(self._parameters) if self._inputs.has_generators else self._parameters
+        args, kwargs = definition.signature.call_arguments(parameters)
         try:
             value = yield Invoke(
                 function=definition.function,
@@ -260,7 +262,7 @@ class TaskLife:
             return State.failed(error, name="TimedOut", message=str(error))
         except Exception as error:
             self._logger.error("Encountered an exception", exc_info=raised_by_user(error))
-            return State.failed(error, message=f"Task run encountered an exception. {type(error).__name__}: {error}")
+            return State.failed(error, message=f"Task run encountered an exception. {said_by(error)}")
         return (yield from self._kept(state))
 
     def _context(self) -> TaskRunContext:
@@ -280,9 +282,8 @@ class TaskLife:
             return state
         what = f"task run {self.run.name!r}"
         try:
-            reference = yield Ask(
-                lambda: self._house.results.keep(state.data, key=f"results/{self._live.run.root_id}/{self.run.id}", what=what)
-            )
+            key = f"results/{self._live.run.root_id}/{self.run.id}"
+            reference = yield from self._live.patience.asked(lambda: self._house.results.keep(state.data, key=key, what=what))
         except NotSerializable as error:
             if self._definition.persist_result:
                 return State.failed(error, message=str(error))
@@ -304,8 +305,8 @@ class TaskLife:
             return True
         try:
             return bool(condition(self._definition, self.run, state))
-        except Exception:
-            self._logger.exception("retry_condition failed, so there is no retry")
+        except Exception as error:
+            self._logger.error("retry_condition failed, so there is no retry", exc_info=raised_by_user(error))
             return False
 
     # Moves
@@ -315,7 +316,7 @@ class TaskLife:
         run, retry = self.run, retry or Retry()
         move = Move(id=f"{run.id}:{run.revision}", run_id=run.id, state=state, epoch=self._live.epoch)
         if run.tags or self._cache_key or self._house.rules.extra:
-            verdict: Verdict = yield Ask(lambda: self._house.client.move_task_run(move, run, retry))
+            verdict = yield from self._live.patience.asked(lambda: self._house.client.move_task_run(move, run, retry))
         else:
             verdict = self._house.rules.decide(move, Facts(now=self._house.clock.now(), run=run, retry=retry))
         if verdict.stop:
@@ -340,14 +341,25 @@ class TaskLife:
     def _finished(self, proposed: State) -> Life:
         """The final state, with live data; hooks have heard of it."""
         state = attrs.evolve(self.run.state, data=proposed.data)
-        hooks = self._definition.on_completion if state.is_completed() else self._definition.on_failure
-        for hook in hooks:
+        for hook in self._definition.hooks(state):
             try:
                 yield Invoke(function=hook, args=(self._definition, self.run, state), context=self._context(), is_async=_is_async(hook))
-            except Exception:
-                self._logger.exception("The hook %r failed", getattr(hook, "__name__", hook))
+            except Exception as error:
+                self._logger.error("The hook %r failed", getattr(hook, "__name__", hook), exc_info=raised_by_user(error))
         self._log_end(state)
         return state
+
+    def _cut_short(self, error: BaseException) -> Steps[None]:
+        """Ends a run that an exception goes through; hooks hear of it if code can still be run here."""
+        if self.run.state.is_terminal():
+            return
+        if isinstance(error, GeneratorExit):  # nobody drives this life any more
+            self._enter(crashed(error))
+            return
+        state = yield Ask(lambda: ended_by(error, self._house, self._live.run.root_id))
+        if state is not None:
+            self._enter(state)
+            yield from self._finished(state)
 
     def _log_end(self, state: State) -> None:
         if self.announces:

@@ -1,5 +1,6 @@
 """The signal to end, as an exception."""
 
+import signal
 from types import FrameType
 
 
@@ -8,5 +9,10 @@ class Terminated(BaseException):
 
 
 def terminate(_signal: int, _frame: FrameType | None) -> None:
-    """A signal handler: it ends what the main thread does."""
+    """A signal handler: it ends what the main thread does, once. What is done about it, hooks among it, is not interrupted again."""
+    signal.signal(signal.SIGTERM, _ignore)
     raise Terminated
+
+
+def _ignore(_signal: int, _frame: FrameType | None) -> None:
+    """Unlike `SIG_IGN`, this does not go on in programs that are started."""

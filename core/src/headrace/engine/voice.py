@@ -8,6 +8,9 @@ import attrs
 
 from headrace.model.logs import LogLine
 
+LONGEST = 65_536
+"""Bytes of a line's message; what is longer is cut."""
+
 
 @attrs.frozen(kw_only=True)
 class Voice:
@@ -20,7 +23,7 @@ class Voice:
     say: Callable[[LogLine], Any]
 
     def line(self, moment: datetime, level: int, logger: str, message: str) -> None:
-        """Says one thing."""
+        """Says one thing; what is too long for a line ends with how much was cut."""
         self.say(
             LogLine(
                 id=self.new_id(),
@@ -29,6 +32,14 @@ class Voice:
                 timestamp=moment,
                 level=level,
                 logger=logger,
-                message=message,
+                message=message if 4 * len(message) <= LONGEST else _cut(message),
             )
         )
+
+
+def _cut(message: str) -> str:
+    content = message.encode(errors="backslashreplace")
+    if len(content) <= LONGEST:
+        return message
+    kept = content[:LONGEST].decode(errors="ignore")
+    return f"{kept}… ({len(content) - LONGEST:,} more bytes were cut)"

@@ -1,10 +1,9 @@
 """Working folders: each run has one of its own, which is gone afterwards, whatever the run did to it and however it ended."""
 
 import os
-import shutil
-from contextlib import suppress
 from pathlib import Path
 
+from headrace.packaging.removing import remove
 from headrace.processes import ProcessFile, folder_of
 
 
@@ -15,11 +14,7 @@ def working_folder(home: Path, identity: str) -> Path:
 
 def remove_working_folder(home: Path, identity: str) -> None:
     """Removes it with all that is in it; what cannot be removed stays, and is tried again by `sweep`."""
-    folder = working_folder(home, identity)
-    shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
-        _let_be_written(folder)
-        shutil.rmtree(folder, ignore_errors=True)
+    remove(working_folder(home, identity))
 
 
 def sweep(home: Path) -> None:
@@ -31,13 +26,3 @@ def sweep(home: Path) -> None:
     for identity in identities:
         if not ProcessFile(folder_of(home), identity).is_held():
             remove_working_folder(home, identity)
-
-
-def _let_be_written(folder: Path) -> None:
-    with suppress(OSError):
-        os.chmod(folder, 0o700)
-    for place, inside, _ in os.walk(folder):
-        for path in (os.path.join(place, name) for name in inside):
-            if not os.path.islink(path):
-                with suppress(OSError):
-                    os.chmod(path, 0o700)

@@ -38,6 +38,7 @@ from typing import (
     NoReturn,
     NotRequired,
     Required,
+    TypeVar,
     Union,
     get_args,
     get_origin,
@@ -45,6 +46,7 @@ from typing import (
 
 from headrace.errors import WrongParameterType
 from headrace.model.records import field_annotation, is_record, is_typed_dict, record_fields
+from headrace.model.texts import text_of
 
 _LONGEST_GIVEN = 80
 _LONGEST_EXPECTED = 240
@@ -106,6 +108,11 @@ def _taken(value: Any, annotation: Any) -> Any:
         return _taken(value, _behind(annotation))
     kind = type(None) if annotation is None else origin or annotation
     return _as_class(value, kind, annotation) if isinstance(kind, type) else value
+
+
+def says_nothing(annotation: Any) -> bool:
+    """Whether anything is taken as it is."""
+    return annotation is Any or annotation is object or isinstance(annotation, TypeVar)
 
 
 def _as_class(value: Any, kind: type, annotation: Any) -> Any:
@@ -436,7 +443,7 @@ def _tuple(value: Any, *items: Any) -> Any:
 def _sequence(value: Any, item: Any = Any) -> Any:
     if not isinstance(value, Sequence):
         raise ValueError
-    if item is Any:
+    if says_nothing(item):
         return value
     if isinstance(value, str):
         raise ValueError
@@ -605,7 +612,7 @@ def _record(value: Any, kind: type, annotation: Any) -> Any:
     try:
         return kind(**taken)
     except Exception as error:  # a class may have checks of its own, and they may raise anything
-        why = _cut(str(error).partition("\n")[0] or type(error).__name__, 120)
+        why = _cut(text_of(error).partition("\n")[0] or type(error).__name__, 120)
         raise _Refused(value, annotation, expected=f"what {kind.__name__} takes ({why})") from None
 
 
@@ -643,7 +650,7 @@ def _by_pydantic(value: Any, annotation: Any) -> Any:
         given = "missing" if first["type"] == "missing" else shown(first["input"])
         raise _Refused(value, annotation, path=path, expected=expected, given=_cut(given, _LONGEST_GIVEN - len(more)) + more) from None
     except Exception as error:  # a validator may raise anything
-        raise _Refused(value, annotation, expected=f"what {_name_of(annotation)} takes ({_cut(str(error), 120)})") from None
+        raise _Refused(value, annotation, expected=f"what {_name_of(annotation)} takes ({_cut(text_of(error), 120)})") from None
 
 
 # Words

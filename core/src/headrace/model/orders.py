@@ -1,6 +1,7 @@
 """Orders: what a flow runner is given to start, and how that ended."""
 
 import json
+import signal
 from collections.abc import Mapping
 
 import attrs
@@ -66,4 +67,7 @@ class ExitStatus:
     def __str__(self) -> str:
         if self.code is None:
             return "an unknown exit code"
-        return f"signal {-self.code}" if self.code < 0 else f"exit code {self.code}"
+        if self.code >= 0:
+            return f"exit code {self.code}"
+        number = -self.code
+        return f"signal {number} ({signal.Signals(number).name})" if number in set(signal.Signals) else f"signal {number}"

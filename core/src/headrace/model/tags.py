@@ -11,6 +11,8 @@ def as_tags(given: Iterable[str]) -> Tags:
     """Tags in their one shape. A bare text is refused, since it would become one tag a letter."""
     if isinstance(given, str):
         raise WrongData(where="tags", why=f"a list of texts is needed, not the text {given!r}; write [{given!r}]")
+    if not isinstance(given, Iterable):
+        raise WrongData(where="tags", why=f"a list of texts is needed, not {given!r}")
     tags = tuple(given)
     for tag in tags:
         if not isinstance(tag, str) or not tag:

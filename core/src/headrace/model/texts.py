@@ -1,4 +1,4 @@
-"""Texts that somebody asks for: in their one shape, and as sentences have them."""
+"""Texts that somebody asks for, in their one shape; and what is told, as sentences have it."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -22,3 +22,16 @@ def as_texts(given: Any, *, where: str) -> list[str]:
 def quoted(texts: Iterable[str]) -> str:
     """Texts side by side, each in quotation marks."""
     return ", ".join(map(repr, texts))
+
+
+def said_by(error: BaseException) -> str:
+    """An exception by its kind and its text."""
+    return f"{type(error).__name__}: {text_of(error)}"
+
+
+def text_of(error: BaseException) -> str:
+    """The text of an exception; making it is up to user code, which may fail at that too."""
+    try:
+        return str(error)
+    except Exception:
+        return "<its text cannot be made>"

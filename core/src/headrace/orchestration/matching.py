@@ -51,12 +51,13 @@ class Matching:
     tell: Callable[[Event], None]
 
     def assign(self, writing: Writing, runs: Iterable[FlowRun]) -> None:
-        """Puts runs of deployments into the queues that want them; those of paused ones into none."""
+        """Puts runs of deployments into the queues that want them; what waits of paused ones into none. What is under way counts in its queues."""
         queues = list(all_queues(writing))
         is_paused = cache(lambda deployment_id: is_deployment_paused(writing, deployment_id))
         for run in runs:
             if run.deployment_id is not None:
-                wanting = [] if is_paused(run.deployment_id) else [queue for queue in queues if is_wanted(queue, run, self.matcher)]
+                waits_in_vain = run.state.is_scheduled() and is_paused(run.deployment_id)
+                wanting = [] if waits_in_vain else [queue for queue in queues if is_wanted(queue, run, self.matcher)]
                 writing.assign(run.id, [queue.id for queue in wanting])
 
     def put_queue(self, queue: WorkQueue) -> WorkQueue:

@@ -54,6 +54,7 @@ class Orchestrator:
                 return known
             if not is_root:
                 self._check_owner(writing, run)
+                self._end_late(writing, run.root_id)
             elif holder is not None:
                 writing.grant_lease(run.id, epoch=run.epoch, holder=holder, seconds=self.lease_seconds)
             event = writing.append_event(created(run))
@@ -79,7 +80,9 @@ class Orchestrator:
                 return verdict
             writing.remember(move.id, run.id, verdict)
             event = self._enter(writing, run, verdict.state)
-            if facts.lease is not None and not facts.lease.live and move.epoch == facts.lease.epoch and not _lets_go(run, verdict.state):
+            if run.root_id != run.id:
+                self._end_late(writing, run.root_id)
+            elif facts.lease is not None and not facts.lease.live and move.epoch == facts.lease.epoch and not _lets_go(run, verdict.state):
                 writing.renew_lease(run.root_id, epoch=facts.lease.epoch, seconds=self.lease_seconds)
         self.tell(event)
         return verdict
@@ -151,6 +154,7 @@ class Orchestrator:
             if verdict.state.type is StateType.RUNNING:
                 limited = [limit.tag for limit in writing.limits(run.tags)]
                 writing.hold_slots(run.id, limited, root_id=parent.root_id, epoch=parent.epoch)
+            self._end_late(writing, parent.root_id)
             return verdict
 
     def _task_facts(self, writing: Writing, move: Move, run: TaskRun, parent: FlowRun, retry: Retry) -> Facts:
@@ -174,6 +178,8 @@ class Orchestrator:
             if lease is None or lease.epoch != batch.epoch:
                 return _stale(batch.flow_run_id)
             self._write_task_runs(writing, batch.task_runs, batch.states)
+            if batch.task_runs:
+                self._end_late(writing, batch.flow_run_id)
             writing.add_logs(batch.logs)
             event = writing.append_event(self._journaled(batch))
         self.tell(event)
@@ -234,6 +240,12 @@ class Orchestrator:
                     continue
                 entered = [run.entering(state) for run in runs]
                 self._write_task_runs(writing, entered, [RunState(run_id=run.id, revision=run.revision, state=state) for run in entered])
+
+    def _end_late(self, writing: Writing, root_id: str) -> None:
+        """What is begun in a run that has ended, by who has not heard of it yet, ends with it: nobody else would ever end it."""
+        root = writing.flow_run(root_id)
+        if root is not None and (root.state.is_terminal() or root.state.is_paused() or root.state.awaits_restart()):
+            self._end_inside(writing, root, attrs.evolve(root.state, timestamp=self.clock.now()))
 
     def _check_owner(self, writing: Writing, run: FlowRun) -> None:
         lease = writing.lease(run.root_id)

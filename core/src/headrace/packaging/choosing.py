@@ -14,7 +14,7 @@ import attrs
 from pathspec import GitIgnoreSpec
 
 from headrace.errors import CodeUnusable
-from headrace.packaging.manifest import path_fault
+from headrace.packaging.manifest import collision_fault, path_fault
 from headrace.packaging.sizes import MOST_FILES, number_fault
 
 IGNORE_FILES = (".gitignore", ".headraceignore")
@@ -81,7 +81,7 @@ def chosen_files(root: Path, *, most_files: int = MOST_FILES) -> list[ChosenFile
     """The files below a folder that travel, sorted by path.
 
     A link to a file inside is that file, one to a folder inside is all that the folder holds. Raises CodeUnusable for links that lead out or round
-    in a circle, names that not every system has, and more than `most_files` files.
+    in a circle, names that Linux or a Mac could not have, and more than `most_files` files.
     """
     root = root.resolve()
     mark = _mark(root)
@@ -92,6 +92,9 @@ def chosen_files(root: Path, *, most_files: int = MOST_FILES) -> list[ChosenFile
     if walk.faults:
         more = f"; and {len(walk.faults) - MOST_FAULTS} more" if len(walk.faults) > MOST_FAULTS else ""
         raise CodeUnusable(what=f"project {root.name!r}", why="; ".join(walk.faults[:MOST_FAULTS]) + more)
+    fault = collision_fault(file.path for file in found)
+    if fault is not None:
+        raise CodeUnusable(what=f"project {root.name!r}", why=fault)
     return found
 
 

@@ -2,39 +2,41 @@
 
 import os
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from headrace.instance import Instance
 from headrace.model.choices import Choice
 from headrace.model.deployments import Code
+from headrace.packaging.bytecode import keep_bytecode
+from headrace.packaging.code_cache import CodeCache
 from headrace.packaging.loading import loaded_flow, read_flow
-from headrace.packaging.unpacking import materialised
+from headrace.packaging.removing import remove
+from headrace.packaging.unpacking import writing
 
 
 def fetched_flow(house: Instance, code: Code, folder: Path, *, what: str) -> Any:
     """The flow of the code, loaded into this process.
 
-    Files that came with it can be read from `folder`, which is the run's own: what the run writes there stays there. Raises CodeUnusable.
+    `folder` is made anew, and is the run's own: the files that came with the code lie in it, modules are imported from it, and this process works in
+    it. Whatever the run does to it, no other run sees. Raises CodeUnusable.
     """
-    root = None
-    if code.archive is not None:
-        with house.code_storage(code.archive.storage) as storage:
-            root = materialised(code.archive, storage, house.settings.home / "code", what=what)
-        _link(root, folder)
+    archive = code.archive
+    if archive is None:
+        with writing(folder, what):
+            remove(folder)
+            folder.mkdir(mode=0o700, parents=True)
+            os.chdir(folder)
+        _forget_start_folder(house.settings.home)
+        return loaded_flow(None, code.entrypoint, what=what)
+    cache = CodeCache(archive=archive, cache=house.settings.home / "code", what=what)
+    manifest = cache.copy(folder, lambda: house.code_storage(archive.storage))
+    os.chdir(folder)
     if code.serializer is not None:
-        assert root is not None, "a flow that was written lies in an archive"
-        return read_flow(root / code.entrypoint, house.registry.make("serializer", Choice(code.serializer)), what=what)
+        return read_flow(folder / code.entrypoint, house.registry.make("serializer", Choice(code.serializer)), what=what)
     _forget_start_folder(house.settings.home)
-    return loaded_flow(root, code.entrypoint, what=what)
-
-
-def _link(root: Path, folder: Path) -> None:
-    """Lets the folder show what the tree has; the tree itself is shared by all runs."""
-    for entry in os.scandir(root):
-        with suppress(FileExistsError):
-            os.symlink(entry.path, folder / entry.name)
+    keep_bytecode(manifest, folder, cache.bytecode)
+    return loaded_flow(folder, code.entrypoint, what=what)
 
 
 def _forget_start_folder(home: Path) -> None:

@@ -10,6 +10,8 @@ VERSION = 1
 MANIFEST, FOLDER = "manifest.json", "tree/"
 """Where an archive has its manifest, and its files."""
 
+MOST_NAME_BYTES = 255
+
 
 @attrs.frozen(kw_only=True)
 class Entry:
@@ -77,7 +79,7 @@ def _entry(row: Any) -> Entry:
 
 
 def path_fault(path: str) -> str | None:
-    """Why a file of this path cannot travel, or None: not every system could have it, or it could lead out of the folder it is put in."""
+    """Why a file of this path cannot travel, or None: Linux or a Mac could not have it, or it could lead out of the folder it is put in."""
     try:
         path.encode()
     except UnicodeEncodeError:
@@ -88,4 +90,18 @@ def path_fault(path: str) -> str | None:
         return "its name holds characters that cannot be shown"
     if not path or any(part in {"", ".", ".."} for part in path.split("/")):
         return "it is not the relative path of a file"
+    if any(len(part.encode()) > MOST_NAME_BYTES for part in path.split("/")):
+        return f"its name has more than {MOST_NAME_BYTES} bytes, and Linux takes no longer one"
+    return None
+
+
+def collision_fault(paths: Iterable[str]) -> str | None:
+    """Why these files cannot lie in one folder on a Mac, or None: it does not tell upper case from lower, nor one way of writing `é` from another."""
+    from unicodedata import normalize  # only what packs needs it
+
+    seen: dict[str, str] = {}
+    for path in paths:
+        first = seen.setdefault(normalize("NFC", normalize("NFC", path).casefold()), path)
+        if first != path:
+            return f"{first!r} and {path!r} are one and the same file on a Mac; rename one, or name it in a .headraceignore file"
     return None

@@ -1,18 +1,16 @@
-"""Unpacking: an archive becomes a folder, once; nothing of it is believed before it was held against the manifest, and that against the address."""
+"""Unpacking: the files of an archive are written; nothing of it is believed before it was held against the manifest, and that against the address."""
 
 import os
-import re
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from headrace.errors import CodeUnusable, HeadraceError, NotStored
 from headrace.model.deployments import Archive
 from headrace.packaging.manifest import FOLDER, MANIFEST, Entry, Manifest
+from headrace.packaging.sizes import number_fault, size_fault
 from headrace.packaging.tree import CHUNK, Tree
 from headrace.ports.storage import OpenStorage
 
@@ -20,28 +18,27 @@ if TYPE_CHECKING:
     from tarfile import TarFile, TarInfo
 
 MOST_MANIFEST_BYTES = 64 * 1024 * 1024
-UNFINISHED = ".unpacking-"
-ADDRESS = re.compile("[0-9a-f]{64}")
+HEADER_BYTES = 2048
+"""What an archive needs at most for a file besides its content and twice its path."""
 
 Content = Callable[[Entry], Iterable[bytes]]
 
 
-def materialised(archive: Archive, storage: OpenStorage, into: Path, *, what: str = "") -> Path:
-    """The folder `<into>/<sha256>` with the archive's files, read-only; unpacked unless it is there already.
+def unpacked(archive: Archive, storage: OpenStorage, folder: Path, *, what: str = "") -> Manifest:
+    """Writes the archive's files into an empty folder; what of it was written when it fails, stays.
 
-    Any number of processes may ask for it at once. Raises CodeUnusable if the archive is gone, or is not what its address says; `what` names the code.
+    Raises CodeUnusable if the archive is gone, is not what its address says, or is more than may travel; `what` names the code.
     """
     what = what or f"archive {archive.sha256[:12]}"
-    if not ADDRESS.fullmatch(archive.sha256):
-        raise CodeUnusable(what=what, why=f"{archive.sha256!r} is no address of an archive; deploy it again")
-    target = into / archive.sha256
-    if target.is_dir():
-        return target
-    with _opened(archive, storage, what) as (manifest, rest), _place_beside(target, what) as unfinished:
-        lay_out(manifest, rest.content, unfinished, what=what)
+    with _opened(archive, storage, what) as (manifest, rest):
+        fault = number_fault([entry.path for entry in manifest.entries]) or size_fault(
+            {entry.path: entry.size for entry in manifest.entries}
+        )
+        if fault is not None:
+            raise CodeUnusable(what=what, why=fault)
+        lay_out(manifest, rest.content, folder, what=what)
         rest.must_end()
-        _put_in_place(unfinished, target, what)
-    return target
+    return manifest
 
 
 def read_manifest(archive: Archive, storage: OpenStorage) -> Manifest:
@@ -55,6 +52,9 @@ def copied(tree: Tree, folder: Path) -> None:
     lay_out(tree.manifest, tree.content, folder, what=tree.what)
 
 
+# Writing
+
+
 def lay_out(manifest: Manifest, content: Content, folder: Path, *, what: str) -> None:
     """Writes the files of a manifest into an empty folder, each held against it. Raises CodeUnusable."""
     for entry in manifest.entries:
@@ -63,58 +63,39 @@ def lay_out(manifest: Manifest, content: Content, folder: Path, *, what: str) ->
             for chunk in content(entry):
                 digest.update(chunk)
                 size += len(chunk)
-                with _written(folder, what):
+                with writing(folder, what):
                     file.write(chunk)
-            with _written(folder, what):
+            with writing(folder, what):
                 file.flush()
-                os.fsync(file.fileno())  # after a power cut the folder must not be there with empty files
         if size != entry.size or digest.hexdigest() != entry.sha256:
             raise CodeUnusable(what=what, why=f"{entry.path} in its archive is not what the manifest says; deploy it again")
-        os.chmod(folder / entry.path, 0o555 if entry.is_executable else 0o444)
-
-
-# Writing
 
 
 @contextmanager
 def _created(path: Path, entry: Entry, what: str) -> Iterator[BinaryIO]:
-    with _written(path.parent, what):
+    with writing(path.parent, what):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            file = open(path, "xb")  # noqa: SIM115 - closed below, apart from what opening raises
+            file = open(path, "xb", opener=opener(entry))  # noqa: SIM115 - closed below, apart from what opening raises
         except (FileExistsError, NotADirectoryError):
             raise CodeUnusable(what=what, why=f"{entry.path} and another of its files are one and the same on this machine") from None
     with file:
         yield file
 
 
-@contextmanager
-def _place_beside(target: Path, what: str) -> Iterator[Path]:
-    """A folder beside the target, gone in the end if it did not take its place."""
-    with _written(target.parent, what):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(mkdtemp(prefix=UNFINISHED, dir=target.parent))
-    try:
-        yield unfinished
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _put_in_place(unfinished: Path, target: Path, what: str) -> None:
-    with _written(target.parent, what):
-        try:
-            os.rename(unfinished, target)
-        except OSError:
-            if not target.is_dir():  # else somebody was faster, and theirs is the same
-                raise
+def opener(entry: Entry) -> Callable[[str, int], int]:
+    """Makes the file of an entry with the mode that it is to have."""
+    mode = 0o777 if entry.is_executable else 0o666
+    return lambda path, flags: os.open(path, flags, mode)
 
 
 @contextmanager
-def _written(folder: Path, what: str) -> Iterator[None]:
+def writing(folder: Path, what: str) -> Iterator[None]:
+    """What writing raises, in our words."""
     try:
         yield
     except OSError as error:
-        raise CodeUnusable(what=what, why=f"it cannot be unpacked into {folder}: {error.strerror or error}") from error
+        raise CodeUnusable(what=what, why=f"it cannot be unpacked into {folder}: {error.strerror or error}") from None
 
 
 # Reading
@@ -131,11 +112,33 @@ def _opened(archive: Archive, storage: OpenStorage, what: str) -> Iterator[tuple
     except NotStored as error:
         raise CodeUnusable(what=what, why=f"it is not in its storage ({error}); deploy it again") from error
     with stored, GzipFile(fileobj=stored, mode="rb") as plain:
+        bounded = _Bounded(cast(BinaryIO, plain), MOST_MANIFEST_BYTES)
         with _read(what):
-            tar = tarfile.open(fileobj=plain, mode="r|", bufsize=CHUNK, encoding="utf-8")  # noqa: SIM115 - closed below
+            tar = tarfile.open(fileobj=bounded, mode="r|", bufsize=CHUNK, encoding="utf-8")  # type: ignore[call-overload] # noqa: SIM115
         with tar:
             rest = _Rest(tar, what)
-            yield rest.manifest(archive), rest
+            manifest = rest.manifest(archive)
+            bounded.allow(sum(entry.size + 2 * len(entry.path.encode()) + HEADER_BYTES for entry in manifest.entries))
+            yield manifest, rest
+
+
+class _Bounded:
+    """What is unzipped of an archive, though not without end: a little that is zipped can be any number of zeros."""
+
+    def __init__(self, file: BinaryIO, most: int) -> None:
+        self._file = file
+        self.allow(most)
+
+    def allow(self, most: int) -> None:
+        """So much may come from here on; two chunks more, since whole chunks are read ahead."""
+        self._left = most + 2 * CHUNK
+
+    def read(self, size: int) -> bytes:
+        content = self._file.read(size)
+        self._left -= len(content)
+        if self._left < 0:
+            raise ValueError("it holds more than its manifest says")
+        return content
 
 
 class _Rest:
@@ -191,4 +194,4 @@ def _read(what: str) -> Iterator[None]:
     except HeadraceError:
         raise
     except Exception as error:  # which errors damage makes of it, the libraries do not say
-        raise CodeUnusable(what=what, why=f"its archive is damaged ({error}); deploy it again") from error
+        raise CodeUnusable(what=what, why=f"its archive is damaged ({error}); deploy it again") from None

@@ -20,10 +20,10 @@ logger = logging.getLogger("headrace.services")
 
 @attrs.define
 class _Turn:
-    """When a service is to do its next round."""
+    """When a service is to do its next round, by the monotonic clock: a clock on the wall that is set back keeps no round waiting."""
 
     service: Service
-    next: datetime
+    at: float
     failures: int = 0
 
 
@@ -32,7 +32,7 @@ class Rounds:
 
     def __init__(self, house: Instance, services: Mapping[str, Service]) -> None:
         self._house = house
-        now = house.clock.now()
+        now = house.clock.monotonic()
         self._turns = {name: _Turn(service, now) for name, service in services.items()}
 
     @classmethod
@@ -49,10 +49,11 @@ class Rounds:
     def step(self) -> datetime | None:
         """Does the rounds that are due; when the next one is, if there is any."""
         for name, turn in self._turns.items():
-            now = self._house.clock.now()
-            if turn.next <= now:
-                turn.next = self._round(name, turn, now)
-        return min((turn.next for turn in self._turns.values()), default=None)
+            began, now = self._house.clock.monotonic(), self._house.clock.now()
+            if turn.at <= began:
+                turn.at = began + (self._round(name, turn, now) - now).total_seconds()
+        first = min((turn.at for turn in self._turns.values()), default=None)
+        return None if first is None else self._house.clock.now() + timedelta(seconds=first - self._house.clock.monotonic())
 
     def _round(self, name: str, turn: _Turn, now: datetime) -> datetime:
         try:

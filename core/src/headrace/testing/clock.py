@@ -23,3 +23,7 @@ class FixedClock:
         assert seconds >= 0, "time goes forward"
         self._now += timedelta(seconds=seconds)
         self._seconds += seconds
+
+    def jump(self, seconds: float) -> None:
+        """Somebody sets the clock on the wall, forward or back; the monotonic one takes no notice."""
+        self._now += timedelta(seconds=seconds)

@@ -37,7 +37,7 @@ from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any, Final, Literal, NewType, NotRequired, Required, Union, get_args, get_origin
 from uuid import UUID
 
-from headrace.model.coercion import coerced, said
+from headrace.model.coercion import coerced, said, says_nothing
 from headrace.model.parameters import NO_DEFAULT, Parameter, Signature
 from headrace.model.records import field_annotation, is_record, is_typed_dict, record_fields
 from headrace.wire.formats import FORMATS
@@ -219,12 +219,12 @@ class _Writer:
 
     def sequence_of(self, item: Any = Any) -> Schema:
         """A list; a text is a sequence too, as long as it does not matter of what."""
-        kinds = ["array", "string"] if item is Any else "array"
+        kinds = ["array", "string"] if says_nothing(item) else "array"
         return _with_parts({"type": kinds}, items=self._always(item))
 
     def iterable_of(self, item: Any = Any) -> Schema:
         """A list or an object, whose keys nobody looks at; a text as in a sequence."""
-        kinds = ["array", "object", "string"] if item is Any else ["array", "object"]
+        kinds = ["array", "object", "string"] if says_nothing(item) else ["array", "object"]
         return _with_parts({"type": kinds}, items=self._always(item))
 
     # Definitions

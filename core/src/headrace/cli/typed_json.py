@@ -1,0 +1,34 @@
+"""JSON as it is typed: strict, so that nothing is lost without a word."""
+
+import json
+from typing import Any, NoReturn
+
+
+class DoubleKey(ValueError):
+    """A key stands twice in an object, so that one of its values would be lost."""
+
+
+def parsed(text: str) -> Any:
+    """What JSON says. Raises DoubleKey, and ValueError for what is no JSON, NaN and numbers without an end among it."""
+    try:
+        return json.loads(text, parse_constant=_no_number, parse_float=_finite, object_pairs_hook=_object)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise DoubleKey(f"the key {key!r} stands twice in an object")
+        found[key] = value
+    return found
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number in JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if number - number == 0 else _no_number(text)
