@@ -79,4 +79,15 @@ def test_the_stock_install() -> None:
 def test_core_depends_on_little() -> None:
     """Core takes these libraries and no more."""
     names = [line.partition(">=")[0] for line in project(CORE)["dependencies"]]
-    assert names == ["attrs", "cattrs", "click", "importlib-metadata", "jsonschema", "pathspec", "pluggy", "pyyaml", "referencing", "tomlkit"]
+    assert names == [
+        "attrs",
+        "cattrs",
+        "click",
+        "importlib-metadata",
+        "jsonschema",
+        "pathspec",
+        "pluggy",
+        "pyyaml",
+        "referencing",
+        "tomlkit",
+    ]

@@ -145,6 +145,8 @@ def test_a_holder_that_was_killed(headrace: Headrace, tmp_path: Path) -> None:
 def test_a_limit_of_nothing(headrace: Headrace, tmp_path: Path) -> None:
     """With 0 no task run with the tag starts; it fails with a sentence instead of waiting for ever."""
     headrace("concurrency-limit", "create", "db", "0")
-    shown = subprocess.run([sys.executable, "-c", REFUSED], env=environment_of(tmp_path), capture_output=True, text=True, check=False, timeout=120)
+    shown = subprocess.run(
+        [sys.executable, "-c", REFUSED], env=environment_of(tmp_path), capture_output=True, text=True, check=False, timeout=120
+    )
     assert shown.returncode == 1
     assert "the concurrency limit of tag 'db' is 0, so nothing with it may start" in shown.stderr

@@ -99,6 +99,7 @@ def test_a_home_that_is_sound(home: Path) -> None:
     assert (store["name"], store["where"]) == ("sqlite", str(home / "headrace.db"))
     assert (store["rows"]["flow_runs"], store["rows"]["task_runs"], store["runs_of_last_day"]) == (1, 2, 1)
     assert store["rows"]["log_lines"] >= 2
+    assert store["kept_days"] == {"runs": 90, "details": 14}
     assert store["files"] == {"headrace.db": (home / "headrace.db").stat().st_size}
     assert datetime.now(UTC) - datetime.fromisoformat(store["oldest_run"]) < timedelta(hours=1)
     assert {"headrace-core", "headrace-sqlite"} <= found["installed"]["dists"].keys()
@@ -127,7 +128,10 @@ def test_a_damaged_store(home: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "why"),
-    [(b"Dear diary, " * 1000, "it is no SQLite database; move the file away, and a new store is made"), (None, "a folder lies in its place")],
+    [
+        (b"Dear diary, " * 1000, "it is no SQLite database; move the file away, and a new store is made"),
+        (None, "a folder lies in its place"),
+    ],
 )
 def test_what_is_no_store(home: Path, content: bytes | None, why: str) -> None:
     """It is told."""

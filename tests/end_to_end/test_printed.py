@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,7 @@ class Home:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / "home"
+        self.processes: list[subprocess.Popen[bytes]] = []
         (folder / "code").mkdir()
         for name, content in (("errands", CODE), ("broken", BROKEN), ("deadly", DEADLY)):
             (folder / "code" / f"{name}.py").write_text(content)
@@ -167,12 +169,14 @@ class Home:
 
     def start(self, name: str, **parameters: str) -> "subprocess.Popen[bytes]":
         """A run in a process that begins from nothing."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [COMMAND, "deployment", "execute", f"{name}/here", "--params", json.dumps(parameters)],
             env=self.environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+        self.processes.append(process)
+        return process
 
     def log(self, *, warm: bool = False, flow: str = "sync", grace: str = "10", **parameters: str) -> list[str]:
         """The messages of the only run's log, which has ended: forked by an agent, or begun from nothing."""
@@ -198,6 +202,9 @@ class Home:
 def home(tmp_path: Path) -> Iterator[Home]:
     home = Home(tmp_path)
     yield home
+    for process in home.processes:
+        with process:
+            process.kill()
     for file in folder_of(home.path).glob("*.lock"):  # what a failed test left
         pid = ProcessFile(file.parent, file.stem).pid()
         if pid is not None:
@@ -206,12 +213,14 @@ def home(tmp_path: Path) -> Iterator[Home]:
 
 def until_said(house: Instance, message: str) -> FlowRun:
     """The only run, when it has said so."""
-    while True:
+    until = time.monotonic() + SECONDS
+    while time.monotonic() < until:
         cursor = house.client.read_last_event()
         if message in [line.message for line in house.client.read_logs(LogFilter(), Page())]:
             (run,) = house.client.read_flow_runs(FlowRunFilter(), Page())
             return run
-        assert house.client.wait_for_events(EventFilter(after=cursor), SECONDS)
+        house.client.wait_for_events(EventFilter(after=cursor), SECONDS)
+    raise AssertionError(f"{message!r} is not said")
 
 
 # What is printed
@@ -237,7 +246,8 @@ def test_what_is_printed_is_seen_at_once(home: Home) -> None:
     """While the flow goes on, though it did not ask for it."""
     gate = home.folder / "gate"
     os.mkfifo(gate)
-    with home.start("sync", how="wait", gate=str(gate)) as executing, home.open() as house:
+    executing = home.start("sync", how="wait", gate=str(gate))
+    with home.open() as house:
         assert until_said(house, "printed first").state.is_running()
         gate.write_text("go on")
         executing.wait(SECONDS)
@@ -344,7 +354,8 @@ def test_hooks_hear_of_a_cancellation(home: Home, flow: str) -> None:
     """Before the process ends."""
     gate = home.folder / "gate"
     os.mkfifo(gate)
-    with home.start(flow, how="wait", gate=str(gate)) as executing, home.open() as house:
+    executing = home.start(flow, how="wait", gate=str(gate))
+    with home.open() as house:
         run = until_said(house, "printed first")
         house.client.move_flow_run(Move(id="c", run_id=run.id, state=State(type=StateType.CANCELLING, message="Enough.")))
         executing.wait(SECONDS)

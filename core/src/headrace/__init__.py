@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from headrace.authoring.tasks import Task, task
     from headrace.engine.calls import Unmapped as unmapped
     from headrace.engine.futures import TaskFuture, TaskFutures
+    from headrace.engine.pausing import pause_run
     from headrace.engine.run_context import FlowRunContext, TaskRunContext, get_run_context
     from headrace.engine.run_logs import get_run_logger
     from headrace.instance import Instance, open
@@ -32,6 +33,7 @@ _NAMES = {
     "get_run_context": "headrace.engine.run_context:get_run_context",
     "get_run_logger": "headrace.engine.run_logs:get_run_logger",
     "open": "headrace.instance:open",
+    "pause_run": "headrace.engine.pausing:pause_run",
     "tags": "headrace.authoring.tagging:tags",
     "task": "headrace.authoring.tasks:task",
     "task_input_hash": "headrace.authoring.caching:task_input_hash",
@@ -54,6 +56,7 @@ __all__ = [
     "get_run_context",
     "get_run_logger",
     "open",
+    "pause_run",
     "tags",
     "task",
     "task_input_hash",

@@ -43,7 +43,7 @@ class MayPass(HeadraceError):
 
 @attrs.frozen(kw_only=True)
 class InvalidName(HeadraceError):
-    """{what} name {name!r} cannot be used: it must be one line, not empty, without any of / % & < >; choose another name"""
+    """{what} name {name!r} cannot be used: it must be one line of 1 to 250 characters, without any of / % & < >, and not begin with -; choose another name"""
 
     what: str
     name: str
@@ -259,6 +259,14 @@ class NotRetryable(HeadraceError):
 @attrs.frozen(kw_only=True)
 class NotResumable(HeadraceError):
     """flow run {run!r} cannot be resumed: {why}"""
+
+    run: str
+    why: str
+
+
+@attrs.frozen(kw_only=True)
+class NotPaused(HeadraceError):
+    """flow run {run!r} is not paused: {why}"""
 
     run: str
     why: str

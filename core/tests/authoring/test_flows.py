@@ -83,7 +83,9 @@ def test_a_plain_flow_cannot_call_an_async_one(house: Instance) -> None:
     def outer() -> Any:
         return inner(1)
 
-    with pytest.raises(AsyncFlowInFlow, match=r"async flow 'inner' was called in flow 'outer', which is not async.*`async def` for 'outer'"):
+    with pytest.raises(
+        AsyncFlowInFlow, match=r"async flow 'inner' was called in flow 'outer', which is not async.*`async def` for 'outer'"
+    ):
         outer()
     assert [run.flow_name for run in runs(house)] == ["outer"]
 
@@ -124,7 +126,7 @@ def test_a_plain_flow_in_an_async_one_asks_its_own_futures(house: Instance, runn
     if not house.registry.has("task runner", runner):
         pytest.skip(f"task runner {runner!r} is not installed")
 
-    @task
+    @task(retries=1)
     def increase(number: int) -> int:
         return number + 1
 

@@ -46,6 +46,7 @@ def headrace(command: tuple[str, ...], environment: dict[str, str]) -> Headrace:
 @pytest.fixture
 def headrace_unprivileged(command: tuple[str, ...], environment: dict[str, str]) -> Headrace:
     """Runs `headrace` as somebody whom permissions bind, though it be root who tests."""
+
     def run(*arguments: str, more: Mapping[str, str] | None = None) -> CompletedProcess[str]:
         return subprocess.run(
             [*command, *arguments],

@@ -78,7 +78,9 @@ def test_settings_that_are_wrong_or_ignored(headrace: Headrace, home: Path) -> N
     broken = sentences(found)
     assert len(broken) == 4
     assert any(sentence.endswith("take it away with: headrace config unset log_level") for sentence in broken)
-    assert any(sentence.endswith("did you mean lease_seconds? take it away with: headrace config unset lease_secnds") for sentence in broken)
+    assert any(
+        sentence.endswith("did you mean lease_seconds? take it away with: headrace config unset lease_secnds") for sentence in broken
+    )
     assert any(sentence.startswith("grace_seconds='soon' from environment HEADRACE_GRACE_SECONDS") for sentence in broken)
     assert any(sentence.startswith("no client named 'gone'; installed: ") for sentence in broken)
     known = sentences(found, broken=False)
@@ -194,7 +196,9 @@ def test_folders_left_behind(headrace: Headrace, home: Path) -> None:
 def test_a_home_that_is_no_folder(headrace: Headrace, home: Path) -> None:
     """It is named, and so is one below a file."""
     home.touch()
-    assert f"the home {home} is no folder; move it away, or choose another with HEADRACE_HOME" in sentences(report(headrace("doctor", "--json")))
+    assert f"the home {home} is no folder; move it away, or choose another with HEADRACE_HOME" in sentences(
+        report(headrace("doctor", "--json"))
+    )
     below = home / "a" / "b"
     assert any(
         sentence.startswith(f"the home {below} cannot be made, since {home} is no folder")
@@ -209,7 +213,10 @@ def test_a_home_that_cannot_be_written(headrace_unprivileged: Headrace, home: Pa
         home.chmod(mode)
         found = sentences(report(headrace_unprivileged("doctor", "--json")))
         home.chmod(0o700)
-        assert f"the home {home} cannot be used, since {home} may not be written; choose another with HEADRACE_HOME, or change its permissions" in found
+        assert (
+            f"the home {home} cannot be used, since {home} may not be written; choose another with HEADRACE_HOME, or change its permissions"
+            in found
+        )
     home.chmod(0o500)
     below = {"HEADRACE_HOME": str(home / "below")}
     found = sentences(report(headrace_unprivileged("doctor", "--json", more=below)))

@@ -7,7 +7,9 @@ import pytest
 from headrace.cli.hidden_secrets import HiddenSecrets
 from headrace.settings import load
 
-HIDDEN = HiddenSecrets.of(load({"HEADRACE_HOME": "/tmp/x"}), {"DB_PASSWORD": "hunter2hunter2", "API_KEY": "short", "PATH": "/usr/local/bin"})
+HIDDEN = HiddenSecrets.of(
+    load({"HEADRACE_HOME": "/tmp/x"}), {"DB_PASSWORD": "hunter2hunter2", "API_KEY": "short", "PATH": "/usr/local/bin"}
+)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +30,15 @@ def test_a_secret_is_gone(text: str, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["/usr/local/bin", "https://host/a@b", "short", "no storage named 's3'; installed: local", "the token is wrong", "2026-01-01T10:00:00+00:00"]
+    "text",
+    [
+        "/usr/local/bin",
+        "https://host/a@b",
+        "short",
+        "no storage named 's3'; installed: local",
+        "the token is wrong",
+        "2026-01-01T10:00:00+00:00",
+    ],
 )
 def test_other_text_stays(text: str) -> None:
     """What is no secret is shown as it is."""

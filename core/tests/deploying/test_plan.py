@@ -193,6 +193,16 @@ def test_code_that_cannot_be_imported_elsewhere(
     assert kept(lasting_house) == []
 
 
+@pytest.mark.parametrize("raised", ["KeyboardInterrupt", "GeneratorExit", "SystemExit"])
+def test_code_that_wants_to_be_stopped(deploy: Deploy, capfd: pytest.CaptureFixture[str], raised: str) -> None:
+    """What it raises is told like any exception, with its own lines alone."""
+    (fault,) = faults(deploy, "{flow_location: leo.py}", {"leo.py": f"def stop():\n    raise {raised}\n\nstop()\n"})
+    assert fault.startswith("specs.yaml, line 1: the code of script 'leo.py' cannot be used: leo.py, line 2: ")
+    assert raised in fault
+    lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("  File ")]
+    assert lines == ['  File "leo.py", line 4, in <module>', '  File "leo.py", line 2, in stop']
+
+
 def test_code_is_imported_where_a_run_would_work(deploy: Deploy) -> None:
     """Among its files, which it may read by their relative paths, and write."""
     source = f"import os\nopen('data/x.csv', 'r+').write('2')\nopen(os.path.join(os.path.dirname(__file__), 'new'), 'w').close()\n{LEO}"

@@ -152,7 +152,8 @@ def test_a_flow_that_no_script_has_and_project_root(read: Read) -> None:
         ("specs.txt", "a file of specs ends with .py, .yaml or .yml"),
         ("specs", "a file of specs ends with .py, .yaml or .yml"),
         ("nix.py", "nix.py: there is no such file"),
-        ("folder.py", "folder.py: there is no such file"),
+        ("folder.py", "folder.py: it is no file"),
+        ("nix", "nix: there is no such file"),
         ("empty.py", "empty.py: no deployment specs found; make a DeploymentSpec in it for each deployment"),
     ],
 )

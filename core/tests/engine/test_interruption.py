@@ -93,3 +93,52 @@ def test_the_place_of_a_subflow_that_was_told_to_stop_is_cancelled_with_it(house
     with pytest.raises(Exception, match="by a person"):
         outer()
     assert set(ends(house).values()) == {(StateType.CANCELLED, "by a person")}
+
+
+def test_an_async_task_that_exits_ends_no_event_loop(house: Instance) -> None:
+    """Neither the one of a plain flow nor that of an async one: the task has crashed, and others go on."""
+
+    @task
+    async def leave() -> None:
+        await asyncio.sleep(0)
+        raise SystemExit(3)
+
+    @task
+    async def stay() -> int:
+        await asyncio.sleep(0)
+        return 1
+
+    @flow
+    def whole() -> Any:
+        futures = leave.submit(), stay.submit()
+        return [str(future.wait()) for future in futures]
+
+    @flow
+    async def whole_later() -> Any:
+        futures = leave.submit(), stay.submit()
+        await asyncio.wait([asyncio.wrap_future(future.ended) for future in futures])
+        return [str(future.wait()) for future in futures]
+
+    expected = ["Crashed('Execution was aborted by Python system exit call.')", "Completed()"]
+    assert (whole(), asyncio.run(whole_later())) == (expected, expected)
+
+
+@pytest.mark.parametrize("interruption", [Terminated, KeyboardInterrupt])
+def test_an_interruption_of_what_is_submitted_and_run_at_once_goes_on(house: Instance, interruption: type[BaseException]) -> None:
+    """Whoever wants the process to end is heard in the flow, too; the task's future and its run say the same."""
+    futures, after = [], []
+
+    @task(task_run_name="step", on_cancellation=[lambda _task, _run, state: futures.append(state)])
+    def step() -> None:
+        cancel(house)
+        raise interruption
+
+    @flow(flow_run_name="outer")
+    def outer() -> None:
+        step.submit()
+        after.append("went on")
+
+    with pytest.raises(interruption):
+        outer()
+    assert (str(futures[0]), after) == ("Cancelled('by a person')", [])
+    assert set(ends(house).values()) == {(StateType.CANCELLED, "by a person")}

@@ -187,6 +187,21 @@ def test_a_run_that_is_still_in_its_queue_is_not_handed_out(client: LocalClient,
     assert (answer.runs, answer.next_due) == ((), START + timedelta(minutes=1))
 
 
+def test_a_queue_that_changes_while_a_deployment_is_paused_keeps_what_is_under_way(client: LocalClient, clock: FixedClock) -> None:
+    """It counts there, and is found there when it is to be started again, however late that is."""
+    client.put_deployments((deployment(parameters={"name": "x"}),))
+    client.put_work_queue(WorkQueue(id="q", name="q", created=START, updated=START))
+    client.request_run(request())
+    claimed(client, "first")
+    client.pause_deployment("nightly")
+    client.put_work_queue(WorkQueue(id="late", name="late", created=START, updated=START))
+    assert client.count_under_way("late") == 1
+    client.resume_deployment("nightly")
+    clock.advance(20)
+    client.release_lost_runs()
+    assert [run.id for run in client.claim_runs(ClaimRequest(id="c", agent_id="a", queue_ids=("late",), limit=5)).runs] == ["run"]
+
+
 def claimed(client: LocalClient, name: str) -> list[str]:
     runs = client.claim_runs(ClaimRequest(id=name, agent_id="a", queue_ids=("q",), limit=5)).runs
     return [run.id for run in runs]

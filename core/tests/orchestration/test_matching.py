@@ -101,6 +101,15 @@ def test_of_two_changes_at_once_none_is_lost(client: LocalClient) -> None:
     assert client.put_work_queue(attrs.evolve(first, description="new")).is_paused
 
 
+def test_a_queue_that_was_deleted_meanwhile_stays_deleted(client: LocalClient) -> None:
+    """Whoever changes it is told that it is gone."""
+    made = client.put_work_queue(queue())
+    client.delete_work_queue("q")
+    with pytest.raises(NotFound):
+        client.put_work_queue(attrs.evolve(made, is_paused=True))
+    assert client.read_work_queues(WorkQueueFilter(), Page()) == []
+
+
 def test_criteria_that_changed_between_two_portions_are_applied_to_all(client: LocalClient, store: OpenRunStore) -> None:
     """Whoever looks through old runs begins again when somebody changes what is looked for."""
     for number in range(250):

@@ -160,6 +160,43 @@ def test_a_slot_is_held_while_its_run_runs(client: LocalClient, clock: FixedCloc
     assert asked(client, "5", third, State.running()).answer is Answer.ACCEPTED
 
 
+def test_a_task_runs_move_asked_twice_changes_nothing(client: LocalClient, clock: FixedClock) -> None:
+    """Also where the message comes late, and the slot it once took belongs to another by then."""
+    client.create_flow_run(flow_run(), holder="me")
+    client.set_limit("db", 1)
+    run = task_run("a", tags=("db",))
+    started = asked(client, "1", run, State.running())
+    assert started.state is not None
+    asked(client, "2", run.entering(started.state), State.completed())
+    other = task_run("b", tags=("db",))
+    asked(client, "3", other, State.running())
+    assert asked(client, "1", run, State.running()) == started
+    assert client.read_limits()[0].holders == ("b",)
+    assert client.read_task_run("a").state.is_completed()
+
+
+@pytest.mark.parametrize(
+    ("end", "kind"), [(State.crashed("gone"), "CRASHED"), (State.cancelled(), "CANCELLED"), (State.lost("gone"), "CRASHED")]
+)
+@pytest.mark.parametrize("way", ["asked", "journaled", "subflow"])
+def test_what_begins_in_a_run_that_has_ended_ends_with_it(client: LocalClient, end: State, kind: str, way: str) -> None:
+    """A late message, of a process that is gone by then, leaves nothing under way for ever."""
+    client.create_flow_run(flow_run(), holder="me")
+    moved(client, "start", State.running())
+    moved(client, "end", end)
+    running = task_run("a", tags=("db",)).entering(attrs.evolve(State.running(), timestamp=START))
+    if way == "asked":
+        asked(client, "1", task_run("a", tags=("db",)), State.running())
+    elif way == "journaled":
+        entry = RunState(run_id="a", revision=2, state=running.state)
+        client.write_journal(JournalBatch(flow_run_id="flow", epoch=1, task_runs=(running,), states=(entry,)))
+    else:
+        client.create_flow_run(flow_run(id="a", epoch=1))
+        client.move_flow_run(Move(id="a starts", run_id="a", state=State.running(), epoch=1))
+    state = client.read_flow_run("a").state if way == "subflow" else client.read_task_run("a").state
+    assert (state.type, state.message) == (kind, "Its root flow run 'flow' ended before it did.")
+
+
 def test_a_journal_frees_slots_and_fills_the_cache(client: LocalClient) -> None:
     """Also where the end of a task run comes in a batch."""
     client.create_flow_run(flow_run(), holder="me")

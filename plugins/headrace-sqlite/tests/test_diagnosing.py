@@ -164,7 +164,9 @@ print(found.rows.get("flow_runs"), *found.faults, sep="\\n")
 """
 
 
-@pytest.mark.parametrize(("mode", "of_folder", "runs"), [(0o400, 0o500, "50"), (0o600, 0o500, "50"), (0o400, 0o700, "50"), (0, 0o700, "None")])
+@pytest.mark.parametrize(
+    ("mode", "of_folder", "runs"), [(0o400, 0o500, "50"), (0o600, 0o500, "50"), (0o400, 0o700, "50"), (0, 0o700, "None")]
+)
 def test_what_may_not_be_written(used: Path, mode: int, of_folder: int, runs: str) -> None:
     """A file, or a folder, that may only be read is told, and what is in it is read all the same, if it may be."""
     used.chmod(mode)

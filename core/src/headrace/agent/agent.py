@@ -223,13 +223,13 @@ class AgentAtWork:
         deliver(self._house.settings.home, self._house.client, self._house.clock.now(), identity=identity)
         try:
             state = self._house.client.read_flow_run(run.id).state
-            if not state.is_terminal() and not state.awaits_restart():
+            if not state.is_at_rest():
                 self._move(run, "gone", State.crashed(f"The process of the run ended with {status} and {_why(words)}"))
                 state = self._house.client.read_flow_run(run.id).state
         except NotFound:
             logger.info("Flow run %r was deleted", run.name)
             return
-        level = logging.INFO if state.is_completed() else logging.ERROR
+        level = logging.INFO if state.is_completed() or not state.is_terminal() else logging.ERROR
         logger.log(level, "Flow run %r ended in state %s", run.name, state)
 
     def _move(self, run: FlowRun, what: str, state: State) -> None:

@@ -241,7 +241,8 @@ class Checkup:
         for sentence in diagnosis.remarks:
             self._remark("run store", sentence)
         self._look_at_clock(diagnosis)
-        return {**found, **_told(diagnosis)}
+        kept = {"runs": self._settings.keep_runs_days, "details": self._settings.keep_details_days}
+        return {**found, **_told(diagnosis), "kept_days": kept}
 
     def _look_at_clock(self, diagnosis: Diagnosis) -> None:
         newest = diagnosis.newest_run

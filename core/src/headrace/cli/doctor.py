@@ -36,7 +36,7 @@ def _show(report: Mapping[str, Any]) -> None:
     dists = installed.pop("dists", {})
     _section("installed", {**installed, **dists})
     _section("places", {**places, **{name: _folder(places[name]) for name in ("code_cache", "working_folders") if name in places}})
-    in_words = {"files": _files, "rows": _counts}
+    in_words = {"files": _files, "rows": _counts, "kept_days": _kept}
     _section("run store", {name: in_words[name](value) if name in in_words else value for name, value in store.items()})
     _section("storage", {"name": storage["name"], "folder": _folder(storage) if "path" in storage else None} if storage else {})
     _section("settings", {row["name"]: f"{_value(row['value'])} ({row['origin']})" for row in report["settings"] or ()})
@@ -79,6 +79,10 @@ def _files(sizes: Mapping[str, int]) -> str:
 
 def _counts(rows: Mapping[str, int]) -> str:
     return ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in rows.items())
+
+
+def _kept(days: Mapping[str, float]) -> str:
+    return ", ".join(f"{name}: {f'{number:g}' if number else 'for ever'}" for name, number in days.items())
 
 
 def _value(value: Any) -> str:

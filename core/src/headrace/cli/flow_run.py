@@ -10,19 +10,20 @@ from json import dumps
 import click
 
 from headrace import instance
-from headrace.cli import lookup, runs, show
+from headrace.cli import chosen_runs, lookup, runs, show
+from headrace.cli.chosen_runs import Choice
 from headrace.cli.following import Following
 from headrace.cli.invocation import Invocation
 from headrace.cli.log_lines import Titles, row
 from headrace.cli.wanting import advice
-from headrace.errors import NotFound
+from headrace.errors import HeadraceError, NotFound, NotPaused
 from headrace.instance import Instance
 from headrace.model.explanations import Explanation, Wait
 from headrace.model.filters import MOST_ROWS, FlowRunFilter, LogFilter, Page, TaskRunFilter
 from headrace.model.logs import LogLine
 from headrace.model.moves import Move
 from headrace.model.runs import FlowRun
-from headrace.model.states import State, StateType
+from headrace.model.states import NOT_ENDED, TERMINAL, State, StateType
 from headrace.ports.client import OpenClient
 from headrace.wire.plain import to_plain
 
@@ -235,18 +236,22 @@ def _pages(client: OpenClient, wanted: LogFilter) -> Iterator[list[LogLine]]:
 
 
 @flow_run.command()
-@click.argument("given", metavar="ID...", nargs=-1, required=True)
+@chosen_runs.options
 @click.option("--wait", "waits", is_flag=True, help="Wait until they have ended.")
 @show.json_option
 @click.pass_obj
-def cancel(invocation: Invocation, given: tuple[str, ...], waits: bool, as_json: bool) -> None:
-    """Cancel flow runs.
+def cancel(invocation: Invocation, choice: Choice, waits: bool, as_json: bool) -> None:
+    """Cancel flow runs: those that are named, or all that fit.
 
     One that has not started is cancelled at once. The processes of one that runs are asked to end, and killed if they have not after a while. If one
     of the runs is not found, or is a subflow, none is cancelled.
+
+    \b
+    headrace flow-run cancel certain-cormorant
+    headrace flow-run cancel --deployment nightly --state SCHEDULED
     """
     with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
-        found = {run.id: run for run in (lookup.flow_run(house.client, name) for name in given)}
+        found = {run.id: run for run in choice.found(house, verb="cancel", of=set(NOT_ENDED) - {StateType.CANCELLING})}
         _refuse_subflows(found.values())
         tell = show.remark if as_json else click.echo
         states = {run.id: _cancelled(house, run, tell) for run in found.values()}
@@ -304,23 +309,119 @@ def _end(house: Instance, run: FlowRun, state: State, tell: Callable[[str], None
     return ended
 
 
+# pause, resume, retry
+
+
+@flow_run.command()
+@chosen_runs.options
+@show.json_option
+@click.pass_obj
+def pause(invocation: Invocation, choice: Choice, as_json: bool) -> None:
+    """Pause flow runs.
+
+    They hold no process until they are resumed. One that has not started is not started, and only those can be paused that agents start. The process of one that runs is asked to end; what it has finished and kept is not computed again.
+
+    \b
+    headrace flow-run pause certain-cormorant
+    """
+    kinds = (StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING)
+    _change(invocation, choice, "pause", kinds, lambda house, run: _paused(house, run), "paused", as_json=as_json)
+
+
+def _paused(house: Instance, run: FlowRun) -> FlowRun:
+    verdict = house.client.move_flow_run(Move(id=house.ids.new(), run_id=run.id, state=State.paused("Paused by a person.")))
+    if verdict.state is None:
+        raise NotPaused(run=run.name, why=verdict.reason)
+    return house.client.read_flow_run(run.id)
+
+
+@flow_run.command()
+@chosen_runs.options
+@show.json_option
+@click.pass_obj
+def resume(invocation: Invocation, choice: Choice, as_json: bool) -> None:
+    """Let paused flow runs go on.
+
+    \b
+    headrace flow-run resume certain-cormorant
+    """
+    kinds = (StateType.PAUSED,)
+    _change(
+        invocation,
+        choice,
+        "resume",
+        kinds,
+        lambda house, run: house.client.resume_flow_run(run.id, house.ids.new()),
+        "resumed",
+        as_json=as_json,
+    )
+
+
+@flow_run.command()
+@chosen_runs.options
+@show.json_option
+@click.pass_obj
+def retry(invocation: Invocation, choice: Choice, as_json: bool) -> None:
+    """Let flow runs be started once more.
+
+    An agent does so with those that failed, crashed or were cancelled. What finished in them and was kept is not computed again. They run the code that their deployment has now.
+
+    \b
+    headrace flow-run retry certain-cormorant
+    headrace flow-run retry --state Lost --yes
+    """
+    kinds = TERMINAL - {StateType.COMPLETED}
+    again = "is to be tried again:"
+    _change(
+        invocation, choice, "retry", kinds, lambda house, run: house.client.retry_flow_run(run.id, house.ids.new()), again, as_json=as_json
+    )
+
+
+def _change(
+    invocation: Invocation,
+    choice: Choice,
+    verb: str,
+    kinds: Iterable[StateType],
+    change: Callable[[Instance, FlowRun], FlowRun],
+    done: str,
+    *,
+    as_json: bool,
+) -> None:
+    """Changes each of the runs; one that cannot be changed says why, and is in no other's way."""
+    tell = show.remark if as_json else click.echo
+    changed, refused = [], 0
+    with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
+        for run in choice.found(house, verb=verb, of=kinds):
+            try:
+                changed.append(change(house, run))
+                tell(f"{done} flow run {run.name!r} ({run.id})")
+            except HeadraceError as error:
+                refused += 1
+                show.error(str(error))
+        if as_json:
+            show.json(runs.flow_run_rows(house.client, changed))
+    if refused:
+        raise click.exceptions.Exit(1)
+
+
 # delete
 
 
 @flow_run.command()
-@click.argument("given", metavar="ID...", nargs=-1, required=True)
+@chosen_runs.options
 @show.json_option
 @click.pass_obj
-def delete(invocation: Invocation, given: tuple[str, ...], as_json: bool) -> None:
-    """Forget flow runs.
+def delete(invocation: Invocation, choice: Choice, as_json: bool) -> None:
+    """Forget flow runs: those that are named, or all that fit.
 
-    Their subflows, task runs and logs are forgotten too. If one of the runs is not found, none is deleted.
+    Their subflows, task runs, logs and results are forgotten too. If one of the runs is not found, none is deleted.
+
+    \b
+    headrace flow-run delete certain-cormorant
+    headrace flow-run delete --flow test --yes
     """
     with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
-        found: dict[str, FlowRun] = {}
-        for name in given:
-            run = lookup.flow_run(house.client, name)
-            found[run.id] = run
+        found = {run.id: run for run in choice.found(house, verb="delete", of=StateType)}
         rows = runs.flow_run_rows(house.client, list(found.values())) if as_json else []
         tell = show.remark if as_json else click.echo
         deleted = {run.id for run in found.values() if _deleted(house.client, run, tell)}

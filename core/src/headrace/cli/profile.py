@@ -183,7 +183,7 @@ def delete(invocation: Invocation, name: str) -> None:
 @show.json_option
 @click.pass_obj
 def inspect(invocation: Invocation, name: str | None, has_defaults: bool, as_json: bool) -> None:
-    """Show what a profile sets, whatever environment and flags say over it.
+    """Show what a profile sets, without environment and flags.
 
     Without NAME it is the profile in force.
     """

@@ -12,7 +12,7 @@ from headrace.cli.naming import deployment_names
 from headrace.cli.numbers import WholeNumber
 from headrace.model.filters import MOST_ROWS, FlowRunFilter, Page, TaskRunFilter
 from headrace.model.runs import FlowRun, TaskRun
-from headrace.model.states import AWAITING_RESTART, LOST, State, StateType
+from headrace.model.states import AWAITING_RESTART, AWAITING_RESUME, LOST, State, StateType
 from headrace.ports.client import OpenClient
 from headrace.wire.plain import to_plain
 
@@ -20,7 +20,18 @@ C = TypeVar("C", bound=Callable[..., Any])
 R = TypeVar("R", FlowRun, TaskRun)
 W = TypeVar("W", FlowRunFilter, TaskRunFilter)
 
-STATE_NAMES = (AWAITING_RESTART, "AwaitingRetry", "Cached", "Late", LOST, "Rerunning", "Retrying", "TimedOut", "UpstreamFailed")
+STATE_NAMES = (
+    AWAITING_RESTART,
+    AWAITING_RESUME,
+    "AwaitingRetry",
+    "Cached",
+    "Late",
+    LOST,
+    "Rerunning",
+    "Retrying",
+    "TimedOut",
+    "UpstreamFailed",
+)
 """What states are called, beyond the names of their types."""
 
 _NAMES = MappingProxyType({name.lower(): name for name in STATE_NAMES})
@@ -40,7 +51,24 @@ def limit_option(command: C) -> C:
 
 
 def newest(read: Callable[[W, Page], list[R]], wanted: W, states: Sequence[str], limit: int) -> list[R]:
-    """The newest runs that fit, in one of these states. Types and names are two questions, since a filter with both asks for both."""
+    """The newest runs that fit, in one of these states."""
+    found = {run.id: run for question in _questions(read, wanted, states) for run in read(question, Page(limit=limit))}
+    return [found[run_id] for run_id in sorted(found, reverse=True)][:limit]
+
+
+def every(read: Callable[[W, Page], list[R]], wanted: W, states: Sequence[str]) -> list[R]:
+    """All runs that fit, in one of these states, the newest first."""
+    found: dict[str, R] = {}
+    for question in _questions(read, wanted, states):
+        after: str | None = None
+        while page := read(question, Page(after=after)):
+            found |= {run.id: run for run in page}
+            after = page[-1].id
+    return [found[run_id] for run_id in sorted(found, reverse=True)]
+
+
+def _questions(read: Callable[[W, Page], list[R]], wanted: W, states: Sequence[str]) -> list[W]:
+    """Types and names are two questions, since a filter with both asks for both."""
     types = tuple(StateType[state.upper()] for state in states if state.upper() in StateType.__members__)
     names = tuple(_NAMES.get(state.lower(), state) for state in states if state.upper() not in StateType.__members__)
     _refuse_unknown(read, wanted, names)
@@ -49,8 +77,7 @@ def newest(read: Callable[[W, Page], list[R]], wanted: W, states: Sequence[str],
         questions.append(attrs.evolve(wanted, state_types=types))
     if names:
         questions.append(attrs.evolve(wanted, state_names=names))
-    found = {run.id: run for question in questions for run in read(question, Page(limit=limit))}
-    return [found[run_id] for run_id in sorted(found, reverse=True)][:limit]
+    return questions
 
 
 def _refuse_unknown(read: Callable[[W, Page], list[R]], wanted: W, names: Sequence[str]) -> None:

@@ -16,10 +16,10 @@ MODULE = "headrace.deploying.collecting"
 
 def read_specs(file: Path, *, registry: Registry, blocked: Iterable[str], folder: Path) -> SpecFile:
     """The specs of a file; `folder` is where flows are put that no script has. Raises WrongSpec, CodeUnusable, SpecsRefused where there are none."""
+    if not file.is_file():
+        raise WrongSpec(where=str(file), why="it is no file" if file.exists() else "there is no such file")
     if file.suffix not in (".py", ".yaml", ".yml"):
         raise WrongSpec(where=str(file), why="what it is cannot be told by its name; a file of specs ends with .py, .yaml or .yml")
-    if not file.is_file():
-        raise WrongSpec(where=str(file), why="there is no such file")
     file = file.parent.resolve() / file.name
     found = _of_python(file, blocked, folder) if file.suffix == ".py" else _of_yaml(file, registry)
     if not found.specs and not found.faults:

@@ -146,7 +146,7 @@ def _submitted(live: LiveRun, definition: TaskDefinition, arguments: Mapping[str
     live.futures.append(future)
     if in_order:
         live.last_in_order = future.ended
-    drive_behind(life.life(), live, future.ended)
+    drive_behind(life.life(), live, future.ended, lambda: life.run.state)
     return future
 
 

@@ -12,8 +12,9 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from headrace.engine.futures import Ended, running_loop
+from headrace.engine.interruption import is_interruption
 from headrace.engine.live_run import LiveRun
-from headrace.engine.loop_thread import LoopThread
+from headrace.engine.loop_thread import LoopThread, not_exiting, result_of
 from headrace.engine.perform import bound_to_here, perform, perform_async
 from headrace.engine.remote import remote
 from headrace.engine.steps import Ask, Invoke, Life, Settle, Sleep, Step, Steps
@@ -43,7 +44,7 @@ def drive(life: Steps[T], loop: LoopThread, *, sleep: Callable[[float], object] 
 def _performed(step: Step, loop: LoopThread, sleep: Callable[[float], object]) -> Any:
     match step:
         case Invoke():
-            return _result(loop.run(perform_async(step))) if step.is_async else perform(step)
+            return _result(loop.run(not_exiting(perform_async(step)))) if step.is_async else perform(step)
         case Ask():
             return step.question()
         case Sleep():
@@ -55,7 +56,7 @@ def _performed(step: Step, loop: LoopThread, sleep: Callable[[float], object]) -
 def _result(future: "Future[Any]") -> Any:
     """The result; an interruption here ends what is waited for."""
     try:
-        return future.result()
+        return result_of(future)
     except BaseException:
         future.cancel()
         raise
@@ -112,33 +113,38 @@ async def _answered(step: Ask) -> Any:
         raise
 
 
-def drive_behind(life: Life, live: LiveRun, ended: "Future[State]") -> None:
-    """Lives the life as far as it goes now, and the rest of it wherever its steps end; `ended` gets the final state."""
+def drive_behind(life: Life, live: LiveRun, ended: "Future[State]", known: Callable[[], State]) -> None:
+    """Lives the life as far as it goes now, and the rest of it wherever its steps end; `ended` gets the final state.
+
+    Where an exception goes through it, that is the one that is `known` of it by then. An interruption that comes while this is called is raised, too.
+    """
     context = contextvars.copy_context()
 
-    def go_on(done: "Future[Any] | None") -> None:
+    def go_on(done: "Future[Any] | None") -> BaseException | None:
         while True:
             try:
                 step = context.run(_next_step, life, done)
             except StopIteration as end:
                 ended.set_result(end.value)
-                return
+                return None
             except BaseException as error:
-                ended.set_result(State.crashed(said_by(error), error))
-                return
+                ended.set_result(known() if known().is_terminal() else State.crashed(said_by(error), error))
+                return error
             done = context.run(_begun, step, live)
             if not done.done():
                 done.add_done_callback(go_on)
-                return
+                return None
 
-    go_on(None)
+    error = go_on(None)
+    if error is not None and is_interruption(error):
+        raise error
 
 
 def _next_step(life: Life, done: "Future[Any] | None") -> Step:
     if done is None:
         return next(life)
     try:
-        answer = done.result()
+        answer = result_of(done)
     except BaseException as error:
         return life.throw(error)
     return life.send(answer)
@@ -150,17 +156,17 @@ def _begun(step: Step, live: LiveRun) -> "Future[Any]":
         case Invoke():
             return _invoked(step, live)
         case Ask():
-            return _asked(step)
+            return _asked(step, live)
         case Sleep():
             return live.loop.after(step.seconds)
         case Settle():
             return _all_of(step.futures)
 
 
-def _asked(step: Ask) -> "Future[Any]":
-    """The question, asked here, or beside the event loop that runs here: nothing blocks that."""
+def _asked(step: Ask, live: LiveRun) -> "Future[Any]":
+    """The question, asked here, or beside the event loop of an async flow: nothing blocks that. A plain flow blocks the loop that it was called on."""
     loop = running_loop()
-    if loop is None:
+    if loop is None or loop is not live.user_loop:
         return _at_once(step.question)
     import asyncio
 
@@ -178,10 +184,10 @@ def _invoked(call: Invoke, live: LiveRun) -> "Future[Any]":
 def _on_loop(call: Invoke, live: LiveRun) -> "Future[Any]":
     """A coroutine, on the loop of the async flow that submitted it, else on the loop in its own thread."""
     if live.user_loop is None:
-        return live.loop.run(perform_async(call))
+        return live.loop.run(not_exiting(perform_async(call)))
     import asyncio
 
-    return asyncio.run_coroutine_threadsafe(perform_async(call), live.user_loop)
+    return asyncio.run_coroutine_threadsafe(not_exiting(perform_async(call)), live.user_loop)
 
 
 def _elsewhere(call: Invoke, live: LiveRun) -> "Future[Any]":

@@ -10,11 +10,12 @@ import attrs
 
 from headrace.engine import outcome
 from headrace.engine.inputs import begun, gathered
-from headrace.engine.interruption import crashed, ended_by
+from headrace.engine.interruption import crashed, ended_by, is_interruption
 from headrace.engine.journal import Journal
 from headrace.engine.live_run import LiveRun, check_task_runner
 from headrace.engine.loop_thread import LoopThread
 from headrace.engine.patience import Patience
+from headrace.engine.pausing import FlowPaused
 from headrace.engine.perform import raised_by_user
 from headrace.engine.pulse import Pulse
 from headrace.engine.run_context import AMBIENT_TAGS, FlowRunContext
@@ -186,7 +187,7 @@ class FlowLife:
     def _made_live(self) -> LiveRun:
         parent = self._parent
         journal = parent.journal if parent else Journal(self._house.client.write_journal, flow_run_id=self.run.id, epoch=self.run.epoch)
-        may_retry = self._definition.retries > 0 or (parent is not None and parent.may_retry)
+        may_retry = self._definition.retries > 0 or bool(self.run.max_restarts) or (parent is not None and parent.may_retry)
         live = LiveRun(
             self._house, self._definition, self.run, journal=journal, patience=self._patience, loop=self.loop, may_retry=may_retry
         )
@@ -250,6 +251,9 @@ class FlowLife:
             value = yield call
         except RunStopped:
             raise
+        except FlowPaused as pause:
+            yield from self._settled(live)
+            return State.awaiting_resume(pause.message or None)
         except TimedOut as error:
             return State.failed(error, name="TimedOut", message=str(error))
         except Exception as error:
@@ -320,7 +324,7 @@ class FlowLife:
             self._logger.error("The end of the run could not be told: %s", error)
             return None
         except BaseException as error:
-            if _is_interruption(error):
+            if is_interruption(error):
                 self._puts_by(state)
             raise
 
@@ -367,13 +371,17 @@ class FlowLife:
     def _ended(self, proposed: State) -> Life:
         """The final state, with live data; hooks have heard of it."""
         state = attrs.evolve(self.run.state, data=proposed.data)
+        if state.is_paused():
+            said = f", {state.message}" if state.message else ""
+            self._logger.info("Paused%s; it goes on with: headrace flow-run resume %s", said, self.run.id)
+            return state
         yield from self._told(state)
         self._logger.log(logging.INFO if state.is_completed() else logging.ERROR, "Finished in state %s", state)
         return state
 
     def _crashed(self, error: BaseException) -> Steps[None]:
         """Says so, if that can still be done; the error itself goes on to the caller."""
-        if _is_interruption(error) and (self._parent is None or isinstance(error, (Terminated, KeyboardInterrupt))):
+        if is_interruption(error) and (self._parent is None or isinstance(error, (Terminated, KeyboardInterrupt))):
             self._patience.lose()
         if self.run.state.is_terminal():
             return
@@ -408,8 +416,3 @@ class FlowLife:
                 yield Invoke(function=hook, args=(definition, self.run, state), context=self._context(self._live), is_async=is_async)
             except Exception as error:
                 self._logger.error("The hook %r failed", getattr(hook, "__name__", hook), exc_info=raised_by_user(error))
-
-
-def _is_interruption(error: BaseException) -> bool:
-    """Whether somebody wants this to end, and soon."""
-    return isinstance(error, (Terminated, KeyboardInterrupt)) or type(error).__name__ == "CancelledError"

@@ -163,7 +163,7 @@ class Replayed:
 
 # Walking: into what may hold futures, and back out with something else in their places
 
-_LEAVES = (TaskFuture, *_GENERATORS, _Read, Replayed)
+_LEAVES: tuple[type[Any], ...] = (TaskFuture, *_GENERATORS, _Read, Replayed)
 
 
 def _walked(value: Any, visit: Visit, inside: tuple[int, ...] = ()) -> Any:

@@ -23,6 +23,11 @@ def crashed(error: BaseException) -> State:
     return State.crashed(_what_interrupted(error), error)
 
 
+def is_interruption(error: BaseException) -> bool:
+    """Whether somebody wants this to end, and soon."""
+    return isinstance(error, (Terminated, KeyboardInterrupt)) or type(error).__name__ == "CancelledError"
+
+
 def _cancelled(house: Instance, root_id: str) -> State | None:
     try:
         root = house.client.read_flow_run(root_id)

@@ -49,6 +49,7 @@ class LiveRun:
         self.called_on = running_loop()  # of a plain flow that was called in an async one: it cannot go on before this one has returned
         self.futures: list[TaskFuture[Any]] = []
         self.completed_tasks = 0
+        self.pauses = 0
         self.earlier: dict[CallOf, TaskRun] = {}
         self.latest: dict[CallOf, TaskRun] = {}
         self.last_in_order: Future[Any] | None = None
@@ -71,6 +72,7 @@ class LiveRun:
         self.latest = {}
         self.futures = []
         self.completed_tasks = 0
+        self.pauses = 0
         self.last_in_order = None
         self._calls.clear()
 

@@ -9,6 +9,29 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
 
+class _Exit(BaseException):
+    """What would end the event loop, and all that runs on it with it."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+async def not_exiting(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """The coroutine, for a loop that is to go on though it calls `sys.exit`; `result_of` then raises what it raised."""
+    try:
+        return await coroutine
+    except (KeyboardInterrupt, SystemExit) as error:
+        raise _Exit(error) from None
+
+
+def result_of(future: "Future[Any]") -> Any:
+    """The result of a future, or of a coroutine that does not exit."""
+    try:
+        return future.result()
+    except _Exit as exiting:
+        raise exiting.error from None
+
+
 class LoopThread:
     """Starts with the first use, ends with `close`; asyncio is imported only then."""
 

@@ -37,7 +37,7 @@ from headrace.model.filters import EventFilter
 from headrace.model.logs import LogLine
 from headrace.model.moves import Move
 from headrace.model.orders import VARIABLE, ExitStatus, OrderedRun, ordered_run
-from headrace.model.states import State
+from headrace.model.states import State, StateType
 from headrace.orchestration.undelivered import Undelivered, deliver, put_away
 from headrace.processes import ProcessFile, folder_of
 
@@ -46,6 +46,9 @@ TICK = 0.5
 
 DRAIN = 0.2
 """Seconds in which what was printed last is still read, when others may hold the pipe open."""
+
+_UNDER_WAY = (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
+"""The states that only a run has whose process is there."""
 
 logger = logging.getLogger("headrace.supervisor")
 
@@ -332,9 +335,10 @@ class Watch:
         self._asked(self._journal.flush)
         self._asked(lambda: deliver(self._house.settings.home, client, self._clock.now(), identity=run.identity))
         known = self._asked(lambda: client.read_flow_run(run.run_id))
-        if not (known.state.is_terminal() or known.state.awaits_restart() or known.epoch != run.epoch):
+        if known.state.type in _UNDER_WAY and known.epoch == run.epoch:
             self._say(ERROR, message)
-            self._asked(self._journal.flush)  # now, since what comes of the move may be another process, and nothing of this one is heard then
+            # now, since what comes of the move may be another process, and nothing of this one is heard then
+            self._asked(self._journal.flush)
             self._asked(partial(client.move_flow_run, self._unsaid))
         self._unsaid = None
 

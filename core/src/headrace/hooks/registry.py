@@ -185,11 +185,21 @@ class Registry:
     def make(self, port: str, choice: Choice) -> Any:
         """The value of a choice: its class with its options. Raises also ProviderUnusable for options it does not take."""
         kind = self.load(port, choice.name)
+        self._check_options(port, choice, kind)
         try:
             return kind(**choice.options)
         except (TypeError, ValueError) as error:
             dist = self.offer(port, choice.name).plugin.dist
             raise ProviderUnusable(port=port, name=choice.name, dist=dist, why=f"its options do not fit: {_reason(error)}") from error
+
+    def _check_options(self, port: str, choice: Choice, kind: Any) -> None:
+        known = [field.alias or field.name for field in attrs.fields(kind) if field.init] if attrs.has(kind) else None
+        unknown = [] if known is None else sorted(choice.options.keys() - set(known))
+        if unknown:
+            dist = self.offer(port, choice.name).plugin.dist
+            takes = f"it takes {', '.join(known)}" if known else "it takes none"
+            why = f"its options do not fit: it has no option {unknown[0]!r}; {takes}"
+            raise ProviderUnusable(port=port, name=choice.name, dist=dist, why=why)
 
     def choice_of(self, port: str, value: object) -> Choice:
         """The way back: the name and options of a provider's value. Raises NotInstalled where nobody offers its class."""

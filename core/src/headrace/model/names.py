@@ -3,10 +3,12 @@
 from headrace.errors import InvalidName
 
 FORBIDDEN = frozenset("/%&<>")
+LONGEST = 250
 
 
 def checked_name(what: str, name: str) -> str:
     """The name, if it may be one. Raises InvalidName: it appears in paths and addresses, so some characters are refused."""
-    if not isinstance(name, str) or not name.strip() or FORBIDDEN & set(name) or not name.isprintable():
-        raise InvalidName(what=what, name=str(name))
+    is_text = isinstance(name, str) and bool(name.strip()) and name.isprintable() and len(name) <= LONGEST
+    if not is_text or name.startswith("-") or FORBIDDEN & set(name):
+        raise InvalidName(what=what, name=str(name)[: LONGEST + 1])
     return name

@@ -146,6 +146,10 @@ class State:
     def is_paused(self) -> bool:
         return self.type is StateType.PAUSED
 
+    def is_at_rest(self) -> bool:
+        """Whether no process is at work on the run, or is to be: it has ended, is paused, or waits to be started again."""
+        return self.is_terminal() or self.is_paused() or self.awaits_restart()
+
     def is_lost(self) -> bool:
         return self.is_crashed() and self.name == LOST
 

@@ -6,6 +6,10 @@ from typing import Any
 from headrace.errors import WrongData
 
 
+LONGEST = 4000
+"""Characters of an exception's text that are told; the whole of it is in the traceback."""
+
+
 def as_texts(given: Any, *, where: str) -> list[str]:
     """One text, or a list of them, as a list: sorted, without doubles. Raises WrongData for anything else, and where nothing is asked for."""
     texts = [given] if isinstance(given, str) else given
@@ -32,6 +36,7 @@ def said_by(error: BaseException) -> str:
 def text_of(error: BaseException) -> str:
     """The text of an exception; making it is up to user code, which may fail at that too."""
     try:
-        return str(error)
+        text = str(error)
     except Exception:
         return "<its text cannot be made>"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} … ({len(text) - LONGEST} more characters)"

@@ -65,6 +65,8 @@ class Matching:
         queue = self._checked(queue)
         with self.store.writing() as writing:
             known = writing.work_queue(queue.id)
+            if known is None and queue.revision:  # a change of one that was deleted meanwhile does not make it anew
+                raise unknown_queue(queue.id)
             if known is not None and known.revision != queue.revision:
                 raise ChangedMeanwhile(what="work queue", name=known.name)
             is_matched = known is not None and known.is_matched and known.criteria == queue.criteria

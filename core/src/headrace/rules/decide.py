@@ -1,7 +1,8 @@
 """The rule book: all rules in their order, and the one function that decides.
 
-Order matters in three places, and only there: a duplicate is answered before anything else; who does not own the run hears so before being
-told about the run; and what ends a run without starting it (the cache) comes before what could make it wait (limits).
+Order matters in few places, and only there. A duplicate is answered before anything else; who does not own the run hears so before being told
+about the run; a move that the table does not have is put to no rule. Among the others, `ORDERED` says which of two goes first: what a person has
+decided, then what is due, then what ends a run without starting it (the cache), then what could make it wait (limits).
 """
 
 from collections.abc import Iterable, Iterator
@@ -39,6 +40,19 @@ STANDARD: tuple[Rule, ...] = (
     Restarts(),
     Rerun(),
 )
+
+ORDERED = frozenset(
+    {
+        ("cancel_not_started", "paused_stays"),
+        ("paused_stays", "caching"),
+        ("paused_stays", "tag_limits"),
+        ("scheduled_time", "paused_deployment"),
+        ("scheduled_time", "caching"),
+        ("scheduled_time", "tag_limits"),
+        ("caching", "tag_limits"),
+    }
+)
+"""Which of two standard rules is asked first, where it makes a difference."""
 
 
 class RuleBook:

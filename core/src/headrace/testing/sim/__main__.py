@@ -7,15 +7,26 @@ from headrace.testing.sim.simulation import Sim
 
 def main(arguments: list[str]) -> int:
     """The exit code: 1 where something did not hold."""
-    seeds = [int(argument) for argument in arguments]
-    if len(seeds) == 1:
-        outcome = Sim(seeds[0]).run()
-        print(outcome.trace)
-        return int(bool(outcome.broken))
-    broken = [outcome for seed in range(seeds[0], seeds[1] + 1) if (outcome := Sim(seed).run()).broken]
-    for outcome in broken:
-        print(f"seed {outcome.seed}: {outcome.broken}")
-    return int(bool(broken))
+    match [int(argument) for argument in arguments if argument.isdecimal()]:
+        case [seed]:
+            outcome = Sim(seed).run()
+            print(outcome.trace)
+            return int(bool(outcome.broken))
+        case [first, last]:
+            return _looked_through(range(first, last + 1))
+    print(__doc__, file=sys.stderr)
+    return 2
+
+
+def _looked_through(seeds: range) -> int:
+    broken = 0
+    for seed in seeds:
+        outcome = Sim(seed).run()
+        if outcome.broken:
+            broken += 1
+            print(f"seed {seed}: {outcome.broken}", flush=True)
+    print(f"{len(seeds)} seeds, {broken} of them broken")
+    return int(broken > 0)
 
 
 if __name__ == "__main__":

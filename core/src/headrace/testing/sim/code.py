@@ -4,6 +4,7 @@ It is a generator of waiting times. What the engine leaves to its driver, is lef
 """
 
 from collections.abc import Generator
+from datetime import datetime
 
 import attrs
 
@@ -102,9 +103,8 @@ class Code:
                 return
             yield self._until(verdict.until)
 
-    def _until(self, moment: object) -> float:
-        now = self._house.world.clock.now()
-        return max(SHORTEST, (moment - now).total_seconds())  # type: ignore[operator]
+    def _until(self, moment: datetime) -> float:
+        return max(SHORTEST, (moment - self._house.world.clock.now()).total_seconds())
 
     def _finished_before(self) -> dict[tuple[str, int], TaskRun]:
         wanted = TaskRunFilter(flow_run_ids=(self._run.id,), state_types=(StateType.COMPLETED,))

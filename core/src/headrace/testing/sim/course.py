@@ -1,6 +1,7 @@
 """The course of a simulated world: bad times, in which everything may go wrong, then good times, in which everything must come to an end."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 from headrace.errors import NotInstalled
 from headrace.ids import Ids
@@ -20,6 +21,7 @@ from headrace.services.lost_leases import LostLeases
 from headrace.testing.sim import faults
 from headrace.testing.sim.host import Host, registry_of
 from headrace.testing.sim.house import House
+from headrace.testing.sim.link import LONGEST_DELAY
 from headrace.testing.sim.machine import Machine
 from headrace.testing.sim.people import People
 from headrace.testing.sim.process import Process
@@ -155,10 +157,11 @@ class Course:
         world = self._world
         world.note("world", "nothing fails any more")
         self._people.tidy()
-        if all(host.agent.agent.is_draining for host in self._all_hosts()):
-            self._begin_agent(self._machines[0])
-        world.go_on(TO_BE_FOUND)
-        self._check_found()
+        self._look_after_agents()
+        world.go_on(LONGEST_DELAY)
+        if not self._is_at_rest():
+            world.go_on(TO_BE_FOUND - LONGEST_DELAY)
+            self._check_found()
         world.clock.skew = self._farthest_skew
         self._people.tidy()  # once more, since a message of theirs may have come for the second time
         for machine in self._machines:
@@ -172,6 +175,12 @@ class Course:
                 raise self._witness.broken("everything comes to an end", *self._restless())
             world.go_on(5.0)
         self._check_rest()
+
+    def _look_after_agents(self) -> None:
+        """Somebody sees to it that there is one."""
+        if all(host.agent.agent.is_draining for host in self._all_hosts()):
+            self._begin_agent(self._machines[0])
+        self._world.after(5.0, self._look_after_agents)
 
     def _alive(self) -> list[Process]:
         return [process for machine in self._machines for process in machine.alive()]
@@ -213,14 +222,14 @@ class Course:
         run, states = client.read_task_run(run_id), client.read_states(run_id)
         if not run.state.is_terminal():
             raise broken("no task run is under way when all has ended", f"{run.name} of {run.flow_run_id}", run.state)
-        for before, after in zip(states, states[1:], strict=False):
-            if not is_legal(before.type, after.type) and not is_word_of_others(before):
+        for before, after in pairwise(states):
+            if not is_legal(before.type, after.type) and not _is_word_of_others(before):
                 raise broken("histories of task runs are legal", run.name, f"{before} → {after}")
         if len(states) > run.revision:
             raise broken("a history tells every state of a task run once", run.name, run.revision, [str(state) for state in states])
 
 
-def is_word_of_others(state: State) -> bool:
+def _is_word_of_others(state: State) -> bool:
     """Whether this was said of a task run because its flow run had ended; should its process come back, that knows better, and counts on from its own."""
     return (state.message or "").startswith("Its root flow run")
 

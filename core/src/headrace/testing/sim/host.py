@@ -1,6 +1,7 @@
 """An agent in a simulated world: the real one, with the services beside it, stepped as its loop steps it."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, cast
@@ -114,10 +115,8 @@ class Host(Actor):
             agent.stop_all()
         elif agent.is_busy or (agent.has_queues and not agent.agent.is_draining):
             return False
-        try:
+        with suppress(HeadraceError):
             agent.leave()
-        except HeadraceError:
-            pass
         self._house.world.note(self.label, "leaves")
         self.is_dead = True
         return True
@@ -128,7 +127,7 @@ class Host(Actor):
         return seconds if due is None else min(seconds, max(0.01, (due - world.clock.now()).total_seconds()))
 
     def _check_work(self, before: FlowRun | None) -> None:
-        """What is lying there after a round that nothing went wrong before it and in it, in which nobody else did anything, is no work for an agent with room."""
+        """In two rounds nothing went wrong and nobody else did anything: what lay there before the second one has been taken, if there is room."""
         agent = self.agent.agent
         has_room = agent.limit is None or agent.limit > self.agent.underway
         if before is not None and has_room and not agent.is_draining and self._left_lying() == before:

@@ -21,7 +21,7 @@ class Machine:
 
     def __init__(self, house: House, name: str) -> None:
         self.name = name
-        self.agents: list["Host"] = []
+        self.agents: list[Host] = []
         self._house = house
         self._processes: dict[str, Process] = {}
         self._awake_at = 0.0

@@ -8,7 +8,7 @@ import attrs
 
 from headrace.errors import HeadraceError
 from headrace.model.choices import Choice
-from headrace.model.deployments import Code, Deployment, RunRequest
+from headrace.model.deployments import UNIVERSAL, Code, Deployment, RunRequest
 from headrace.model.filters import DeploymentFilter, FlowRunFilter, Page, WorkQueueFilter
 from headrace.model.moves import Move
 from headrace.model.orders import OrderedRun
@@ -73,7 +73,6 @@ class People(Actor):
 
     def _deployment(self, flow: str) -> Deployment:
         random = self._random
-        runner = {"flow_runner": Choice("unheard-of")} if random.random() < 0.05 else {}
         return Deployment(
             id=flow,
             name=flow,
@@ -84,7 +83,7 @@ class People(Actor):
             max_restarts=random.choice((0, 0, 1, 2, 5)),
             created=START,
             updated=START,
-            **runner,
+            flow_runner=Choice("unheard-of" if random.random() < 0.05 else UNIVERSAL),
         )
 
     def _new_queue(self) -> WorkQueue:

@@ -5,7 +5,8 @@ from typing import Any
 
 import attrs
 
-from headrace.model.deployments import RunRequest
+from headrace.model.agents import Agent
+from headrace.model.deployments import Deployment, RunRequest
 from headrace.model.journals import JournalBatch
 from headrace.model.leases import LeaseOrder
 from headrace.model.moves import Move
@@ -51,6 +52,11 @@ def _said(value: Any) -> str:
         case WorkQueue():
             paused = " paused" if value.is_paused else ""
             return f"{value.name}{paused} limit {value.concurrency_limit} {dict(value.criteria)}"
+        case Deployment():
+            paused = " paused" if value.is_paused else ""
+            return f"{value.id}{paused} retries {value.retries} restarts {value.max_restarts}"
+        case Agent():
+            return f"{value.underway} under way"
         case RunRequest():
             return f"{value.id} of {value.deployment_id}"
         case Claimed():

@@ -13,7 +13,7 @@ import attrs
 
 from headrace.model.queues import Claimed
 from headrace.model.runs import FlowRun
-from headrace.model.states import StateType
+from headrace.model.states import State, StateType
 from headrace.ports.run_store import Reading
 from headrace.rules.restarts import MOST_LOST_STARTS
 from headrace.rules.transitions import is_legal
@@ -89,6 +89,7 @@ class Witness:
         self._world = world
         self.asked = Asked("", None, None, 0.0, world.clock.now())
         self.accounts: dict[str, Account] = {}
+        self.deleted_ids: set[str] = set()
         self._slots: dict[str, Slot] = {}
         self._agents: dict[str, float] = {}
 
@@ -104,6 +105,7 @@ class Witness:
     def deleted(self, run_id: str) -> None:
         for each in [account.run.id for account in self.accounts.values() if account.run.root_id == run_id]:
             del self.accounts[each]
+        self.deleted_ids.add(run_id)
         self._slots = {task: slot for task, slot in self._slots.items() if slot.root_id != run_id}
 
     def granted(self, run_id: str, epoch: int, holder: str, expires: float) -> None:
@@ -183,12 +185,19 @@ class Witness:
             raise self.broken("what has finished stays finished", run.id, f"{old} → {new}")
         if not is_legal(old.type, new.type) and not (was_presumed and is_owner):
             raise self.broken("histories are legal", run.id, f"{old} → {new}")
-        if new.is_running() and not is_owner:
-            raise self.broken("only the owner starts", run.id, f"{old} → {new}", self.asked)
+        if new.is_running():
+            self._check_start(old, is_owner=is_owner)
         if run.epoch != before.epoch and not (new.is_pending() and self.asked.name == "claim_runs"):
             raise self.broken("only a claim changes the epoch", run.id, f"{old} → {new}")
         if run.id == run.root_id and run.max_restarts is not None:
             self._check_restarts(run, root)
+
+    def _check_start(self, old: State, *, is_owner: bool) -> None:
+        if not is_owner:
+            raise self.broken("only the owner starts", old, self.asked)
+        is_early = old.scheduled_time is not None and old.scheduled_time > max(self.asked.now, self._world.clock.now())
+        if old.is_scheduled() and not old.awaits_restart() and is_early:
+            raise self.broken("nothing starts before it is due", old, old.scheduled_time)
 
     def _check_restarts(self, run: FlowRun, root: Account) -> None:
         assert run.max_restarts is not None
