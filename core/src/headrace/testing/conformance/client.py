@@ -16,6 +16,7 @@ from headrace.errors import (
     MissingParameter,
     NotFound,
     NotInstalled,
+    NotResumable,
     NotRetryable,
     RunStopped,
     UnknownParameter,
@@ -161,6 +162,7 @@ class ClientConformance(Facts):
             lambda client: client.read_flow_run(NOBODY),
             lambda client: client.explain_flow_run(NOBODY),
             lambda client: client.retry_flow_run(NOBODY, "m"),
+            lambda client: client.resume_flow_run(NOBODY, "m"),
             lambda client: client.delete_flow_run(NOBODY),
             lambda client: client.move_flow_run(Move(id="m", run_id=NOBODY, state=State.running())),
             lambda client: client.name_flow_run(NOBODY, 1, "name"),
@@ -280,6 +282,23 @@ class ClientConformance(Facts):
         again = client.retry_flow_run("run", "again")
         assert again.state.is_scheduled()
         assert client.retry_flow_run("run", "again") == again == client.read_flow_run("run")
+        assert [(run.id, run.epoch) for run in claimed(client, "second").runs] == [("run", 2)]
+
+    def test_a_run_is_paused_and_resumed_once(self, client: OpenClient) -> None:
+        """Its process is told to stop, and what that says of its end does not count; resumed, it is due again, and a replay changes nothing."""
+        client.put_deployments((deployment(),))
+        client.put_work_queue(queue())
+        requested(client)
+        with pytest.raises(NotResumable):
+            client.resume_flow_run("run", "too early")
+        claimed(client)
+        moved(client, "start", State.running(), run_id="run")
+        moved(client, "pause", State.paused("look"), run_id="run", epoch=None)
+        assert (client.renew_lease("run", 1).stop, client.renew_lease("run", 1).reason) == (True, "look")
+        assert moved(client, "end", State.crashed("stopped"), run_id="run").stop
+        again = client.resume_flow_run("run", "again")
+        assert again.state.is_scheduled()
+        assert client.resume_flow_run("run", "again") == again == client.read_flow_run("run")
         assert [(run.id, run.epoch) for run in claimed(client, "second").runs] == [("run", 2)]
 
     def test_a_run_is_named(self, client: OpenClient) -> None:
