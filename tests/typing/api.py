@@ -10,7 +10,7 @@ def add(left: int, right: int = 1) -> int:
     return left + right
 
 
-@task(retries=3, retry_delay_seconds=[1, 2])
+@task(retries=3, retry_delay_seconds=[1, 2], on_crash=[print], on_cancellation=[print])
 async def fetch(address: str) -> bytes:
     return address.encode()
 

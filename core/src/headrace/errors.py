@@ -499,6 +499,14 @@ class StoreBusy(MayPass):
 
 
 @attrs.frozen(kw_only=True)
+class CopyFailed(HeadraceError):
+    """the run store cannot be copied to {target}: {why}"""
+
+    target: str
+    why: str
+
+
+@attrs.frozen(kw_only=True)
 class StoreTooNew(HeadraceError):
     """the run store at {where} was written by a newer headrace (schema {found}, this one knows {known}); upgrade headrace-sqlite"""
 

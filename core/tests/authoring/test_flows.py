@@ -1,11 +1,12 @@
 """Flows as users write them: what is refused when they are called."""
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
 
-from headrace import StateType, flow, task
+from headrace import StateType, flow, get_run_context, task
 from headrace.errors import AsyncFlowInFlow, FutureOnRunningLoop, NotInstalled
 from headrace.instance import Instance
 from headrace.model.choices import Choice
@@ -158,3 +159,47 @@ def test_a_plain_flow_in_an_async_one_cannot_wait_for_its_callers_futures(house:
         return child(future)  # type: ignore[no-any-return]
 
     assert asyncio.run(parent()) == 8
+
+
+# What bounds a flow, and what it is called
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_timeout_counts_the_waiting_for_what_was_submitted(house: Instance, is_async: bool) -> None:
+    """A flow whose function has returned is over time when its tasks are."""
+    if not house.registry.has("task runner", "concurrent"):
+        pytest.skip("task runner 'concurrent' is not installed")
+    release = threading.Event()
+
+    @task
+    def endless() -> None:
+        release.wait()
+
+    def whole() -> None:
+        endless.submit()
+        threading.Timer(0.2, release.set).start()
+
+    async def whole_later() -> None:
+        whole()
+
+    timed = flow(task_runner="concurrent", timeout_seconds=0.05)(whole_later if is_async else whole)
+    given: Any = timed(return_state=True)  # type: ignore[call-arg]
+    state = asyncio.run(given) if is_async else given
+    assert (state.name, state.type) == ("TimedOut", StateType.FAILED)
+
+
+def test_the_name_of_a_run_takes_any_value(house: Instance) -> None:
+    """What names may not have in them is written otherwise, so that no run fails by the name of a file."""
+
+    @task(task_run_name="load {path}")
+    def load_file(path: Any) -> str:
+        return get_run_context().task_run.name  # type: ignore[union-attr]
+
+    @flow(flow_run_name="of {path}")
+    def whole(path: str) -> list[str]:
+        future = load_file.submit(path)
+        return [future.result(), load_file(future), load_file("x" * 300)]
+
+    names = whole("data/a\n  50%.csv")
+    assert [name[:250] for name in names] == ["load data-a 50-.csv", "load load data-a 50-.csv", f"load {'x' * 245}"]
+    assert runs(house)[0].name == "of data-a 50-.csv"

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import attrs
 import pytest
 
 from headrace.errors import NotFound
@@ -174,6 +175,20 @@ def test_a_run_that_waits_for_its_retry_is_not_given_out(client: LocalClient, cl
     assert claim(client, "second").runs == ()
     clock.advance(21)
     assert names(claim(client, "third")) == ["one"]
+
+
+def test_a_run_that_no_agent_started_is_given_to_none(client: LocalClient, clock: FixedClock) -> None:
+    """Also where its process died while it waited for its next try, until that is found."""
+    queue(client)
+    client.put_deployments((attrs.evolve(deployment("etl"), retries=1),))
+    client.request_run(RunRequest(id="here", deployment_id="etl", name="here", holder="terminal"))
+    run(client, "other")
+    move(client, "here", State.running())
+    move(client, "here", State.failed())
+    clock.advance(21)
+    assert names(claim(client)) == ["other"]
+    client.release_lost_runs()
+    assert client.read_flow_run("here").state.is_lost()
 
 
 def test_a_queue_finds_the_runs_that_were_there_before(client: LocalClient) -> None:

@@ -13,9 +13,11 @@ from headrace.model.events import Event
 from headrace.model.filters import DeploymentFilter, FlowRunFilter, Page
 from headrace.model.moves import Move
 from headrace.model.queues import ClaimRequest, WorkQueue
+from headrace.model.runs import TaskRun
 from headrace.model.states import State
 from headrace.orchestration.local_client import LocalClient
 from headrace.ports.run_store import OpenRunStore
+from headrace.rules.facts import Retry
 from headrace.testing.clock import START, FixedClock
 
 SCHEMA = {
@@ -229,6 +231,25 @@ def test_a_run_is_tried_again(client: LocalClient, told: list[Event], state: Sta
     assert client.read_flow_run("run").epoch == 2
     assert client.retry_flow_run("run", "retry").state.is_pending()
     assert client.renew_lease("run", 1).stop
+
+
+def test_what_a_process_begins_whose_run_is_to_be_tried_again_ends(client: LocalClient) -> None:
+    """It has not heard yet that it is to stop, and whoever has the run next knows nothing of it."""
+    ended(client, State.cancelled())
+    client.retry_flow_run("run", "retry")
+    run = TaskRun(
+        id="task",
+        name="task",
+        state=attrs.evolve(State.pending(), timestamp=START),
+        created=START,
+        tags=("db",),
+        flow_run_id="run",
+        task_name="t",
+        task_key="t",
+        call=0,
+    )
+    client.move_task_run(Move(id="task:1", run_id="task", state=State.running(), epoch=1), run, Retry())
+    assert client.read_task_run("task").state.is_lost()
 
 
 def test_a_run_that_cannot_be_tried_again(client: LocalClient) -> None:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import attrs
 import click
@@ -83,8 +83,8 @@ def options(command: C) -> C:
         ),
         click.argument("given", metavar="[ID...]", nargs=-1),
     ):
-        choosing = add(choosing)  # type: ignore[assignment]
-    return choosing  # type: ignore[return-value]
+        choosing = add(choosing)
+    return cast(C, choosing)
 
 
 def _confirm(found: list[FlowRun], verb: str) -> None:

@@ -1,6 +1,5 @@
 """`headrace deployment create` and `plan`: from a file of specs to deployments."""
 
-import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -45,7 +44,7 @@ def create(invocation: Invocation, file: Path, verifies: bool, as_json: bool) ->
     from headrace.deploying.apply import applied  # what other commands need not load
 
     with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house, tempfile.TemporaryDirectory() as folder:
-        plan = applied(house, _planned(house, file, Path(folder), verifies=verifies), say=_say)
+        plan = applied(house, _planned(house, file, Path(folder), verifies=verifies), say=show.progress)
     _show(plan, as_json=as_json)
     if as_json:
         return
@@ -83,7 +82,7 @@ def _planned(house: Instance, file: Path, folder: Path, *, verifies: bool) -> "l
 
     try:
         specs = read_specs(file, registry=house.registry, blocked=house.settings.plugins_blocked, folder=folder)
-        return planned(house, specs, verifies=verifies, say=_say)
+        return planned(house, specs, verifies=verifies, say=show.progress)
     except SpecsRefused as refused:
         for fault in refused.faults:
             show.error(fault)
@@ -113,9 +112,3 @@ def _row(planned: "Planned") -> dict[str, Any]:
     archive = planned.deployment.code.archive
     sizes = {"files": archive.files if archive else 0, "bytes": archive.size if archive else 0}
     return {**deployment_row(planned.deployment), "outcome": str(planned.outcome), "changed": list(planned.changed), **sizes}
-
-
-def _say(progress: str) -> None:
-    """What is being done, for a person who waits."""
-    if sys.stderr is not None and sys.stderr.isatty():
-        show.remark(f"{progress} …")

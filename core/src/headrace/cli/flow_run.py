@@ -319,7 +319,8 @@ def _end(house: Instance, run: FlowRun, state: State, tell: Callable[[str], None
 def pause(invocation: Invocation, choice: Choice, as_json: bool) -> None:
     """Pause flow runs.
 
-    They hold no process until they are resumed. One that has not started is not started, and only those can be paused that agents start. The process of one that runs is asked to end; what it has finished and kept is not computed again.
+    They hold no process until they are resumed. One that has not started is not started, and only those can be paused that agents start. The
+    process of one that runs is asked to end; what it has finished and kept is not computed again.
 
     \b
     headrace flow-run pause certain-cormorant
@@ -364,7 +365,8 @@ def resume(invocation: Invocation, choice: Choice, as_json: bool) -> None:
 def retry(invocation: Invocation, choice: Choice, as_json: bool) -> None:
     """Let flow runs be started once more.
 
-    An agent does so with those that failed, crashed or were cancelled. What finished in them and was kept is not computed again. They run the code that their deployment has now.
+    An agent does so with those that failed, crashed or were cancelled. What finished in them and was kept is not computed again. They run the code
+    that their deployment has now.
 
     \b
     headrace flow-run retry certain-cormorant

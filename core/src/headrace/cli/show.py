@@ -112,6 +112,12 @@ def remark(sentence: str) -> None:
     click.echo(_one_line(sentence), err=True)
 
 
+def progress(doing: str) -> None:
+    """What is being done, for a person who waits; nobody else is told."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        remark(f"{doing} …")
+
+
 def warning(sentence: str) -> None:
     """Something that the user may want to mend."""
     _say("warning", "yellow", sentence)

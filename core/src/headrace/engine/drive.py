@@ -8,7 +8,7 @@ import contextvars
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Any, TypeVar
 
 from headrace.engine.futures import Ended, running_loop
@@ -63,10 +63,10 @@ def _result(future: "Future[Any]") -> Any:
 
 
 def _wait(step: Settle) -> None:
-    for future in step.futures:
-        if isinstance(future, Ended) and future.is_stopped_here:
-            raise FutureOnRunningLoop(method="result")
-        future.exception()
+    if any(isinstance(future, Ended) and future.is_stopped_here for future in step.futures):
+        raise FutureOnRunningLoop(method="result")
+    if step.futures:
+        wait(step.futures, step.seconds)
 
 
 async def drive_async(life: Life) -> State:
@@ -97,7 +97,7 @@ async def _awaited(step: Step) -> Any:
             return await asyncio.sleep(step.seconds)
         case Settle():
             if step.futures:
-                await asyncio.wait([asyncio.wrap_future(future) for future in step.futures])
+                await asyncio.wait([asyncio.wrap_future(future) for future in step.futures], timeout=step.seconds)
             return None
 
 

@@ -237,6 +237,7 @@ class FlowLife:
         definition = self._definition
         parameters = begun(self._parameters) if definition.retries else self._parameters
         args, kwargs = definition.signature.call_arguments(parameters)
+        until = None if definition.timeout_seconds is None else self._house.clock.monotonic() + definition.timeout_seconds
         call = Invoke(
             function=definition.function,
             args=args,
@@ -258,14 +259,20 @@ class FlowLife:
             return State.failed(error, name="TimedOut", message=str(error))
         except Exception as error:
             self._logger.error("Encountered an exception", exc_info=raised_by_user(error))
-            yield from self._settled(live)
+            yield from self._settled(live, until)
             return State.failed(error, message=f"Flow run encountered an exception. {said_by(error)}")
+        if definition.timeout_seconds is not None and not (yield from self._settled(live, until)):
+            late = TimedOut(what=call.what, seconds=definition.timeout_seconds)
+            return State.failed(late, name="TimedOut", message=str(late))
         yield from self._settled(live)
         live.journal.check(live.title)
         return outcome.of_flow(value, live.futures, tasks_completed=live.completed_tasks)
 
-    def _settled(self, live: LiveRun) -> Steps[None]:
-        yield Settle(tuple(future.ended for future in live.futures))
+    def _settled(self, live: LiveRun, until: float | None = None) -> Steps[bool]:
+        """Waits for all that was submitted; whether it has ended by then."""
+        futures = tuple(future.ended for future in live.futures)
+        yield Settle(futures, None if until is None else max(0.0, until - self._house.clock.monotonic()))
+        return all(future.done() for future in futures)
 
     def _context(self, live: LiveRun) -> FlowRunContext:
         return FlowRunContext(

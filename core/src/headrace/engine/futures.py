@@ -75,6 +75,9 @@ class TaskFuture(Generic[T]):
         if self.ended.is_stopped_here:
             raise FutureOnRunningLoop(method=method)
 
+    def __str__(self) -> str:
+        return self.name
+
     def __repr__(self) -> str:
         return f"TaskFuture({self.name!r}, {self.state or 'not ended'})"
 

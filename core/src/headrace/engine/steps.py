@@ -50,9 +50,10 @@ class Sleep:
 
 @attrs.frozen
 class Settle:
-    """Waiting until all of these have ended, well or not."""
+    """Waiting until all of these have ended, well or not, or so many seconds have passed (None: however long it takes)."""
 
     futures: "tuple[Future[Any], ...]"
+    seconds: float | None = None
 
 
 Step = Ask | Invoke | Sleep | Settle

@@ -5,7 +5,6 @@ from typing import Any
 
 from headrace.errors import WrongData
 
-
 LONGEST = 4000
 """Characters of an exception's text that are told; the whole of it is in the traceback."""
 

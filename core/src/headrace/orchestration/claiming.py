@@ -61,6 +61,9 @@ class Claiming:
                 return Claimed(runs=tuple(held))
             queues = _queues(writing, request.queue_ids)
             while len(taken) < request.limit and (run := _first(writing, queues, now, passed)):
+                if run.max_restarts is None:  # its own process has it, or had it and is about to be found lost
+                    passed[run.id] = None
+                    continue
                 verdict, run = self._decided(writing, run, request, now)
                 if verdict.state is None:
                     passed[run.id] = verdict.until

@@ -244,7 +244,7 @@ class Orchestrator:
     def _end_late(self, writing: Writing, root_id: str) -> None:
         """What is begun in a run that has ended, by who has not heard of it yet, ends with it: nobody else would ever end it."""
         root = writing.flow_run(root_id)
-        if root is not None and (root.state.is_terminal() or root.state.is_paused() or root.state.awaits_restart()):
+        if root is not None and _has_no_process(writing, root):
             self._end_inside(writing, root, attrs.evolve(root.state, timestamp=self.clock.now()))
 
     def _check_owner(self, writing: Writing, run: FlowRun) -> None:
@@ -258,12 +258,21 @@ def _lets_go(run: FlowRun, state: State) -> bool:
     return state.is_terminal() or state.is_paused() or state.awaits_restart() or (state.is_scheduled() and run.state.is_pending())
 
 
+def _has_no_process(writing: Writing, root: FlowRun) -> bool:
+    """Whether whoever still writes of the run should have stopped: it has ended, or waits to be taken."""
+    state = root.state
+    if state.is_scheduled() and not state.awaits_restart():
+        lease = writing.lease(root.id)
+        return lease is None or not lease.live
+    return state.is_scheduled() or state.is_terminal() or state.is_paused()
+
+
 def _inside(root: FlowRun, ended: State) -> State:
     """What becomes of all that is under way in a root run that ended so, without a word of its process."""
     message = f"Its root flow run {root.name!r} ended before it did."
     if ended.is_cancelled():
         return attrs.evolve(State.cancelled(message), timestamp=ended.timestamp)
-    is_presumed = ended.is_lost() or ended.awaits_restart() or ended.is_paused()
+    is_presumed = ended.is_lost() or ended.is_scheduled() or ended.is_paused()
     return attrs.evolve(State.lost(message) if is_presumed else State.crashed(message), timestamp=ended.timestamp)
 
 

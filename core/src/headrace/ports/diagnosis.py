@@ -1,7 +1,8 @@
-"""An addition to the port of run stores, for those that can tell how they are: where they lie, how they grow, what is broken."""
+"""Additions to the port of run stores, for those that can tell how they are, and those of which a copy can be had while they are in use."""
 
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import attrs
@@ -35,4 +36,13 @@ class Diagnosable(Protocol):
 
         It may take as long as reading all of the store, and stops nobody from writing meanwhile.
         """
+        ...
+
+
+@runtime_checkable
+class Copyable(Protocol):
+    """A run store (the value) that can be copied while others write."""
+
+    def copy(self, target: Path) -> int:
+        """Writes one consistent state of it to a new file, whole or not at all, and gives its size in bytes. Raises CopyFailed, StoreUnusable, StoreBusy."""
         ...

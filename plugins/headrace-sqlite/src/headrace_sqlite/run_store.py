@@ -147,6 +147,12 @@ class SqliteRunStore:
 
         return diagnosed(self.path.expanduser().absolute(), self.busy_seconds, now)
 
+    def copy(self, target: Path) -> int:
+        """A new file with what is in this one, while others write."""
+        from headrace_sqlite.copying import copied  # who runs flows never asks
+
+        return copied(self.path.expanduser().absolute(), target, self.busy_seconds)
+
     @contextmanager
     def open(self) -> Iterator[OpenRunStore]:
         store = _Sqlite(self.path.expanduser().absolute(), self.busy_seconds)
