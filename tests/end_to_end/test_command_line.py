@@ -155,7 +155,7 @@ def test_a_state_that_there_is_not(headrace: Headrace, command: str) -> None:
         assert error.startswith(
             "error: Invalid value for --state: no run is in a state 'nonsense'; types of states are SCHEDULED, PENDING, "
         )
-        assert ": AwaitingRestart, AwaitingRetry, Cached, Late, " in error
+        assert ": AwaitingRestart, AwaitingResume, AwaitingRetry, Cached, Late, " in error
         assert hint == f"try: headrace {command} ls --help"
     for state in ("awaitingretry", "TIMEDOUT", "Lost"):
         assert rows(headrace, command, "ls", "--state", state) == []

@@ -228,7 +228,7 @@ def test_a_lost_answer_doubles_nothing(house: Instance) -> None:
     life = FlowLife(attrs.evolve(house, client=Lossy(house.client)), outer.definition, (), {})
     pauses: list[float] = []
     assert drive(life.life(), life.loop, sleep=pauses.append).result() == 2
-    assert len(pauses) > 10
+    assert pauses
     run = only_run(house)
     assert [state.name for state in house.client.read_states(run.id)] == ["Pending", "Running", "Completed"]
     states = [[state.name for state in house.client.read_states(each.id)] for each in house.client.read_task_runs(TaskRunFilter(), Page())]

@@ -46,4 +46,6 @@ def _what_interrupted(error: BaseException) -> str:
         return "Execution was aborted by Python system exit call."
     if type(error).__name__ == "CancelledError":
         return "Execution was cancelled by the runtime environment."
+    if type(error).__name__ == "Overdue":
+        return "Execution was ended, since the run that it is part of exceeded its timeout."
     return f"Execution was interrupted by an unexpected exception. {said_by(error)}"
