@@ -148,8 +148,10 @@ def test_all_faults_and_nothing_done(files: Files, headrace: Headrace, option: t
     refused = headrace("deployment", "create", "specs.py", *option)
     assert (refused.returncode, refused.stdout) == (1, "")
     assert [line for line in refused.stderr.splitlines() if line.startswith(("error", "nothing"))] == [
-        "error: specs.py, line 8: deployment name 'a/b' cannot be used: it must be one line of 1 to 250 characters,"
-        " without any of / % & < >, and not begin with -; choose another name",
+        (
+            "error: specs.py, line 8: deployment name 'a/b' cannot be used: it must be one line of 1 to 250 characters,"
+            " without any of / % & < >, and not begin with -; choose another name"
+        ),
         "error: specs.py, line 5 and specs.py, line 9: both are deployment 'leonardo/one'; give one another name",
         "nothing was deployed",
     ]
