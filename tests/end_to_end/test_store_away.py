@@ -27,6 +27,7 @@ from headrace.model.filters import FlowRunFilter, LogFilter, Page, TaskRunFilter
 from headrace.model.orders import Order
 from headrace.model.runs import FlowRun
 from headrace.model.states import StateType
+from headrace.orchestration.undelivered import deliver
 from headrace.packaging.packing import write_archive
 from headrace.packaging.script import tree_of_script
 from headrace.settings import load
@@ -191,6 +192,38 @@ def test_a_question_that_takes_long_holds_up_no_loop(home: Path) -> None:
         lock.close()
 
 
+def test_a_question_that_takes_long_holds_up_no_coroutine(home: Path) -> None:
+    """The end of an async task of a plain flow, that waits for the store, leaves the loop to the other tasks on it."""
+    with headrace.open(load(settings(home, HEADRACE_STORE_BUSY_SECONDS="5")), runs_code=True):
+        lock = Lock(home)
+        locked = asyncio.Event()
+
+        @task(tags=["limited"])
+        async def step() -> int:
+            lock.take()
+            locked.set()
+            return 1
+
+        @task
+        async def release() -> None:
+            await locked.wait()
+            for _ in range(100):
+                await asyncio.sleep(0)  # as long as what follows the other task takes to begin
+            lock.release()
+
+        @flow
+        def submitting() -> int:
+            releasing = release.submit()
+            value = step.submit().result()
+            releasing.result()
+            return value
+
+        with heard_waiting(lambda: None) as heard:
+            assert submitting() == 1
+        assert heard == []
+        lock.close()
+
+
 class Lossy:
     """A client whose first answer to each question is lost on the way, after what was asked for was done."""
 
@@ -229,6 +262,7 @@ def test_a_lost_answer_doubles_nothing(house: Instance) -> None:
     pauses: list[float] = []
     assert drive(life.life(), life.loop, sleep=pauses.append).result() == 2
     assert pauses
+    deliver(house.settings.home, house.client, house.clock.now())  # what was said of the waiting, whose first answer was lost too
     run = only_run(house)
     assert [state.name for state in house.client.read_states(run.id)] == ["Pending", "Running", "Completed"]
     states = [[state.name for state in house.client.read_states(each.id)] for each in house.client.read_task_runs(TaskRunFilter(), Page())]

@@ -203,3 +203,18 @@ def test_the_name_of_a_run_takes_any_value(house: Instance) -> None:
     names = whole("data/a\n  50%.csv")
     assert [name[:250] for name in names] == ["load data-a 50-.csv", "load load data-a 50-.csv", f"load {'x' * 245}"]
     assert runs(house)[0].name == "of data-a 50-.csv"
+
+
+def test_one_task_runner_serves_runs_inside_each_other(house: Instance) -> None:
+    """It is a value, opened anew by each."""
+
+    @task
+    def double_it(number: int) -> int:
+        return number * 2
+
+    @flow(task_runner=house.registry.make("task runner", Choice("sequential")))
+    def countdown(left: int) -> int:
+        future = double_it.submit(left)
+        return future.result() + (countdown(left - 1) if left else 0)
+
+    assert countdown(3) == 12

@@ -183,3 +183,11 @@ def test_options_are_taken_as_they_are_now(decorator: Callable[..., Any]) -> Non
     first = decorator(on_failure=hooks)(hook)
     hooks.append(later)
     assert first.definition.on_failure == first.with_options(retries=1).definition.on_failure == (hook,)
+
+
+@pytest.mark.parametrize("decorator", [flow, task])
+def test_a_copy_may_have_less(decorator: Callable[..., Any]) -> None:
+    """What counts as false is given as anything else is."""
+    first = decorator(retries=3, retry_delay_seconds=2, log_prints=True, persist_result=True, on_failure=[hook])(hook)
+    options: dict[str, Any] = {"retries": 0, "retry_delay_seconds": 0, "log_prints": False, "persist_result": False, "on_failure": []}
+    assert first.with_options(**options).definition == decorator(**options)(hook).definition

@@ -8,7 +8,7 @@ import pytest
 from headrace import State, StateType, flow, get_run_context, task
 from headrace.engine.terminated import Terminated
 from headrace.instance import Instance
-from headrace.model.filters import FlowRunFilter, Page, TaskRunFilter
+from headrace.model.filters import FlowRunFilter, LogFilter, Page, TaskRunFilter
 from headrace.model.moves import Move
 
 INTERRUPTIONS = [
@@ -142,3 +142,28 @@ def test_an_interruption_of_what_is_submitted_and_run_at_once_goes_on(house: Ins
         outer()
     assert (str(futures[0]), after) == ("Cancelled('by a person')", [])
     assert set(ends(house).values()) == {(StateType.CANCELLED, "by a person")}
+
+
+def test_a_subflow_that_was_ended_with_its_root_says_no_other_end(house: Instance) -> None:
+    """As one does whose flow is over time, when the exception at last comes through: no hook hears, no line tells of it."""
+    heard: list[str] = []
+
+    def hear(_: Any, run: Any, state: State) -> None:
+        heard.append(state.name)
+
+    @flow(on_crash=[hear], on_failure=[hear])
+    def inner() -> None:
+        context: Any = get_run_context()
+        root = context.flow_run.root_id
+        context.live.journal.flush()
+        house.client.move_flow_run(Move(id=house.ids.new(), run_id=root, state=State.crashed("elsewhere")))
+        raise KeyboardInterrupt
+
+    @flow
+    def outer() -> None:
+        inner()
+
+    with pytest.raises(KeyboardInterrupt):
+        outer()
+    said = [line.message for line in house.client.read_logs(LogFilter(), Page())]
+    assert (heard, [message for message in said if message.startswith("Finished")]) == ([], [])

@@ -164,9 +164,9 @@ def _begun(step: Step, live: LiveRun) -> "Future[Any]":
 
 
 def _asked(step: Ask, live: LiveRun) -> "Future[Any]":
-    """The question, asked here, or beside the event loop of an async flow: nothing blocks that. A plain flow blocks the loop that it was called on."""
+    """The question, asked here, or beside the event loop of the run: nothing blocks that. A plain flow blocks the loop that it was called on."""
     loop = running_loop()
-    if loop is None or loop is not live.user_loop:
+    if loop is None or not (loop is live.user_loop or live.loop.is_here):
         return _at_once(step.question)
     import asyncio
 

@@ -352,6 +352,8 @@ class FlowLife:
             if self._undelivered is not None and not self._patience.is_over:
                 yield from self._patience.asked(partial(self._house.client.move_flow_run, self._undelivered))
                 self._undelivered = None
+            if not live.journal.is_empty and not self._patience.is_over:  # what was said while that was waited for
+                yield Ask(live.journal.try_flush)
         except HeadraceError as error:
             self._logger.error("The last of the run could not be told: %s", error)
         finally:
@@ -396,7 +398,8 @@ class FlowLife:
             state = crashed(error) if self._parent is None else (yield Ask(lambda: self._cut_short(error)))
             assert self._live is not None, "a run that crashed was live"
             yield from self._concluded(self._live, state)
-            yield from self._ended(state)
+            if self.run.state.is_terminal():  # else it has been ended by somebody else, who says so
+                yield from self._ended(state)
         except Exception as trouble:
             self._logger.error("The crash could not be reported: %s", trouble)
 

@@ -52,6 +52,11 @@ class LoopThread:
                 self._thread.start()
             return self._loop
 
+    @property
+    def is_here(self) -> bool:
+        """Whether this is its thread."""
+        return self._thread is threading.current_thread()
+
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> "Future[Any]":
         """Starts the coroutine in a copy of the caller's context."""
         import asyncio
