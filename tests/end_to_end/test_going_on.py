@@ -202,3 +202,36 @@ def test_a_choice_that_is_none(shell: Shell) -> None:
     assert "not both" in shell("flow-run", "delete", run, "--flow", "flaky", code=2).stderr
     shell("flow-run", "delete", "--state", "nonsense", "--yes", code=2)
     assert shell.state(run) == "Scheduled"
+
+
+def test_a_project_brings_its_own_plugin(tmp_path: Path) -> None:
+    """It is there for commands in the project's folder, and for the runs that its code travels to."""
+    shell = Shell(tmp_path)
+    (tmp_path / "headrace_plugin.py").write_text(
+        "from headrace.hooks import Provider, hookimpl\n"
+        "from headrace.reference.task_runner import SequentialTaskRunner\n\n\n"
+        "class OurTaskRunner(SequentialTaskRunner):\n    pass\n\n\n"
+        "@hookimpl\ndef headrace_task_runners():\n"
+        '    yield Provider("ours", "headrace_plugin:OurTaskRunner", "Ours")\n'
+    )
+    (tmp_path / "ours.py").write_text(
+        "from headrace import flow, task\n\n\n@task\ndef one():\n    return 1\n\n\n"
+        '@flow(task_runner="ours")\ndef counted():\n    return one.submit().result()\n'
+    )
+    (tmp_path / "specs.yaml").write_text("name: d\nproject_root: .\nflow_location: ours.py\n")
+    (tmp_path / ".headraceignore").write_text("home/\n")
+    assert "ours" in shell("plugins").stdout
+    shell("deployment", "create", "specs.yaml")
+    shell("work-queue", "create", "q")
+    run = str(shell.json("deployment", "run", "counted/d")["id"])
+    done = subprocess.run(
+        [COMMAND, "agent", "start", "q", "--run-once"],
+        env=shell.environment,
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert shell.state(run) == "Completed"

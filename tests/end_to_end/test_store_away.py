@@ -24,6 +24,7 @@ from headrace.errors import StoreBusy
 from headrace.instance import Instance
 from headrace.model.deployments import Code, Deployment, RunRequest
 from headrace.model.filters import FlowRunFilter, LogFilter, Page, TaskRunFilter
+from headrace.model.moves import Move
 from headrace.model.orders import Order
 from headrace.model.runs import FlowRun
 from headrace.model.states import StateType
@@ -192,23 +193,36 @@ def test_a_question_that_takes_long_holds_up_no_loop(home: Path) -> None:
         lock.close()
 
 
+class Telling:
+    """A client that says when a task run is about to end."""
+
+    def __init__(self, client: Any, tell: Callable[[], object]) -> None:
+        self._client = client
+        self._tell = tell
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def move_task_run(self, move: Move, *others: Any) -> Any:
+        if move.state.is_completed():
+            self._tell()
+        return self._client.move_task_run(move, *others)
+
+
 def test_a_question_that_takes_long_holds_up_no_coroutine(home: Path) -> None:
     """The end of an async task of a plain flow, that waits for the store, leaves the loop to the other tasks on it."""
-    with headrace.open(load(settings(home, HEADRACE_STORE_BUSY_SECONDS="5")), runs_code=True):
+    with headrace.open(load(settings(home, HEADRACE_STORE_BUSY_SECONDS="5")), runs_code=True) as house:
         lock = Lock(home)
-        locked = asyncio.Event()
+        asked = asyncio.Event()
 
         @task(tags=["limited"])
         async def step() -> int:
             lock.take()
-            locked.set()
             return 1
 
         @task
         async def release() -> None:
-            await locked.wait()
-            for _ in range(100):
-                await asyncio.sleep(0)  # as long as what follows the other task takes to begin
+            await asked.wait()
             lock.release()
 
         @flow
@@ -218,8 +232,10 @@ def test_a_question_that_takes_long_holds_up_no_coroutine(home: Path) -> None:
             releasing.result()
             return value
 
+        client = Telling(house.client, lambda: life.loop.loop.call_soon_threadsafe(asked.set))
+        life = FlowLife(attrs.evolve(house, client=client), submitting.definition, (), {})
         with heard_waiting(lambda: None) as heard:
-            assert submitting() == 1
+            assert drive(life.life(), life.loop).result() == 1
         assert heard == []
         lock.close()
 

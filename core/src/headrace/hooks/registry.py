@@ -6,9 +6,12 @@ called by itself here, and nowhere else.
 
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -39,6 +42,9 @@ PORTS = {
 }
 """Every port with the hook that fills it."""
 
+PROJECT_PLUGIN = "headrace_plugin"
+"""The module that a project's own plugin is."""
+
 logger = logging.getLogger("headrace.plugins")
 
 
@@ -65,9 +71,37 @@ def inline(hooks: object, *, name: str = "inline") -> Plugin:
     return Plugin(name=name, dist="this program", version="0", load=lambda: hooks)
 
 
+def of_project(folder: Path) -> Iterator[Plugin]:
+    """The plugin that a project brings itself: the file `headrace_plugin.py` in its folder, if there is one."""
+    file = folder / f"{PROJECT_PLUGIN}.py"
+    if file.is_file():
+        yield Plugin(name=PROJECT_PLUGIN, dist="this project", version="0", load=partial(_loaded, file))
+
+
+def _loaded(file: Path) -> object:
+    """The module in a file, under its name, so that what it names in itself is found. Code of another user is not run because of where one stands."""
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    if hasattr(os, "geteuid") and file.stat().st_uid not in (os.geteuid(), 0):
+        raise PermissionError(f"{file} belongs to another user")
+    spec = spec_from_file_location(file.stem, file)
+    assert spec is not None, "a file that ends in .py is a module"
+    assert spec.loader is not None, "a file that ends in .py is a module"
+    module = sys.modules[file.stem] = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[file.stem]
+        raise
+    return module
+
+
 def discovered() -> Iterator[Plugin]:
-    """The plugins of all installed distributions."""
+    """The plugins of all installed distributions, and the one of the project in whose folder this process works."""
     from importlib_metadata import entry_points
+
+    with suppress(FileNotFoundError):  # the current folder may be gone
+        yield from of_project(Path.cwd())
 
     for point in entry_points(group=PROJECT):
         dist, version = (point.dist.name, point.dist.version) if point.dist else ("unknown", "unknown")
@@ -93,15 +127,25 @@ class Registry:
         self._plugins: dict[str, Plugin] = {}
         self._troubles: list[PluginRow] = []
         self._offers: dict[str, dict[str, list[Offer]]] = {}
-        blocked = frozenset(blocked)
+        self._blocked = frozenset(blocked)
         for plugin in sorted(discovered() if plugins is None else plugins, key=lambda plugin: (plugin.dist, plugin.name), reverse=True):
-            self._register(plugin, is_blocked=bool(blocked & {plugin.name, plugin.dist}))
+            self._register(plugin)
         self._refuse_misspelt()
 
     # Plugins
 
-    def _register(self, plugin: Plugin, *, is_blocked: bool) -> None:
-        if is_blocked:
+    def add(self, plugins: Iterable[Plugin]) -> None:
+        """Takes in plugins that were not there before; one that was, by its name, is replaced."""
+        for plugin in plugins:
+            key = f"{plugin.dist}:{plugin.name}"
+            if self._plugins.pop(key, None) is not None:
+                self._manager.unregister(name=key)
+            self._register(plugin)
+        self._refuse_misspelt()
+        self._offers.clear()
+
+    def _register(self, plugin: Plugin) -> None:
+        if self._blocked & {plugin.name, plugin.dist}:
             self._trouble(plugin, Status.BLOCKED, "blocked by the setting plugins_blocked")
             return
         key = f"{plugin.dist}:{plugin.name}"

@@ -12,6 +12,9 @@ The module imports nothing but headrace; what it offers is imported when somebod
     @hookimpl
     def headrace_storages():
         yield Provider("acme", "headrace_acme.storage:AcmeStorage", "Keeps results in the ACME vault")
+
+A project may bring a plugin without a distribution: a module of that kind named `headrace_plugin.py` in its folder, for commands and agents that are started
+there, and, where it travels with a deployment's code, for its runs. Code that belongs to another user is not loaded so.
 """
 
 from collections.abc import Iterable

@@ -119,7 +119,7 @@ class Orchestrator:
         is_root = run.root_id == run.id
         if is_root and _lets_go(run, state):
             writing.end_lease(run.id)
-        if is_root and (state.awaits_restart() or state.type in (StateType.CRASHED, StateType.CANCELLED, StateType.PAUSED)):
+        if is_root and (state.awaits_restart() or state.type in _CUTS_SHORT):
             self._end_inside(writing, run, state)
         if run.deployment_id is not None and state.is_terminal() and not state.is_lost():
             assert state.timestamp is not None, "a state that was accepted has its timestamp"

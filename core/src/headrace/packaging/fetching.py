@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from headrace.hooks.registry import of_project
 from headrace.instance import Instance
 from headrace.model.choices import Choice
 from headrace.model.deployments import Code
@@ -32,6 +33,7 @@ def fetched_flow(house: Instance, code: Code, folder: Path, *, what: str) -> Any
     cache = CodeCache(archive=archive, cache=house.settings.home / "code", what=what)
     manifest = cache.copy(folder, lambda: house.code_storage(archive.storage))
     os.chdir(folder)
+    house.registry.add(of_project(folder))
     if code.serializer is not None:
         return read_flow(folder / code.entrypoint, house.registry.make("serializer", Choice(code.serializer)), what=what)
     _forget_start_folder(house.settings.home)
