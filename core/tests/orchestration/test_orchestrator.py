@@ -241,3 +241,18 @@ def test_a_deleted_run_is_gone(client: LocalClient) -> None:
     client.delete_flow_run("flow")
     assert client.renew_lease("flow", 1).stop
     assert client.write_journal(JournalBatch(flow_run_id="flow", epoch=1, logs=(line("x"),))).stop
+
+
+def test_nothing_is_under_way_in_a_run_that_has_failed(client: LocalClient) -> None:
+    """A flow that took too long waits for nothing; what ends in it after all says so."""
+    client.create_flow_run(flow_run(), holder="me")
+    moved(client, "a", State.running())
+    client.create_flow_run(flow_run(id="sub", root_id="flow", epoch=1, state=State.running()))
+    run = task_run().entering(attrs.evolve(State.running(), timestamp=START))
+    client.write_journal(JournalBatch(flow_run_id="flow", epoch=1, task_runs=(run,)))
+    moved(client, "b", State.failed(name="TimedOut"))
+    assert client.read_flow_run("sub").state.is_lost()
+    assert client.read_task_run("task").state.is_lost()
+    ended = run.entering(attrs.evolve(State.completed(), timestamp=START))
+    client.write_journal(JournalBatch(flow_run_id="flow", epoch=1, task_runs=(ended,)))
+    assert client.read_task_run("task").state.is_completed()

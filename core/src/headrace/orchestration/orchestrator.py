@@ -25,6 +25,9 @@ FIRST_EPOCH = 1
 MOST_LOST = 100
 """How many lost runs are released in one transaction."""
 
+_CUTS_SHORT = (StateType.FAILED, StateType.CRASHED, StateType.CANCELLED, StateType.PAUSED)
+"""Ends of a root run that may leave something under way in it: a flow that took too long, say, waits for nothing."""
+
 LOST_MESSAGE = "Nobody has renewed its lease: its processes were killed, or cannot reach the orchestration."
 CAME_BACK = "It was presumed lost, and was not."
 
@@ -272,7 +275,7 @@ def _inside(root: FlowRun, ended: State) -> State:
     message = f"Its root flow run {root.name!r} ended before it did."
     if ended.is_cancelled():
         return attrs.evolve(State.cancelled(message), timestamp=ended.timestamp)
-    is_presumed = ended.is_lost() or ended.is_scheduled() or ended.is_paused()
+    is_presumed = ended.is_lost() or ended.is_scheduled() or ended.is_paused() or ended.is_failed()
     return attrs.evolve(State.lost(message) if is_presumed else State.crashed(message), timestamp=ended.timestamp)
 
 
