@@ -23,7 +23,7 @@ from headrace.engine.run_logs import FLOW_RUNS, RunLogger, install
 from headrace.engine.run_titles import titled
 from headrace.engine.steps import Ask, Invoke, Life, Settle, Sleep, Steps
 from headrace.engine.terminated import Terminated
-from headrace.errors import HeadraceError, MayPass, NotSerializable, RunStopped, TimedOut
+from headrace.errors import HeadraceError, MayPass, NotSerializable, RunStopped, StorageUnusable, TimedOut
 from headrace.instance import Instance
 from headrace.model.definitions import FlowDefinition
 from headrace.model.moves import Move
@@ -293,7 +293,7 @@ class FlowLife:
             key = f"results/{self.run.root_id}/{self.run.id}"
             what = f"flow run {self.run.name!r}"
             reference = yield from self._patience.asked(lambda: self._house.results.keep(state.data, key=key, what=what))
-        except NotSerializable as error:
+        except (NotSerializable, StorageUnusable) as error:
             if wanted:
                 return State.failed(error, message=str(error))
             self._logger.warning("The result is not kept: %s", error)

@@ -22,11 +22,11 @@ from headrace.engine.run_logs import FLOW_RUNS, TASK_RUNS, RunLogger
 from headrace.engine.run_titles import titled
 from headrace.engine.steps import Ask, Invoke, Life, Settle, Sleep, Steps
 from headrace.engine.voice import Voice
-from headrace.errors import HeadraceError, NotSerializable, RunFailed, RunStopped, TimedOut, UpstreamFailed
+from headrace.errors import HeadraceError, NotSerializable, RunFailed, RunStopped, StorageUnusable, TimedOut, UpstreamFailed
 from headrace.model.definitions import TaskDefinition
 from headrace.model.moves import Move
 from headrace.model.runs import TaskRun
-from headrace.model.states import MISSING, State
+from headrace.model.states import MISSING, State, StateType
 from headrace.model.tags import as_tags
 from headrace.model.texts import said_by
 from headrace.rules.facts import Facts, Retry
@@ -34,6 +34,8 @@ from headrace.rules.verdicts import Answer, Verdict
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+
+flow_logger, task_logger = logging.getLogger(FLOW_RUNS), logging.getLogger(TASK_RUNS)
 
 
 class TaskLife:
@@ -77,7 +79,7 @@ class TaskLife:
         self.run = TaskRun(
             id=self._house.ids.new(),
             name=name,
-            state=attrs.evolve(State.pending(), timestamp=now),
+            state=State(type=StateType.PENDING, timestamp=now),
             created=now,
             expected_start_time=now,
             tags=as_tags((*definition.tags, *AMBIENT_TAGS.get())) if definition.tags or AMBIENT_TAGS.get() else (),
@@ -90,7 +92,7 @@ class TaskLife:
         )
         self._live.note(self.run)
         if self.announces:
-            logging.getLogger(FLOW_RUNS).info("Created task run %r for task %r", name, definition.name, extra={"voice": self._live.voice})
+            flow_logger.info("Created task run %r for task %r", name, definition.name, extra={"voice": self._live.voice})
         return self.run
 
     @property
@@ -101,7 +103,7 @@ class TaskLife:
 
     @property
     def _logger(self) -> RunLogger:
-        return RunLogger(logging.getLogger(TASK_RUNS), self._voice)
+        return RunLogger(task_logger, self._voice)
 
     @property
     def loop_waited_for(self) -> Any:
@@ -203,8 +205,8 @@ class TaskLife:
         except Exception as error:
             return (yield from self._ended(State.failed(error, message=f"cache_key_fn failed: {said_by(error)}")))
         while True:
-            key = self._cache_key if self._reads_cache else None
-            verdict = yield from self._moved(attrs.evolve(State.running(), cache_key=key))
+            running = State(type=StateType.RUNNING, cache_key=self._cache_key if self._reads_cache else None)
+            verdict = yield from self._moved(running)
             if verdict.answer is Answer.WAIT and verdict.until is not None:
                 self._logger.info("Waiting: %s", verdict.reason)
                 yield Sleep(max(0.0, (verdict.until - self._house.clock.now()).total_seconds()))
@@ -284,7 +286,7 @@ class TaskLife:
         try:
             key = f"results/{self._live.run.root_id}/{self.run.id}"
             reference = yield from self._live.patience.asked(lambda: self._house.results.keep(state.data, key=key, what=what))
-        except NotSerializable as error:
+        except (NotSerializable, StorageUnusable) as error:
             if self._definition.persist_result:
                 return State.failed(error, message=str(error))
             self._logger.warning("The result is not kept: %s", error)

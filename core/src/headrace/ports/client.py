@@ -76,7 +76,7 @@ def operation(method: str, path: str, *, scope: Scope, kind: Kind = Kind.ASK) ->
 
 
 class OpenClient(Protocol):
-    """The orchestration, as others see it."""
+    """The orchestration, as others see it. What may pass by itself is raised as a MayPass: a run that is under way asks again, for minutes."""
 
     @operation("POST", "/flow-runs", scope=Scope.RUN)
     def create_flow_run(self, run: FlowRun, holder: str | None = None) -> FlowRun:

@@ -248,7 +248,10 @@ class Writing(Reading, Protocol):
 
 
 class OpenRunStore(Protocol):
-    """A store in use, by any number of threads."""
+    """A store in use, by any number of threads.
+
+    What may pass by itself is raised as a MayPass (StoreBusy, StoreAway): a run that is under way asks again, for minutes.
+    """
 
     def reading(self) -> AbstractContextManager[Reading]:
         """One consistent look."""
@@ -266,7 +269,7 @@ class OpenRunStore(Protocol):
 class RunStore(Protocol):
     """A run store as a value: its fields are its options. `open` makes or upgrades what it needs, whole or not at all.
 
-    Raises StoreUnusable, StoreTooNew, StoreBusy. `outlives_process`: another process sees what was written.
+    Raises StoreUnusable, StoreTooNew, StoreAway, StoreBusy. `outlives_process`: another process sees what was written.
     """
 
     outlives_process: ClassVar[bool]

@@ -92,11 +92,12 @@ class RuleBook:
             if verdict.answer is not Answer.ACCEPTED or verdict.state is None:
                 return _stamped(verdict, facts)
             move = attrs.evolve(move, state=verdict.state)
-        return _stamped(accepted(move.state), facts)
+        return accepted(_timed(move.state, facts))
 
 
 def _stamped(verdict: Verdict, facts: Facts) -> Verdict:
-    state: State | None = verdict.state
-    if state is None or state.timestamp is not None:
-        return verdict
-    return attrs.evolve(verdict, state=attrs.evolve(state, timestamp=facts.now))
+    return verdict if verdict.state is None else attrs.evolve(verdict, state=_timed(verdict.state, facts))
+
+
+def _timed(state: State, facts: Facts) -> State:
+    return state if state.timestamp is not None else attrs.evolve(state, timestamp=facts.now)
