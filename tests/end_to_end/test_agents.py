@@ -367,7 +367,7 @@ def test_a_run_whose_agent_died_before_starting_it_is_started_by_the_next(hurrie
         assert [run.id for run in opened.client.claim_runs(claim).runs] == [run_id]  # and then it is killed
         agent = hurried.start("agent", "start", "q")
         run = hurried.ended(opened, run_id)
-        assert (run.state.type, run.epoch, run.restarts) == ("COMPLETED", 2, 1)
+        assert (run.state.type, run.epoch, run.lost_starts) == ("COMPLETED", 2, 1)
         assert history(hurried, opened, run_id) == ["Scheduled", "Pending", "AwaitingRestart", "Pending", "Running", "Completed"]
     agent.send_signal(signal.SIGTERM)
     agent.communicate(timeout=SECONDS)

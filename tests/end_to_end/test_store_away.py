@@ -1,6 +1,7 @@
 """A store that is locked by another program, or whose disk is full, just when a run needs it: the run waits for it, and nothing is lost."""
 
 import asyncio
+import errno
 import json
 import logging
 import os
@@ -17,6 +18,7 @@ import attrs
 import pytest
 
 import headrace
+import headrace_files.folder
 from headrace import flow, get_run_context, get_run_logger, task
 from headrace.engine.drive import drive
 from headrace.engine.flow_life import FlowLife
@@ -338,6 +340,60 @@ def test_a_disk_that_is_full_when_a_flow_ends(house: Instance) -> None:
     assert "its disk is full; make room and try again" in heard[0]
     assert only_run(house).state.type is StateType.COMPLETED
     assert said(house).count("x" * 1000) == 50
+
+
+def test_a_result_for_which_there_is_no_room_is_kept_later(house: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a task nor its flow is computed again."""
+    made = headrace_files.folder._made
+    calls: list[str] = []
+
+    def full(path: str) -> Any:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+
+    def fill() -> None:
+        monkeypatch.setattr(headrace_files.folder, "_made", full)
+
+    @task(persist_result=True)
+    def step() -> str:
+        calls.append("step")
+        fill()
+        return "x" * 10_000
+
+    @flow(persist_result=True)
+    def ending() -> str:
+        calls.append("ending")
+        value = step()
+        fill()
+        return value
+
+    with heard_waiting(lambda: monkeypatch.setattr(headrace_files.folder, "_made", made)) as heard:
+        assert ending() == "x" * 10_000
+    assert [os.strerror(errno.ENOSPC) in waiting for waiting in heard] == [True, True]
+    assert calls == ["ending", "step"]
+    assert house.result(only_run(house).state) == "x" * 10_000
+
+
+def test_a_result_that_can_never_be_kept_fails_who_wants_it_kept(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When it was waited for in vain; who only might have needed it goes on without."""
+
+    def full(path: str) -> Any:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+
+    monkeypatch.setattr(headrace_files.folder, "_made", full)
+    with headrace.open(load(settings(home, HEADRACE_OUTAGE_SECONDS="0.01")), runs_code=True):
+
+        @task(retries=1)
+        def step() -> str:
+            return "x" * 10_000
+
+        @flow
+        def ending(wanted: bool) -> str:
+            return step.with_options(persist_result=True if wanted else None)()
+
+        assert ending(wanted=False) == "x" * 10_000
+        state = ending(wanted=True, return_state=True)  # type: ignore[call-arg]
+        assert state.is_failed()
+        assert os.strerror(errno.ENOSPC) in (state.message or "")
 
 
 def test_who_waited_in_vain_has_the_value_all_the_same(home: Path) -> None:

@@ -228,13 +228,13 @@ def test_a_run_is_tried_again(client: LocalClient, told: list[Event], state: Sta
     assert told[-1].kind == "flow-run.SCHEDULED"
     assert client.retry_flow_run("run", "retry") == again
     assert claimed(client, "second") == ["run"]
-    assert client.read_flow_run("run").epoch == 2
+    assert client.read_flow_run("run").epoch == 3
     assert client.retry_flow_run("run", "retry").state.is_pending()
     assert client.renew_lease("run", 1).stop
 
 
-def test_what_a_process_begins_whose_run_is_to_be_tried_again_ends(client: LocalClient) -> None:
-    """It has not heard yet that it is to stop, and whoever has the run next knows nothing of it."""
+def test_what_a_process_begins_whose_run_is_to_be_tried_again_is_refused(client: LocalClient) -> None:
+    """Its epoch is over, before anybody else has the run."""
     ended(client, State.cancelled())
     client.retry_flow_run("run", "retry")
     run = TaskRun(
@@ -248,8 +248,9 @@ def test_what_a_process_begins_whose_run_is_to_be_tried_again_ends(client: Local
         task_key="t",
         call=0,
     )
-    client.move_task_run(Move(id="task:1", run_id="task", state=State.running(), epoch=1), run, Retry())
-    assert client.read_task_run("task").state.is_lost()
+    assert client.move_task_run(Move(id="task:1", run_id="task", state=State.running(), epoch=1), run, Retry()).stop
+    with pytest.raises(NotFound):
+        client.read_task_run("task")
 
 
 def test_a_run_that_cannot_be_tried_again(client: LocalClient) -> None:

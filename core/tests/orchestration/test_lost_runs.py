@@ -55,7 +55,7 @@ def test_a_run_that_was_not_started_is_to_be_taken_again(client: LocalClient, cl
     clock.advance(1)
     told.clear()
     (released,) = client.release_lost_runs()
-    assert (released.state.name, released.restarts) == ("AwaitingRestart", 1)
+    assert (released.state.name, released.restarts, released.lost_starts) == ("AwaitingRestart", 0, 1)
     assert released == client.read_flow_run("run")
     assert [event.kind for event in told] == ["flow-run.SCHEDULED"]
     assert client.release_lost_runs() == []
@@ -263,3 +263,22 @@ def test_slots_of_a_lost_run_are_free(client: LocalClient, clock: FixedClock) ->
     clock.advance(LEASE)
     client.release_lost_runs()
     assert [limit.holders for limit in client.read_limits()] == [()]
+
+
+def test_crashes_in_a_row_are_restarted_after_longer_and_longer(client: LocalClient, clock: FixedClock) -> None:
+    """What makes it crash at once may need time to go away; a start that was lost counts for itself."""
+    taken(client, max_restarts=3)
+    clock.advance(LEASE)
+    client.release_lost_runs()
+    (run,) = claimed(client, "lost start")
+    pauses = []
+    for _ in range(3):
+        moved(client, State.running(), epoch=run.epoch)
+        moved(client, State.crashed("killed"), epoch=run.epoch)
+        due = state_of(client).scheduled_time
+        assert due is not None
+        pauses.append((due - clock.now()).total_seconds())
+        clock.advance(pauses[-1])
+        (run,) = claimed(client, f"again {run.epoch}")
+    assert pauses == [0, 1, 3]
+    assert (run.restarts, run.lost_starts) == (3, 1)

@@ -53,7 +53,7 @@ def test_a_flow_pauses_its_run(client: LocalClient) -> None:
     assert (run.state.type, run.pauses, client.count_under_way("q")) == (StateType.PAUSED, 1, 0)
     assert claimed(client, "nothing") == []
     client.resume_flow_run("run", "resume")
-    assert claimed(client, "second") == [2]
+    assert claimed(client, "second") == [3]
     assert client.read_flow_run("run").pauses == 1
 
 
@@ -71,7 +71,7 @@ def test_the_process_of_a_paused_run_is_to_stop(client: LocalClient, clock: Fixe
     assert client.release_lost_runs() == []
     assert client.read_flow_run("run").state.is_paused()
     client.resume_flow_run("run", "resume")
-    assert claimed(client, "second") == [2]
+    assert claimed(client, "second") == [3]
     assert moved(client, State.crashed("stopped"), name="later").stop
 
 

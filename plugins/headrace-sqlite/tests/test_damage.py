@@ -1,6 +1,7 @@
 """What lies at the path may be anything: every trouble is one sentence that says what, where and what to do."""
 
 import os
+import resource
 import shutil
 import sqlite3
 from pathlib import Path
@@ -129,6 +130,22 @@ def test_a_full_disk_takes_nothing_back(used: Path) -> None:
             put(opened, *(flow_run(f"new {number}", parameters={"text": "x" * 1000}) for number in range(50)))
         assert read(opened) == 50
         writer.execute("PRAGMA max_page_count = 1000000")
+        put(opened, flow_run("new"))
+        assert read(opened) == 51
+
+
+def test_a_quota_that_is_used_up_may_pass(used: Path) -> None:
+    """A file that may not grow is an error of the disk that is asked about again; what was there stays, and goes on when it may."""
+    with SqliteRunStore(path=used).open() as opened:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        size = Path(f"{used}-wal").stat().st_size if Path(f"{used}-wal").exists() else 0
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100, before[1]))
+        try:
+            with pytest.raises(StoreAway, match=r"its disk cannot be read or written \(SQLITE_IOERR_WRITE\)"):
+                put(opened, flow_run("new", parameters={"text": "x" * 1000}))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert read(opened) == 50
         put(opened, flow_run("new"))
         assert read(opened) == 51
 

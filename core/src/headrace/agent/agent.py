@@ -154,7 +154,7 @@ class AgentAtWork:
                 continue
             self._claim = None
             for run in claimed.runs:
-                self._start(run)
+                self._start_or_leave(run)
             if len(claimed.runs) < request.limit:
                 return claimed.next_due
         return None
@@ -174,6 +174,13 @@ class AgentAtWork:
         self._said_at = None
 
     # Starting
+
+    def _start_or_leave(self, run: FlowRun) -> None:
+        """One whose start cannot even be told is in no other's way; its lease runs out, and it is started again."""
+        try:
+            self._start(run)
+        except HeadraceError as error:
+            logger.error("What became of the start of flow run %r could not be told: %s", run.name, error)
 
     def _start(self, run: FlowRun) -> None:
         choice = self._runners.choice(run.flow_runner)

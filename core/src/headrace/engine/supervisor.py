@@ -290,7 +290,7 @@ class Watch:
         if self._cursor is None:
             self._cursor = client.read_last_event()
             self._renew()
-        kinds = ("flow-run.CANCELLING", "flow-run.CANCELLED", "flow-run.PENDING")
+        kinds = ("flow-run.CANCELLING", "flow-run.CANCELLED", "flow-run.PENDING", "flow-run.PAUSED", "flow-run.SCHEDULED")
         events = client.wait_for_events(EventFilter(after=self._cursor, kinds=kinds, subjects=(self._run.run_id,)), 0)
         if events:
             self._cursor = events[-1].sequence

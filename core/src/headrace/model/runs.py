@@ -55,7 +55,8 @@ class FlowRun(_Run):
 
     `flow_runner` is of a run that an agent is to start. `is_named` says that somebody chose its name, so that its flow does not; `keeps_result` says
     that its result is to be read later, whatever its flow says. `max_restarts` is how often it is started anew when its process has crashed, and `restarts`
-    how often it was; None: by nobody, since no agent takes it. `pauses` is how often its flow has paused it.
+    how often it was; None: by nobody, since no agent takes it. `lost_starts` is how often it was taken and not begun. `pauses` is how often its flow has
+    paused it.
     """
 
     flow_name: str
@@ -71,18 +72,28 @@ class FlowRun(_Run):
     is_named: bool = False
     keeps_result: bool = False
     restarts: int = 0
+    lost_starts: int = 0
     max_restarts: int | None = None
     pauses: int = 0
 
     def entering(self, state: State) -> Self:
         """As of every run; being started anew, and pausing by itself, is counted."""
-        own_pause = state.is_paused() and state.name == AWAITING_RESUME
-        return attrs.evolve(super().entering(state), restarts=self.restarts + state.awaits_restart(), pauses=self.pauses + own_pause)
+        return attrs.evolve(
+            super().entering(state),
+            restarts=self.restarts + (state.awaits_restart() and not self.state.is_pending()),
+            lost_starts=self.lost_starts + (state.awaits_restart() and self.state.is_pending()),
+            pauses=self.pauses + (state.is_paused() and state.name == AWAITING_RESUME),
+        )
 
     def coming_back(self, state: State) -> Self:
         """This run after all in the state it was in before it was presumed lost, as if it had not left it."""
-        back = self.entering(state)
-        return attrs.evolve(back, run_count=self.run_count, restarts=self.restarts - self.state.awaits_restart())
+        was_counted = self.state.awaits_restart()
+        return attrs.evolve(
+            self.entering(state),
+            run_count=self.run_count,
+            restarts=self.restarts - (was_counted and not state.is_pending()),
+            lost_starts=self.lost_starts - (was_counted and state.is_pending()),
+        )
 
 
 @attrs.frozen(kw_only=True)

@@ -98,7 +98,8 @@ class Deployments:
                 return run
             check(writing, run)
             state = attrs.evolve(due(run), timestamp=self.clock.now())
-            again = attrs.evolve(run.entering(state), restarts=0)
+            again = attrs.evolve(run.entering(state), restarts=0, lost_starts=0)
+            _fence(writing, run.id)
             writing.update_flow_run(again, was=run.revision)
             writing.remember(move_id, run.id, accepted(state))
             self.matching.assign(writing, [again])
@@ -221,6 +222,14 @@ def _check_resumable(reading: Reading, run: FlowRun) -> None:
         raise NotResumable(run=run.name, why=f"it is not paused: it is {run.state.name.upper()}")
     if reading.deployment(run.deployment_id or "") is None:
         raise NotResumable(run=run.name, why="its deployment was deleted, and its code with it")
+
+
+def _fence(writing: Writing, run_id: str) -> None:
+    """Whoever had the run has it no longer, also before somebody else does."""
+    lease = writing.lease(run_id)
+    if lease is not None:
+        writing.grant_lease(run_id, epoch=lease.epoch + 1, holder="", seconds=0)
+        writing.end_lease(run_id)
 
 
 def _waiting_of(deployment_id: str) -> FlowRunFilter:

@@ -20,7 +20,8 @@ class Written:
 class OpenStorage(Protocol):
     """A storage in use. Keys are relative and posix-like (`results/ab12`); any number of threads may use it at once.
 
-    Every method refuses a wrong key at once, and may raise StorageUnusable, or StorageAway for what may pass by itself; a storage may refuse, as a WrongKey, one that is a folder of others.
+    Every method refuses a wrong key at once, and may raise StorageUnusable, or StorageAway for what may pass by itself; a storage may refuse, as a
+    WrongKey, one that is a folder of others.
     """
 
     def open(self, key: str) -> BinaryIO:

@@ -282,7 +282,7 @@ class ClientConformance(Facts):
         again = client.retry_flow_run("run", "again")
         assert again.state.is_scheduled()
         assert client.retry_flow_run("run", "again") == again == client.read_flow_run("run")
-        assert [(run.id, run.epoch) for run in claimed(client, "second").runs] == [("run", 2)]
+        assert [(run.id, run.epoch) for run in claimed(client, "second").runs] == [("run", 3)]
 
     def test_a_run_is_paused_and_resumed_once(self, client: OpenClient) -> None:
         """Its process is told to stop, and what that says of its end does not count; resumed, it is due again, and a replay changes nothing."""
@@ -299,7 +299,7 @@ class ClientConformance(Facts):
         again = client.resume_flow_run("run", "again")
         assert again.state.is_scheduled()
         assert client.resume_flow_run("run", "again") == again == client.read_flow_run("run")
-        assert [(run.id, run.epoch) for run in claimed(client, "second").runs] == [("run", 2)]
+        assert [(run.id, run.epoch) for run in claimed(client, "second").runs] == [("run", 3)]
 
     def test_a_run_is_named(self, client: OpenClient) -> None:
         """The owner names it; a name that cannot be is refused."""

@@ -122,6 +122,9 @@ class Witness:
             case "request_run" | "create_flow_run":
                 if account.holder or epoch != 1:
                     raise self.broken("a run is owned from its beginning once, in epoch 1", run_id, epoch)
+            case "retry_flow_run" | "resume_flow_run":
+                if holder or epoch != account.epoch + 1:
+                    raise self.broken("what starts again has nobody's lease, in the next epoch", run_id, holder, epoch)
             case _:
                 raise self.broken("a lease is granted to who claims, adopts or begins", run_id, asked.name)
         account.epoch, account.holder, account.expires = epoch, holder, expires
