@@ -1,5 +1,7 @@
 """Runs whose lease has run out: what becomes of them, and how their holders come back."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import attrs
@@ -15,7 +17,7 @@ from headrace.model.queues import ClaimRequest, WorkQueue
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.states import State, StateType
 from headrace.orchestration.local_client import LocalClient
-from headrace.ports.run_store import OpenRunStore
+from headrace.ports.run_store import OpenRunStore, Writing
 from headrace.rules.facts import Retry
 from headrace.rules.verdicts import Answer, Verdict
 from headrace.testing.clock import START, FixedClock
@@ -282,3 +284,25 @@ def test_crashes_in_a_row_are_restarted_after_longer_and_longer(client: LocalCli
         (run,) = claimed(client, f"again {run.epoch}")
     assert pauses == [0, 1, 3]
     assert (run.restarts, run.lost_starts) == (3, 1)
+
+
+def test_a_store_that_was_away_takes_no_run_from_its_holder(client: LocalClient, clock: FixedClock, store: OpenRunStore) -> None:
+    """Who could not renew meanwhile has the time of a lease to do so."""
+    taken(client, max_restarts=1)
+    moved(client, State.running())
+    clock.advance(LEASE)
+
+    class Slow:
+        reading = staticmethod(store.reading)
+
+        @contextmanager
+        def writing(self) -> Iterator[Writing]:
+            clock.advance(1)
+            with store.writing() as writing:
+                yield writing
+
+    assert attrs.evolve(client.orchestrator, store=Slow()).release_lost_runs() == []
+    assert client.release_lost_runs() == []
+    assert state_of(client).is_running()
+    clock.advance(LEASE)
+    assert [run.state.name for run in client.release_lost_runs()] == ["AwaitingRestart"]

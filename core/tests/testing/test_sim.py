@@ -80,7 +80,7 @@ class StartingAnewForEver(RuleBook):
     def decide(self, move: Move, facts: Facts) -> Verdict:
         run = facts.run
         if isinstance(run, FlowRun) and run.max_restarts is not None:
-            facts = attrs.evolve(facts, run=attrs.evolve(run, restarts=0, max_restarts=1))
+            facts = attrs.evolve(facts, run=attrs.evolve(run, restarts=0, lost_starts=0, max_restarts=1))
         return super().decide(move, facts)
 
 

@@ -22,6 +22,9 @@ from headrace.rules.verdicts import Verdict
 
 FIRST_EPOCH = 1
 
+AWAY_SECONDS = 0.5
+"""Who waits longer than this for the store sees that it was away, for others too."""
+
 MOST_LOST = 100
 """How many lost runs are released in one transaction."""
 
@@ -98,8 +101,14 @@ class Orchestrator:
                 return []
         released: list[FlowRun] = []
         events: list[Event] = []
+        asked = self.clock.monotonic()
         with self.store.writing() as writing:
+            was_away = self.clock.monotonic() - asked > AWAY_SECONDS
             for run in writing.lost(MOST_LOST):
+                lease = writing.lease(run.id)
+                if was_away and lease is not None:  # whoever could not renew either is given the time to do so
+                    writing.renew_lease(run.id, epoch=lease.epoch, seconds=self.lease_seconds)
+                    continue
                 writing.end_lease(run.id)
                 state = self._lost_state(run, now)
                 if state is not None:

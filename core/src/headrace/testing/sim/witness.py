@@ -206,8 +206,9 @@ class Witness:
         assert run.max_restarts is not None
         if run.state.is_running():
             root.begun.add(run.epoch)
-        if run.restarts > max(run.max_restarts, MOST_LOST_STARTS):
-            raise self.broken("a run is started anew as often as its deployment says, and thrice before it began", run.id, run.restarts)
+        if run.restarts > run.max_restarts or run.lost_starts > max(run.max_restarts, MOST_LOST_STARTS):
+            where = (run.id, run.restarts, run.lost_starts)
+            raise self.broken("a run is started anew as often as its deployment says, and thrice before it began", *where)
         if len(root.begun) > 1 + run.max_restarts + run.retries:
             raise self.broken("code begins as often as restarts and retries say", run.id, sorted(root.begun))
 
