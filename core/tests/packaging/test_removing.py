@@ -8,20 +8,23 @@ from headrace.packaging.removing import remove
 
 
 def test_what_nobody_may_write_goes(tmp_path: Path, as_nobody: Callable[..., str]) -> None:
-    """Folders that nobody may write, read or enter, at the top and below, with what is in them."""
+    """Folders that nobody may write, read or enter, at the top and below, with what is in them; what a link leads to stays as it is."""
     for name in ("closed/a/b", "dark", "open"):
         folder = tmp_path / "mine" / "root" / name
         folder.mkdir(parents=True)
         (folder / "file").touch(0o000)
+    (tmp_path / "mine" / "kept").mkdir()
     script = """
-    root = Path("root")
-    modes = {"closed/a/b": 0o555, "closed/a": 0o000, "closed": 0o111, "dark": 0o000, ".": 0o500}
+    root, kept = Path("root"), Path("kept")
+    (root / "closed" / "a" / "link").symlink_to("../../../kept")
+    modes = {"closed/a/b": 0o555, "closed/a": 0o000, "closed": 0o111, "dark": 0o000, "../kept": 0o550, ".": 0o500}
     for name, mode in modes.items():
         (root / name).chmod(mode)
     remove(root)
+    print(oct(kept.stat().st_mode & 0o777))
     """
-    as_nobody(script, tmp_path / "mine")
-    assert os.listdir(tmp_path / "mine") == []
+    assert as_nobody(script, tmp_path / "mine") == "0o550\n"
+    assert os.listdir(tmp_path / "mine") == ["kept"]
 
 
 def test_what_links_lead_to_stays(tmp_path: Path) -> None:
