@@ -133,7 +133,7 @@ def test_who_holds_a_slot(headrace: Headrace, tmp_path: Path) -> None:
 def test_a_holder_that_was_killed(headrace: Headrace, tmp_path: Path) -> None:
     """Its slot is free when its lease has run out, with nobody to free it."""
     headrace("concurrency-limit", "create", "db", "1")
-    short = {"HEADRACE_LEASE_SECONDS": "0.3", "HEADRACE_RENEW_SECONDS": "0.1"}
+    short = {"HEADRACE_LEASE_SECONDS": "3", "HEADRACE_RENEW_SECONDS": "0.1"}
     with holding(tmp_path, **short) as process:
         assert len(rows(headrace, "inspect", "db")["holders"]) == 1
         process.kill()

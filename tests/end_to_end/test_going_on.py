@@ -235,3 +235,21 @@ def test_a_project_brings_its_own_plugin(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert shell.state(run) == "Completed"
+
+
+def test_what_outlasts_a_flow_that_took_too_long_is_ended(tmp_path: Path) -> None:
+    """A task in a thread cannot be stopped; its process is killed after the grace, and the run's log says so."""
+    shell = Shell(tmp_path)
+    (tmp_path / "slow.py").write_text(
+        "import threading\nfrom headrace import flow, task\n\n\n@task\ndef sleep():\n    threading.Event().wait(600)\n\n\n"
+        "@flow(timeout_seconds=0.2)\ndef slow():\n    sleep.submit()\n    threading.Event().wait(600)\n"
+    )
+    (tmp_path / "specs.yaml").write_text("name: d\nflow_location: slow.py\n")
+    shell.environment["HEADRACE_GRACE_SECONDS"] = "0.3"
+    shell("deployment", "create", "specs.yaml")
+    shell("work-queue", "create", "q")
+    run = str(shell.json("deployment", "run", "slow/d")["id"])
+    shell.agent()
+    assert shell.state(run) == "TimedOut"
+    assert "seconds after the run, and was killed" in shell("flow-run", "logs", run).stdout
+    assert {row["state"] for row in shell.json("task-run", "ls")} == {"Lost"}

@@ -13,8 +13,11 @@ def _shown(value: object) -> object:
     return value
 
 
-def _rebuilt(kind: type["HeadraceError"], fields: dict[str, Any]) -> "HeadraceError":
-    return kind(**fields)
+def _rebuilt(kind: type["HeadraceError"], fields: dict[str, Any], notes: tuple[str, ...] = ()) -> "HeadraceError":
+    error = kind(**fields)
+    for note in notes:
+        error.add_note(note)
+    return error
 
 
 @attrs.frozen(kw_only=True)
@@ -30,7 +33,7 @@ class HeadraceError(Exception):
         return sentence.format(**{name: _shown(value) for name, value in self.fields().items()})
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuilt, (type(self), self.fields())
+        return _rebuilt, (type(self), self.fields(), tuple(getattr(self, "__notes__", ())))
 
 
 @attrs.frozen(kw_only=True)

@@ -50,7 +50,7 @@ class Results:
     def keep(self, value: Any, *, key: str, what: str) -> ResultReference:
         """Keeps a value under a key. Raises NotSerializable, and whatever the storage raises."""
         with _spool() as file:
-            serializer = self._dump(value, file, what)
+            serializer = self._dump(value, file, f"the result of {what}")
             size = file.tell()
             file.seek(0)
             if self._inline and serializer == "json" and size <= INLINE_BYTES:
@@ -129,7 +129,8 @@ class Results:
                 how = "install headrace-pickle" if isinstance(error, NotInstalled) else "open headrace with runs_code=True"
                 raise NotSerializable(what=what, serializer="json", why=f"{_why(refusal)}; {how} to keep it pickled") from error
         assert refusal is not None, "a value that no serializer took was refused"
-        raise NotSerializable(what=what, serializer=names[-1], why=_why(refusal))
+        why = f"{_why(refusal)}; return something that can be, or do not keep it (persist_result=False)"
+        raise NotSerializable(what=what, serializer=names[-1], why=why)
 
     def _load(self, name: str, file: BinaryIO) -> Any:
         serializer: Serializer = self._registry.make("serializer", Choice(name))

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from headrace.engine.futures import TaskFuture
-from headrace.engine.outcome import of_flow
+from headrace.engine.outcome import of_flow, of_task
 from headrace.model.runs import TaskRun
 from headrace.model.states import State, StateType
 from headrace.testing.clock import START
@@ -72,3 +72,12 @@ def test_nested_states_raise_the_first_failure() -> None:
     """The exception of the first state that failed is raised by result()."""
     with pytest.raises(ValueError, match="no"):
         of_flow([DONE, FAILED], (), tasks_completed=0).result()
+
+
+def test_states_that_a_task_returns_are_counted() -> None:
+    """As those of a flow: one that failed fails it."""
+    failed = of_task([State.failed(message="no"), State.completed()])
+    assert (failed.type, failed.message) == ("FAILED", "1/2 states failed.")
+    assert of_task((State.completed(1), State.completed(2))).is_completed()
+    assert of_task([State.completed(1), 2]).result() == [State.completed(1), 2]
+    assert of_task([]).result() == []

@@ -19,6 +19,7 @@ class DeployedLife(FlowLife):
     """A claimed run of a deployment; `remarks` are told when it begins. Its supervisor renews the lease, and keeps what is printed.
 
     `keep_printed` returns when it has kept all: it is asked before the run ends, so that nobody sees the end first.
+    `say_over` tells the supervisor that the run has ended, and what goes on is to be ended after a while.
     """
 
     speaks_on_console = False
@@ -33,10 +34,12 @@ class DeployedLife(FlowLife):
         *,
         remarks: Iterable[str] = (),
         keep_printed: Callable[[], object] = lambda: None,
+        say_over: Callable[[], object] = lambda: None,
     ) -> None:
         self._claimed = run
         self._remarks = list(remarks)
         self._keep_printed = keep_printed
+        self._say_over = say_over
         super().__init__(house, definition, (), run.parameters)
 
     def on_loop(self, loop: Any) -> Life:
@@ -96,6 +99,13 @@ class DeployedLife(FlowLife):
             found |= {(run.task_key, run.call): run for run in page}
             after = page[-1].id
         return found
+
+    def _ended(self, proposed: State) -> Life:
+        """What was not stopped by the end of its time may go on for long, and is not waited for."""
+        state = yield from super()._ended(proposed)
+        if state.name == "TimedOut":
+            yield Ask(self._say_over)
+        return state
 
     # What is printed stands before the end in the log, and is there when the end is seen
 

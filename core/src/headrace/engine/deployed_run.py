@@ -101,7 +101,14 @@ class DeployedRun:
         except HeadraceError as error:
             self._fail(run, error)
             return
-        life = self._life = DeployedLife(house, definition, run, remarks=remarks, keep_printed=self._keep_printed)
+        life = self._life = DeployedLife(
+            house,
+            definition,
+            run,
+            remarks=remarks,
+            keep_printed=self._keep_printed,
+            say_over=lambda: self._supervisor.say_over(ENDED),
+        )
         if definition.is_async:
             import asyncio
 

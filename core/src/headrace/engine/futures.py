@@ -57,7 +57,11 @@ class TaskFuture(Generic[T]):
         """
         self._may_block("result")
         self.asked = True
-        return cast(T, self.ended.result(timeout).result(raise_on_failure=raise_on_failure))
+        try:
+            state = self.ended.result(timeout)
+        except WaitTimeout:
+            raise TimeoutError(f"task run {self.name!r} has not ended after {timeout:g} seconds; it goes on") from None
+        return cast(T, state.result(raise_on_failure=raise_on_failure))
 
     @property
     def state(self) -> State | None:

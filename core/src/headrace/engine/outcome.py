@@ -12,8 +12,12 @@ from headrace.model.texts import said_by
 
 
 def of_task(value: Any) -> State:
-    """A task completed with what it returned; a state it returned is its state."""
-    return _own(value) if isinstance(value, State) else State.completed(value)
+    """A task completed with what it returned; a state it returned is its state, and states in a list, tuple or set are counted as a flow's are."""
+    if isinstance(value, State):
+        return _own(value)
+    if isinstance(value, (list, tuple, set, frozenset)) and value and all(isinstance(item, State) for item in value):
+        return _counted(value)
+    return State.completed(value)
 
 
 def of_flow(value: Any, submitted: Iterable[TaskFuture[Any]], *, tasks_completed: int) -> State:

@@ -1,5 +1,6 @@
 """Task calls that run in another process: what goes there, and what comes back."""
 
+import copy
 import traceback
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -13,10 +14,12 @@ from headrace.engine.run_context import TaskRunContext
 from headrace.engine.run_logs import install
 from headrace.engine.steps import Invoke
 from headrace.engine.voice import Voice
+from headrace.errors import NotSerializable
 from headrace.ids import Ids
 from headrace.model.definitions import TaskDefinition
 from headrace.model.logs import LogLine
 from headrace.model.runs import FlowRun, TaskRun
+from headrace.model.texts import said_by
 
 
 @attrs.frozen(kw_only=True)
@@ -54,7 +57,7 @@ class RemoteCall:
         try:
             value = self._run(lines)
         except BaseException as error:
-            return Returned(error=_portable(error), logs=tuple(lines))
+            return Returned(error=_portable(error, self.what), logs=tuple(lines))
         return Returned(value=value, logs=tuple(lines))
 
     def _run(self, lines: list[LogLine]) -> Any:
@@ -93,9 +96,14 @@ class RemoteCall:
         )
 
 
-def _portable(error: BaseException) -> BaseException:
-    """The error as it may travel: its traceback does not, so it goes along as a note."""
-    error.add_note("".join(traceback.format_exception(*raised_by_user(error))).rstrip())
+def _portable(error: BaseException, what: str) -> BaseException:
+    """The error as it may travel: its traceback does not, so it goes along as a note; one that cannot be made again is told by another."""
+    note = "".join(traceback.format_exception(*raised_by_user(error))).rstrip()
+    try:
+        copy.deepcopy(error)  # asks of it what pickling does; an `__init__` of its own often cannot be called again
+    except Exception as problem:
+        error = NotSerializable(what=f"the exception of {what} ({said_by(error)})", serializer="pickle", why=said_by(problem))
+    error.add_note(note)
     return error
 
 

@@ -12,7 +12,7 @@ from headrace.rules.facts import Fact, Facts
 from headrace.rules.rule import moves
 from headrace.rules.verdicts import Verdict, refused, wait
 
-ASK_AGAIN = timedelta(seconds=1)
+ASK_AGAIN = timedelta(seconds=0.2)
 
 
 class TagLimits:

@@ -43,7 +43,7 @@ class _Processes:
         try:
             content = cloudpickle.dumps(call, protocol=pickle.HIGHEST_PROTOCOL)
         except Exception as error:
-            why = said_by(error)
+            why = f"{said_by(error)}; give it what can be pickled, or choose a task runner without processes"
             return self._threads.submit(partial(_raise, NotSerializable(what="a task call", serializer="cloudpickle", why=why)))
         return self._threads.submit(partial(self._run, content))
 

@@ -32,7 +32,7 @@ def outcome(call: bytes) -> bytes:
     try:
         return _dumped((result, None))
     except Exception as error:
-        why = said_by(error)
+        why = f"{said_by(error)}; return what can be pickled, or choose a task runner without processes"
         return _dumped((None, NotSerializable(what="what a task call returned", serializer="cloudpickle", why=why)))
 
 
