@@ -1,4 +1,7 @@
-"""Every error of headrace: one class, one sentence, named fields; the docstring is the message."""
+"""Every error of headrace: one class, one sentence, named fields; the docstring is the message.
+
+The classes are made whenever anything is imported, and half of that time would go into a `repr` that exceptions have by themselves.
+"""
 
 import inspect
 from typing import Any
@@ -20,7 +23,7 @@ def _rebuilt(kind: type["HeadraceError"], fields: dict[str, Any], notes: tuple[s
     return error
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class HeadraceError(Exception):
     """something in headrace went wrong"""
 
@@ -36,7 +39,7 @@ class HeadraceError(Exception):
         return _rebuilt, (type(self), self.fields(), tuple(getattr(self, "__notes__", ())))
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class MayPass(HeadraceError):
     """what was asked cannot be had just now; asking again later may help"""
 
@@ -44,7 +47,7 @@ class MayPass(HeadraceError):
 # What people write: flows, tasks, parameters, names
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class InvalidName(HeadraceError):
     """{what} name {name!r} cannot be used: it must be one line of 1 to 250 characters, without any of / % & < >, and not begin with -; choose another name"""
 
@@ -52,7 +55,7 @@ class InvalidName(HeadraceError):
     name: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class InvalidOption(HeadraceError):
     """{where}: {option}={value!r} cannot be used: {why}"""
 
@@ -62,7 +65,7 @@ class InvalidOption(HeadraceError):
     why: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class UnknownParameter(HeadraceError):
     """{where} has no parameter {name!r}; it takes: {known}"""
 
@@ -71,7 +74,7 @@ class UnknownParameter(HeadraceError):
     known: tuple[str, ...]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class MissingParameter(HeadraceError):
     """{where} needs a value for parameter {name!r}, and none was given"""
 
@@ -79,7 +82,7 @@ class MissingParameter(HeadraceError):
     name: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class WrongParameters(HeadraceError):
     """{where} cannot be called like this: {why}"""
 
@@ -87,7 +90,7 @@ class WrongParameters(HeadraceError):
     why: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class WrongParameterType(HeadraceError):
     """{where}: parameter {name!r} must be {expected}, not {given}"""
 
@@ -97,7 +100,7 @@ class WrongParameterType(HeadraceError):
     given: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class NotInRun(HeadraceError):
     """{what} works inside a {needed} only, and none is running here"""
 
@@ -105,7 +108,7 @@ class NotInRun(HeadraceError):
     needed: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class FlowInsideTask(HeadraceError):
     """flow {flow!r} was called inside task {task!r}; call it from a flow instead"""
 
@@ -113,7 +116,7 @@ class FlowInsideTask(HeadraceError):
     task: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class AsyncFlowInFlow(HeadraceError):
     """async flow {flow!r} was called in flow {parent!r}, which is not async, so nothing would await it; write `async def` for {parent!r}
     and `await` the call, or await it in a coroutine that you give to `asyncio.run`"""
@@ -125,7 +128,7 @@ class AsyncFlowInFlow(HeadraceError):
 # Runs and their ends
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class RunFailed(HeadraceError):
     """the run ended {state}: {message}"""
 
@@ -133,14 +136,14 @@ class RunFailed(HeadraceError):
     message: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class RunNotFinished(HeadraceError):
     """the run has not ended (it is {state}), so it has no result yet; wait for it first"""
 
     state: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class RunStopped(HeadraceError):
     """this process may not go on with {run}: {reason}"""
 
@@ -148,7 +151,7 @@ class RunStopped(HeadraceError):
     reason: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class UpstreamFailed(HeadraceError):
     """task run {task_run!r} did not run: {upstream!r}, which it waits for, ended {state}"""
 
@@ -157,7 +160,7 @@ class UpstreamFailed(HeadraceError):
     state: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class TimedOut(HeadraceError):
     """{what} exceeded its timeout of {seconds:g} seconds"""
 
@@ -165,21 +168,21 @@ class TimedOut(HeadraceError):
     seconds: float
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class ResultNotKept(HeadraceError):
     """the result of {what} was not kept; set persist_result=True on its flow or task to read it later"""
 
     what: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class ResultNotLoaded(HeadraceError):
     """the result of this state lies in storage {storage!r}; read it with `headrace.open()` and its `result(state)`"""
 
     storage: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class ResultUnreadable(HeadraceError):
     """the result at {key!r} in storage {storage!r} cannot be used: {why}"""
 
@@ -188,7 +191,7 @@ class ResultUnreadable(HeadraceError):
     why: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class NotSerializable(HeadraceError):
     """{what} cannot be written by serializer {serializer!r}: {why}"""
 
@@ -197,21 +200,21 @@ class NotSerializable(HeadraceError):
     why: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class FutureOnRunningLoop(HeadraceError):
     """future.{method}() would block the event loop that it waits for; write `await future` instead"""
 
     method: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class CallLost(HeadraceError):
     """the process that ran this call ended before it could answer ({how}); the call may have been done in part"""
 
     how: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class TaskRunnerClosed(HeadraceError):
     """this task runner was closed, so it takes no more calls; submit them before the flow that they belong to ends"""
 
@@ -219,7 +222,7 @@ class TaskRunnerClosed(HeadraceError):
 # What is looked up
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class NotFound(HeadraceError):
     """no {what} {name!r}; list what is there with `headrace {command}`"""
 
@@ -228,7 +231,7 @@ class NotFound(HeadraceError):
     command: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Ambiguous(HeadraceError):
     """{name!r} fits several {what}: {candidates}; write one of them whole"""
 
@@ -237,7 +240,7 @@ class Ambiguous(HeadraceError):
     candidates: tuple[str, ...]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class AlreadyThere(HeadraceError):
     """there is a {what} {name!r} already; choose another name, or change it with `headrace {command}`"""
 
@@ -246,12 +249,12 @@ class AlreadyThere(HeadraceError):
     command: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class NoQueueLeft(HeadraceError):
     """the agent has stopped, since all work queues that it served were deleted; see which there are: `headrace work-queue ls`"""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class NotRetryable(HeadraceError):
     """flow run {run!r} cannot be tried again: {why}"""
 
@@ -259,7 +262,7 @@ class NotRetryable(HeadraceError):
     why: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class NotResumable(HeadraceError):
     """flow run {run!r} cannot be resumed: {why}"""
 
@@ -267,7 +270,7 @@ class NotResumable(HeadraceError):
     why: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class NotPaused(HeadraceError):
     """flow run {run!r} is not paused: {why}"""
 
@@ -275,14 +278,14 @@ class NotPaused(HeadraceError):
     why: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class CannotPause(HeadraceError):
     """the flow cannot be paused here: {why}"""
 
     why: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class ChangedMeanwhile(HeadraceError):
     """{what} {name!r} was changed by somebody else meanwhile, so nothing was written; read it again, and repeat your change"""
 
@@ -290,7 +293,7 @@ class ChangedMeanwhile(HeadraceError):
     name: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class NotStored(HeadraceError):
     """nothing is stored under key {key!r} in {storage}"""
 
@@ -298,7 +301,7 @@ class NotStored(HeadraceError):
     key: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class WrongKey(HeadraceError):
     """{key!r} cannot be a storage key: {why}"""
 
@@ -306,7 +309,7 @@ class WrongKey(HeadraceError):
     why: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class StorageUnusable(HeadraceError):
     """the storage at {where} cannot be used: {why}"""
 
@@ -314,7 +317,7 @@ class StorageUnusable(HeadraceError):
     why: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class StorageAway(StorageUnusable, MayPass):
     """the storage at {where} cannot be used: {why}"""
 
@@ -322,7 +325,7 @@ class StorageAway(StorageUnusable, MayPass):
 # Plugins
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class NotInstalled(HeadraceError):
     """no {port} named {name!r}; installed: {installed}{advice}"""
 
@@ -332,13 +335,13 @@ class NotInstalled(HeadraceError):
     advice: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class NoRunStore(HeadraceError):
     """the run store in use is gone when its process ends, so there is nothing to show; pip install headrace-sqlite, and do not block it or set
     run_store to another"""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class DoubleProvider(HeadraceError):
     """two plugins offer a {port} named {name!r}: {first} and {second}; uninstall one, or block it with
     HEADRACE_PLUGINS_BLOCKED"""
@@ -349,7 +352,7 @@ class DoubleProvider(HeadraceError):
     second: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class ProviderUnusable(HeadraceError):
     """{port} {name!r} of {dist} cannot be loaded: {why}"""
 
@@ -359,7 +362,7 @@ class ProviderUnusable(HeadraceError):
     why: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class CodeNotAllowedHere(HeadraceError):
     """{port} {name!r} runs code when it reads data, and this process is no flow run's; it is refused"""
 
@@ -367,7 +370,7 @@ class CodeNotAllowedHere(HeadraceError):
     name: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class SecretUnresolved(HeadraceError):
     """the value of {reference!r} cannot be found: {why}"""
 
@@ -375,7 +378,7 @@ class SecretUnresolved(HeadraceError):
     why: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class EventSinkFailed(HeadraceError):
     """event sink {sink!r} could not take an event: {why}"""
 
@@ -386,7 +389,7 @@ class EventSinkFailed(HeadraceError):
 # Deployments and where they run
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class WrongSpec(HeadraceError):
     """{where}: {why}"""
 
@@ -394,14 +397,14 @@ class WrongSpec(HeadraceError):
     why: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class SpecsRefused(HeadraceError):
     """nothing was deployed: {faults}"""
 
     faults: tuple[str, ...]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class CodeUnusable(HeadraceError):
     """the code of {what} cannot be used: {why}"""
 
@@ -409,7 +412,7 @@ class CodeUnusable(HeadraceError):
     why: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class FlowRunnerFailed(HeadraceError):
     """flow runner {runner!r} could not start flow run {run!r}: {why}"""
 
@@ -421,7 +424,7 @@ class FlowRunnerFailed(HeadraceError):
 # Settings
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class UnknownSetting(HeadraceError):
     """{where} sets {name!r}, which is no setting{advice}"""
 
@@ -430,7 +433,7 @@ class UnknownSetting(HeadraceError):
     advice: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class WrongSetting(HeadraceError):
     """{name}={value!r} from {origin} cannot be used: {why}{way_out}"""
 
@@ -441,7 +444,7 @@ class WrongSetting(HeadraceError):
     way_out: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class SettingNotSet(HeadraceError):
     """profile {profile!r} in {path} does not set {name!r}{advice}"""
 
@@ -451,7 +454,7 @@ class SettingNotSet(HeadraceError):
     advice: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class WrongSettingsFile(HeadraceError):
     """the settings file {path} cannot be read: {why}; mend or move it"""
 
@@ -459,7 +462,7 @@ class WrongSettingsFile(HeadraceError):
     why: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class SettingsNotWritten(HeadraceError):
     """the settings file {path} cannot be written: {why}; nothing was changed"""
 
@@ -467,7 +470,7 @@ class SettingsNotWritten(HeadraceError):
     why: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class UnknownProfile(HeadraceError):
     """no profile named {name!r} in {path}; it has: {known}"""
 
@@ -479,7 +482,7 @@ class UnknownProfile(HeadraceError):
 # The run store
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class StoreUnusable(HeadraceError):
     """the run store at {where} cannot be used: {why}"""
 
@@ -487,12 +490,12 @@ class StoreUnusable(HeadraceError):
     why: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class StoreAway(StoreUnusable, MayPass):
     """the run store at {where} cannot be used: {why}"""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class StoreBusy(MayPass):
     """the run store at {where} stayed locked for {seconds:g} seconds{holder}; end the program that holds it, then try again"""
 
@@ -501,7 +504,7 @@ class StoreBusy(MayPass):
     holder: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class CopyFailed(HeadraceError):
     """the run store cannot be copied to {target}: {why}"""
 
@@ -509,7 +512,7 @@ class CopyFailed(HeadraceError):
     why: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class StoreTooNew(HeadraceError):
     """the run store at {where} was written by a newer headrace (schema {found}, this one knows {known}); upgrade headrace-sqlite"""
 
@@ -521,7 +524,7 @@ class StoreTooNew(HeadraceError):
 # Data from outside
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class WrongData(HeadraceError):
     """{where}: {why}"""
 
