@@ -146,3 +146,11 @@ def test_a_paused_deployment_starts_nothing(shell: Shell) -> None:
     assert shell("deployment", "resume", "daily").stdout.startswith("resumed greet/daily")
     shell("agent", "start", "q", "--run-once")
     assert shell.json("flow-run", "inspect", run["id"])["state"] == "Completed"
+
+
+def test_a_key_that_there_is_not_is_named(shell: Shell) -> None:
+    """In Python as in YAML, without a traceback, with what was meant."""
+    made = "from headrace.deployments import DeploymentSpec\n\nDeploymentSpec(name='x', flow_location='greet.py', tag=['a'])\n"
+    (shell.folder / "specs.py").write_text(made)
+    refused = shell("deployment", "create", "specs.py", code=1).stderr.splitlines()
+    assert refused == ["error: specs.py, line 3: 'tag' is no key of a deployment; did you mean 'tags'?", "nothing was deployed"]

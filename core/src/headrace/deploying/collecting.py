@@ -32,6 +32,8 @@ def specs_made(question: dict[str, Any]) -> Any:
             with interruptions_told(file.name, file.parent):
                 loaded_file(file, what=file.name)
         except CodeUnusable as error:
+            if isinstance(error.__cause__, WrongSpec):  # a spec that could not even be made
+                raise SpecsRefused(faults=(str(error.__cause__),)) from None
             raise SpecsRefused(faults=(error.why,)) from error.__cause__
     numbers = count()
 

@@ -54,6 +54,12 @@ class DeploymentSpec:
     on_crash: str = FAIL
     max_restarts: int | None = None
 
+    def __new__(cls, **given: Any) -> "DeploymentSpec":
+        for name in given:
+            if name not in FIELDS:
+                raise WrongSpec(where=_caller(), why=f"{name!r} is no key of a deployment{near(name, FIELDS)}")
+        return super().__new__(cls)
+
     def __attrs_post_init__(self) -> None:
         collected = _COLLECTED.get()
         if collected is not None:
@@ -75,6 +81,15 @@ def collected() -> Iterator[Collected]:
         yield specs
     finally:
         _COLLECTED.reset(token)
+
+
+def near(name: Any, names: Iterable[str]) -> str:
+    """What was meant, perhaps, or else what there is, to be added to a sentence."""
+    from difflib import get_close_matches  # needed after a slip only
+
+    known = tuple(names)
+    meant = get_close_matches(str(name), known, n=1)
+    return f"; did you mean {meant[0]!r}?" if meant else f"; its keys are: {', '.join(known)}"
 
 
 def _caller() -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from headrace.deploying.spec import FIELDS, DeploymentSpec
+from headrace.deploying.spec import FIELDS, DeploymentSpec, near
 from headrace.errors import WrongSpec
 
 KEYS = tuple(name for name in FIELDS if name != "flow")
@@ -73,12 +73,5 @@ def _spec(row: Any, where: str) -> DeploymentSpec:
         if key == "flow":
             raise WrongSpec(where=where, why="flow is an object of Python, which YAML cannot hold; give flow_location")
         if key not in KEYS:
-            raise WrongSpec(where=where, why=f"{key!r} is no key of a deployment{_advice(key)}")
+            raise WrongSpec(where=where, why=f"{key!r} is no key of a deployment{near(key, KEYS)}")
     return DeploymentSpec(**row)
-
-
-def _advice(key: Any) -> str:
-    from difflib import get_close_matches  # needed after a slip only
-
-    near = get_close_matches(str(key), KEYS, n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; its keys are: {', '.join(KEYS)}"
