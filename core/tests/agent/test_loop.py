@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -188,3 +189,22 @@ def test_what_is_beside_it_is_stepped_before_it(house: Instance, queue: WorkQueu
     agent.after = after
     AgentLoop(house, agent, once=True, beside=beside).run()
     assert len(made) == agent.made
+
+
+def test_who_drains_while_the_store_is_away_is_patient(house: Instance, queue: WorkQueue, stage: Any, clock: Any) -> None:
+    """Between two tries it waits as long as before, so that it does not keep the machine busy; the next signal ends the waiting."""
+    run(house, "one")
+    agent = Steps(house, [queue])
+    waits: list[float] = []
+
+    def after(number: int) -> None:
+        if number == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        if number > 1:
+            waits.append(FixedClock.monotonic(clock))
+            raise StoreUnusable(where="there", why="it is away")
+
+    agent.after = after
+    AgentLoop(house, agent, drain_seconds=0.6).run()
+    assert all(after - before > 0.05 for before, after in pairwise(waits)), waits
+    assert 2 <= len(waits) <= 5

@@ -14,6 +14,8 @@ from headrace.ports.run_store import OpenRunStore
 from headrace.testing.conformance.run_store import flow_run, put
 from headrace_sqlite.run_store import SqliteRunStore
 
+ADVICE = "; see to it that it can, or choose another path"
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -90,10 +92,12 @@ def test_a_folder_in_its_place_is_named(path: Path) -> None:
 def test_a_place_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     """A path below a file, at any depth, is an error that says what is in the way."""
     (tmp_path / "file").touch()
-    assert refusal(tmp_path / "file" / "headrace.db") == f"{tmp_path / 'file'} cannot be made: File exists"
+    assert refusal(tmp_path / "file" / "headrace.db") == f"{tmp_path / 'file'} cannot be made: File exists{ADVICE}"
     too_long = tmp_path / f"{'x' * 300}.db"
-    assert refusal(too_long) == f"{too_long} cannot be made: File name too long"
-    assert refusal(tmp_path / "file" / "folder" / "headrace.db") == f"{tmp_path / 'file' / 'folder'} cannot be made: Not a directory"
+    assert refusal(too_long) == f"{too_long} cannot be made: File name too long{ADVICE}"
+    assert (
+        refusal(tmp_path / "file" / "folder" / "headrace.db") == f"{tmp_path / 'file' / 'folder'} cannot be made: Not a directory{ADVICE}"
+    )
 
 
 def test_what_cannot_be_opened_is_named(path: Path) -> None:

@@ -91,7 +91,8 @@ class AgentLoop:
             logger.warning(sentence, error, exc_info=exc_info)
         most = min(LONGEST_PAUSE, 0.1 * 2 ** min(self._failures, 10))
         end = self._house.clock.monotonic() + self._house.ids.random.uniform(most / 2, most)
-        while self._signals == 0 and self._house.clock.monotonic() < end:
+        signals = self._signals
+        while self._signals == signals and self._house.clock.monotonic() < end:
             time.sleep(0.05)
 
     def _leave(self) -> None:

@@ -28,13 +28,17 @@ class Pulse:
         self._thread = threading.Thread(target=self._beat, name="headrace-pulse", daemon=True)
 
     def start(self) -> None:
-        """Begins to beat."""
-        self._thread.start()
+        """Begins to beat; where the machine has no thread left, the run goes on without, and what it has to tell waits for its end."""
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            logger.warning("The run has no pulse, so its lease is not renewed and its log comes when it ends: %s", error)
 
     def stop(self) -> None:
         """Ends, after the beat that is under way."""
         self._ended.set()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def _beat(self) -> None:
         renewed, is_late = self._clock.monotonic(), False

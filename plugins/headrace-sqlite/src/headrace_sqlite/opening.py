@@ -86,7 +86,8 @@ def _make_private(path: Path, troubles: Troubles) -> None:
         with suppress(FileExistsError, PermissionError):
             os.mknod(path, 0o600)
     except OSError as error:
-        raise troubles.unusable(f"{error.filename or path} cannot be made: {error.strerror}") from error
+        why = f"{error.filename or path} cannot be made: {error.strerror}; see to it that it can, or choose another path"
+        raise troubles.unusable(why) from error
 
 
 def _connected(path: Path, *, timeout: float) -> sqlite3.Connection:

@@ -20,7 +20,7 @@ _WHY = {
     sqlite3.SQLITE_PERM: "its file may not be read and written; change its permissions, or choose another path",
     sqlite3.SQLITE_AUTH: "its file may not be read and written; change its permissions, or choose another path",
     sqlite3.SQLITE_CANTOPEN: "its file cannot be opened; look at the permissions and the kind of what lies there",
-    sqlite3.SQLITE_IOERR: "its disk cannot be read or written ({name})",
+    sqlite3.SQLITE_IOERR: "its disk cannot be read or written ({name}); look at the disk, its quotas and the limits of this process",
     sqlite3.SQLITE_TOOBIG: "a value is larger than SQLite can hold",
     sqlite3.SQLITE_NOMEM: "there is not enough memory",
 }

@@ -118,8 +118,8 @@ class ForkServer:
         return tuple(sorted(name for name in names if environment.get(name) != self._environment.get(name)))
 
     def warm_up(self) -> None:
-        """Begins to make it ready, and does not wait for it."""
-        with self._lock:
+        """Begins to make it ready, and does not wait for it; where no process can be started now, the first run will say so, or there is one then."""
+        with self._lock, suppress(OSError):
             self._begin()
 
     def fork(self, environment: Mapping[str, str], *, folder: Path, errors: Path) -> Forked:
