@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import warnings
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,29 @@ def test_concurrent_starts_no_thread_without_a_call() -> None:
         runner.submit(dict).result(SECONDS)
         assert set(threading.enumerate()) > before
     assert set(threading.enumerate()) == before
+
+
+@pytest.fixture
+def no_thread() -> Iterator[Callable[[], object]]:
+    """From when it is called on, no thread can be started: its stack would be larger than any machine."""
+    before = threading.stack_size()
+    yield lambda: threading.stack_size(1 << 60)
+    threading.stack_size(before)
+
+
+def test_a_call_without_a_thread_is_refused_for_good(no_thread: Callable[[], object]) -> None:
+    """Where no thread can be started, submitting is an error that says so; the call is not made later by a thread that is there."""
+    made: list[str] = []
+    with ConcurrentTaskRunner().open() as runner, Gate() as gate:
+        first = runner.submit(gate.call)
+        gate.await_one()
+        no_thread()
+        with pytest.raises(RuntimeError, match="no thread can be started for this call .*; let fewer calls run at once"):
+            runner.submit(lambda: made.append("late"))
+        gate.open()
+        assert first.result(SECONDS) is True
+        assert runner.submit(lambda: made.append("then")).result(SECONDS) is None
+    assert made == ["then"]
 
 
 # Processes

@@ -17,8 +17,10 @@ def within(seconds: float, what: str, function: Callable[[], Any]) -> Any:
     """What the function returns, if it does so in time.
 
     Raises TimedOut at the deadline, at once; the function itself is ended at its next bytecode, so a blocking call in C is first waited for,
-    out of sight.
+    out of sight. Where no time is left, it is not called.
     """
+    if seconds <= 0:
+        raise TimedOut(what=what, seconds=seconds)
     outcome: list[tuple[bool, Any]] = []
     ended = threading.Event()
     context = contextvars.copy_context()

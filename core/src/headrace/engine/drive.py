@@ -11,6 +11,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import Any, TypeVar
 
+import attrs
+
 from headrace.engine.futures import Ended, running_loop
 from headrace.engine.interruption import is_interruption
 from headrace.engine.live_run import LiveRun
@@ -130,7 +132,12 @@ def drive_behind(life: Life, live: LiveRun, ended: "Future[State]", known: Calla
             except BaseException as error:
                 ended.set_result(known() if known().is_terminal() else State.crashed(said_by(error), error))
                 return error
-            done = context.run(_begun, step, live)
+            try:
+                done = context.run(_begun, step, live)
+            except (
+                Exception
+            ) as error:  # no thread is left for it, or nobody takes calls any more; the life says so, and whoever waits for it hears
+                done = _failed(error)
             if not done.done():
                 done.add_done_callback(go_on)
                 return None
@@ -177,8 +184,16 @@ def _invoked(call: Invoke, live: LiveRun) -> "Future[Any]":
     if not call.hand_over:
         return _on_loop(call, live) if call.is_async else _at_once(lambda: perform(call))
     if not live.task_runner.in_process:
-        return _elsewhere(call, live)
-    return _on_loop(call, live) if call.is_async else live.runner.submit(bound_to_here(call))
+        return _elsewhere(_in_time(call, live), live)
+    if call.is_async:
+        return _on_loop(_in_time(call, live), live)
+    return live.runner.submit(bound_to_here(lambda: perform(_in_time(call, live))))
+
+
+def _in_time(call: Invoke, live: LiveRun) -> Invoke:
+    """The call, ended with the time of the flow run that submitted it, if its own is not over before."""
+    left = live.time_left
+    return call if left is None or (call.timeout is not None and call.timeout <= left) else attrs.evolve(call, timeout=left)
 
 
 def _on_loop(call: Invoke, live: LiveRun) -> "Future[Any]":
@@ -219,6 +234,12 @@ def _at_once(function: Callable[[], Any]) -> "Future[Any]":
         future.set_result(function())
     except BaseException as error:
         future.set_exception(error)
+    return future
+
+
+def _failed(error: Exception) -> "Future[Any]":
+    future: Future[Any] = Future()
+    future.set_exception(error)
     return future
 
 

@@ -10,7 +10,7 @@ import attrs
 
 from headrace.engine import outcome
 from headrace.engine.inputs import begun, gathered
-from headrace.engine.interruption import crashed, ended_by, is_interruption
+from headrace.engine.interruption import crashed, ended_by, is_interruption, overdue
 from headrace.engine.journal import Journal
 from headrace.engine.live_run import LiveRun, check_task_runner
 from headrace.engine.loop_thread import LoopThread
@@ -238,6 +238,7 @@ class FlowLife:
         parameters = begun(self._parameters) if definition.retries else self._parameters
         args, kwargs = definition.signature.call_arguments(parameters)
         until = None if definition.timeout_seconds is None else self._house.clock.monotonic() + definition.timeout_seconds
+        live.deadline = self._deadline(until)
         call = Invoke(
             function=definition.function,
             args=args,
@@ -256,23 +257,41 @@ class FlowLife:
             yield from self._settled(live)
             return State.awaiting_resume(pause.message or None)
         except TimedOut as error:
+            yield from self._settled(live, until)
+            self._end_overdue(live)
             return State.failed(error, name="TimedOut", message=str(error))
         except Exception as error:
             self._logger.error("Encountered an exception", exc_info=raised_by_user(error))
             yield from self._settled(live, until)
             return State.failed(error, message=f"Flow run encountered an exception. {said_by(error)}")
         if definition.timeout_seconds is not None and not (yield from self._settled(live, until)):
+            self._end_overdue(live)
             late = TimedOut(what=call.what, seconds=definition.timeout_seconds)
             return State.failed(late, name="TimedOut", message=str(late))
         yield from self._settled(live)
         live.journal.check(live.title)
         return outcome.of_flow(value, live.futures, tasks_completed=live.completed_tasks)
 
+    def _deadline(self, until: float | None) -> float | None:
+        """When all that was submitted is to have ended: with the flow run, or with one around it."""
+        around = None if self._parent is None else self._parent.deadline
+        return min((moment for moment in (until, around) if moment is not None), default=None)
+
     def _settled(self, live: LiveRun, until: float | None = None) -> Steps[bool]:
-        """Waits for all that was submitted; whether it has ended by then."""
+        """Waits for all that was submitted; whether it has ended by then. What has not is being ended, and that is waited for, too."""
         futures = tuple(future.ended for future in live.futures)
         yield Settle(futures, None if until is None else max(0.0, until - self._house.clock.monotonic()))
-        return all(future.done() for future in futures)
+        in_time = all(future.done() for future in futures)
+        if not in_time:
+            yield Settle(futures, self._house.settings.grace_seconds)
+        return in_time
+
+    def _end_overdue(self, live: LiveRun) -> None:
+        """Ends in the journal what could not be ended: code that hears nothing, and a run that was only just made."""
+        state = attrs.evolve(crashed(overdue()), timestamp=self._house.clock.now())
+        for run in tuple(live.latest.values()):
+            if not run.state.is_terminal():
+                live.note(run.entering(state))
 
     def _context(self, live: LiveRun) -> FlowRunContext:
         return FlowRunContext(

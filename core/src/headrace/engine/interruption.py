@@ -23,6 +23,13 @@ def crashed(error: BaseException) -> State:
     return State.crashed(_what_interrupted(error), error)
 
 
+def overdue() -> BaseException:
+    """What goes through a run when the time of the flow run is over that it is part of."""
+    from headrace.engine.deadline import Overdue  # what it needs costs time that most runs need not pay
+
+    return Overdue()
+
+
 def is_interruption(error: BaseException) -> bool:
     """Whether somebody wants this to end, and soon."""
     return isinstance(error, (Terminated, KeyboardInterrupt)) or type(error).__name__ == "CancelledError"

@@ -43,6 +43,7 @@ class LiveRun:
         self.patience = patience
         self.loop = loop
         self.may_retry = may_retry
+        self.deadline: float | None = None
         self.title = f"Flow run {run.name!r}"
         self.voice = Voice(title=self.title, flow_run_id=run.id, new_id=house.ids.new, say=journal.say)
         self.user_loop: Any = None
@@ -65,6 +66,11 @@ class LiveRun:
             number = self._calls[task_key]
             self._calls[task_key] = number + 1
         return task_key, number
+
+    @property
+    def time_left(self) -> float | None:
+        """Seconds that are left for this try, and for all that was submitted in it; None if there is no end to them."""
+        return None if self.deadline is None else self.deadline - self.house.clock.monotonic()
 
     def begin_again(self) -> None:
         """Makes ready for another try: what has finished is known, and calls are counted anew."""

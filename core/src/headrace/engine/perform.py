@@ -1,6 +1,7 @@
 """Performing user code: in its run's context, with its deadline, its prints logged if it asked for that."""
 
 import contextvars
+from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
@@ -90,7 +91,7 @@ def _users(trace: TracebackType | None) -> TracebackType | None:
     return found
 
 
-def bound_to_here(call: Invoke) -> Any:
-    """The call as a function without arguments that runs in a copy of this context, so that users' own context variables go along."""
+def bound_to_here(call: Callable[[], Any]) -> Callable[[], Any]:
+    """The call, made in a copy of this context, so that users' own context variables go along."""
     context = contextvars.copy_context()
-    return lambda: context.run(perform, call)
+    return lambda: context.run(call)

@@ -14,7 +14,7 @@ import attrs
 from headrace.engine import outcome
 from headrace.engine.futures import TaskFuture
 from headrace.engine.inputs import begun, filled, gathered
-from headrace.engine.interruption import crashed, ended_by
+from headrace.engine.interruption import crashed, ended_by, overdue
 from headrace.engine.live_run import LiveRun
 from headrace.engine.perform import raised_by_user
 from headrace.engine.run_context import AMBIENT_TAGS, TaskRunContext
@@ -137,7 +137,7 @@ class TaskLife:
                 return (yield from self._finished(state))
             delay = max(0.0, (verdict.state.scheduled_time - self._house.clock.now()).total_seconds())
             self._logger.warning("Failed, %s, in %g seconds: %s", verdict.reason, round(delay, 3), state.message)
-            yield Sleep(delay)
+            yield from self._slept(delay)
 
     # Inputs
 
@@ -209,7 +209,7 @@ class TaskLife:
             verdict = yield from self._moved(running)
             if verdict.answer is Answer.WAIT and verdict.until is not None:
                 self._logger.info("Waiting: %s", verdict.reason)
-                yield Sleep(max(0.0, (verdict.until - self._house.clock.now()).total_seconds()))
+                yield from self._slept(max(0.0, (verdict.until - self._house.clock.now()).total_seconds()))
                 continue
             if verdict.answer is Answer.REFUSED:
                 refusal = RunFailed(state="refused", message=verdict.reason)
@@ -245,6 +245,7 @@ class TaskLife:
         definition = self._definition
         parameters = begun(self._parameters) if self._inputs.has_generators else self._parameters
         args, kwargs = definition.signature.call_arguments(parameters)
+        what = f"task run {self.run.name!r}"
         try:
             value = yield Invoke(
                 function=definition.function,
@@ -253,7 +254,7 @@ class TaskLife:
                 context=self._context(),
                 is_async=definition.is_async,
                 timeout=definition.timeout_seconds,
-                what=f"task run {self.run.name!r}",
+                what=what,
                 log_prints=definition.log_prints,
                 hand_over=self._hand_over,
             )
@@ -261,11 +262,20 @@ class TaskLife:
         except RunStopped:
             raise
         except TimedOut as error:
+            if error.what == what and error.seconds != definition.timeout_seconds:
+                raise overdue() from error
             return State.failed(error, name="TimedOut", message=str(error))
         except Exception as error:
             self._logger.error("Encountered an exception", exc_info=raised_by_user(error))
             return State.failed(error, message=f"Task run encountered an exception. {said_by(error)}")
         return (yield from self._kept(state))
+
+    def _slept(self, seconds: float) -> Steps[None]:
+        """Waits, but not for longer than the flow run may run."""
+        left = self._live.time_left
+        yield Sleep(seconds if left is None else min(seconds, max(0.0, left)))
+        if left is not None and left <= seconds:
+            raise overdue()
 
     def _context(self) -> TaskRunContext:
         return TaskRunContext(

@@ -2,8 +2,9 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import attrs
 
@@ -12,9 +13,28 @@ from headrace.ports.task_runner import OpenTaskRunner
 from headrace_tasks.places import checked_places
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
+    from concurrent.futures import ThreadPoolExecutor
 
 T = TypeVar("T")
+
+
+class _Call:
+    """A call that is made, or given up, by who takes it first."""
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self._function = function
+        self.future: Future[Any] = Future()
+
+    def __call__(self) -> Any:
+        if not self.future.set_running_or_notify_cancel():
+            return None
+        try:
+            value = self._function()
+        except BaseException as error:
+            self.future.set_exception(error)
+            raise
+        self.future.set_result(value)
+        return value
 
 
 class Threads:
@@ -26,7 +46,7 @@ class Threads:
         self._pool: ThreadPoolExecutor | None = None
         self._is_closed = False
 
-    def submit(self, call: Callable[[], T]) -> "Future[T]":
+    def submit(self, call: Callable[[], T]) -> Future[T]:
         with self._lock:
             if self._is_closed:
                 raise TaskRunnerClosed()
@@ -34,7 +54,16 @@ class Threads:
                 from concurrent.futures import ThreadPoolExecutor  # costs milliseconds that a flow without submitted tasks need not pay
 
                 self._pool = ThreadPoolExecutor(self._places, thread_name_prefix="headrace-task")
-            return self._pool.submit(call)
+            made = _Call(call)
+            try:
+                return self._pool.submit(made)
+            except RuntimeError as error:
+                if (
+                    not made.future.cancel()
+                ):  # a thread that is there took it meanwhile; the pool keeps what it could not begin a thread for
+                    return made.future
+                why = f"no thread can be started for this call ({error}); let fewer calls run at once, or give this user more processes"
+                raise RuntimeError(why) from error
 
     def close(self) -> None:
         """Cancels the calls that wait, and returns when those that run have ended."""
