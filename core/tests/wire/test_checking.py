@@ -110,7 +110,7 @@ AT = "2026-01-02"
 
 WRONG: list[tuple[dict[str, Any], str, str, str]] = [
     # parameters, where the fault is, what is needed there, what was given
-    ({"n": "3"}, "n", "a whole number (int)", "the text '3'"),
+    ({"n": "3.5"}, "n", "a whole number (int)", "the text '3.5'"),
     ({"n": True}, "n", "a whole number (int)", "True (bool)"),
     ({"name": None}, "name", "a text (str)", "nothing (None)"),
     ({"ratio": "fast"}, "ratio", "a number (float) or one of 'inf', '-inf', 'nan'", "the text 'fast'"),
@@ -125,7 +125,7 @@ WRONG: list[tuple[dict[str, Any], str, str, str]] = [
     ({"pair": [1, 2]}, "pair[1]", "a text (str)", "2 (int)"),
     ({"tags": ["a", "a"]}, "tags", "a list without doubles, each item a text (str)", "a list with 2 items"),
     ({"by_day": {"soon": True}}, "by_day[key 'soon']", "a whole number (int)", "the text 'soon'"),
-    ({"by_day": {"1": 1}}, "by_day['1']", "true or false (bool)", "1 (int)"),
+    ({"by_day": {"1": 2}}, "by_day['1']", "true or false (bool)", "2 (int)"),
     ({"by_day": []}, "by_day", "a dict, each value true or false (bool) or nothing (None)", "a list with 0 items"),
     ({"point": "x"}, "point", "a Point with x, y or a list of 1 to 2 items", "the text 'x'"),
     ({"point": {"y": 1}}, "point.x", "a whole number (int)", "missing"),

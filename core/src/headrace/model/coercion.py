@@ -75,6 +75,15 @@ def coerced(value: Any, annotation: Any, *, where: str, name: str) -> Any:
     raise WrongParameterType(where=where, name=name + path, expected=_cut(expected, _LONGEST_EXPECTED), given=_cut(given, _LONGEST_GIVEN))
 
 
+def is_taken(value: Any, annotation: Any) -> bool:
+    """Whether coercion gives a value for it."""
+    try:
+        _taken(value, annotation)
+    except (_Refused, RecursionError):
+        return False
+    return True
+
+
 class _Refused(Exception):
     """A value that an annotation does not take, and where in the whole it lies. Words are found only if it comes to that."""
 

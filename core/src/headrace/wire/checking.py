@@ -7,10 +7,11 @@ parameter: whoever asks for a run cannot mend it, and the run checks its paramet
 from collections.abc import Iterable, Mapping
 from functools import partial
 from itertools import islice, pairwise
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from headrace.errors import MissingParameter, UnknownParameter, WrongParameterType
-from headrace.model.coercion import shown
+from headrace.model.coercion import is_taken, shown
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _LONGEST_NAME = 120
 _LONGEST_EXPECTED = 240
 _MOST_ERRORS = 100
+_WRITTEN_OTHERWISE: Mapping[str, type] = MappingProxyType({"boolean": bool, "integer": int, "number": float})
+_OF_PLAIN = frozenset(("type", "format", "default"))
 _SAID_IN_WORDS = frozenset("additionalProperties anyOf const enum format maxItems minItems oneOf required type uniqueItems".split())
 """Keywords whose demand `words` tells; of another, the library says what does not hold."""
 
@@ -54,7 +57,7 @@ def _check_types(where: str, whole: Mapping[str, Any], asked: Mapping[str, Any],
 
 
 def _validator(whole: Mapping[str, Any]) -> "Validator | None":
-    from jsonschema import Draft202012Validator, FormatChecker  # takes 70 ms
+    from jsonschema import Draft202012Validator, FormatChecker, validators  # takes 70 ms
     from referencing import Registry
 
     from headrace.wire.formats import FORMATS, fits
@@ -62,10 +65,18 @@ def _validator(whole: Mapping[str, Any]) -> "Validator | None":
     formats = FormatChecker(formats=())
     for name in FORMATS:
         formats.checks(name)(partial(fits, name))
+    as_coercion = validators.extend(Draft202012Validator, {"type": partial(_type, Draft202012Validator.VALIDATORS["type"])})
     try:
-        return Draft202012Validator(dict(whole), registry=Registry(), format_checker=formats)  # this registry fetches nothing
+        validator: Validator = as_coercion(dict(whole), registry=Registry(), format_checker=formats)  # this registry fetches nothing
     except Exception:  # such as an $id that is no text
         return None
+    return validator
+
+
+def _type(judged: Any, validator: Any, names: Any, value: Any, schema: Any) -> Any:
+    """JSON's type, or what coercion takes for it where nothing else is asked of the value: a text for a number, 1 for a truth."""
+    kind = _WRITTEN_OTHERWISE.get(names) if isinstance(names, str) and schema.keys() <= _OF_PLAIN else None
+    return () if kind is not None and is_taken(value, kind) else judged(validator, names, value, schema)
 
 
 def _wrong(where: str, name: str, value: Any, schema: Any, validator: "Validator") -> WrongParameterType | None:

@@ -13,8 +13,7 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from headrace.errors import WrongParameterType
-from headrace.model.coercion import coerced
+from headrace.model.coercion import is_taken
 
 FORMATS: Mapping[str, type] = MappingProxyType(
     {
@@ -39,8 +38,4 @@ def fits(name: str, value: Any) -> bool:
     """Whether a text or number is one of the format; of anything else a format says nothing."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return True
-    try:
-        coerced(value, FORMATS[name], where=name, name=name)
-    except WrongParameterType:
-        return False
-    return True
+    return is_taken(value, FORMATS[name])

@@ -1,10 +1,10 @@
 """JSON Schema (2020-12) of what a flow takes, from its signature.
 
-The rule: what a schema accepts, coercion takes, so that a run which was accepted does not end on its parameters. The other way round a schema
-is stricter, as it asks for the type that JSON has for a value. Only where JSON has none (moments, paths, keys of an object, infinity) is a text
-that type; which texts, `formats` says. So coercion takes these and a schema does not:
+The rule: what a schema accepts, coercion takes, so that a run which was accepted does not end on its parameters. A schema asks for the type that
+JSON has for a value; where JSON has none (moments, paths, keys of an object, infinity) a text is that type, and `formats` says which texts.
+`checking` then takes what coercion takes for a bare number or truth: `"3"`, `"true"`, 1. So coercion takes these and a schema does not:
 
-* a text for a number or a truth, 1 and 0 for truths, other spellings of `inf`, `-inf` and `nan`, a negative number or unnamed bits for a flag;
+* a negative number or unnamed bits for a flag;
 * for `**kwargs: Unpack[...]`, values under the name `kwargs` where some are required: they are given by their own names;
 * what pydantic takes beside what it says it takes.
 
