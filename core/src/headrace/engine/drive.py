@@ -50,7 +50,7 @@ def _performed(step: Step, loop: LoopThread, sleep: Callable[[float], object]) -
         case Ask():
             return step.question()
         case Sleep():
-            return sleep(step.seconds)
+            return sleep(step.seconds) if step.or_until is None else wait([step.or_until], step.seconds)
         case Settle():
             return _wait(step)
 
@@ -96,7 +96,8 @@ async def _awaited(step: Step) -> Any:
         case Ask():
             return await _answered(step)
         case Sleep():
-            return await asyncio.sleep(step.seconds)
+            before = [] if step.or_until is None else [asyncio.wrap_future(step.or_until)]
+            return await (asyncio.wait(before, timeout=step.seconds) if before else asyncio.sleep(step.seconds))
         case Settle():
             if step.futures:
                 await asyncio.wait([asyncio.wrap_future(future) for future in step.futures], timeout=step.seconds)
@@ -165,7 +166,8 @@ def _begun(step: Step, live: LiveRun) -> "Future[Any]":
         case Ask():
             return _asked(step, live)
         case Sleep():
-            return live.loop.after(step.seconds)
+            after = live.loop.after(step.seconds)
+            return after if step.or_until is None else _first_of(after, step.or_until)
         case Settle():
             return _all_of(step.futures)
 
@@ -241,6 +243,23 @@ def _failed(error: Exception) -> "Future[Any]":
     future: Future[Any] = Future()
     future.set_exception(error)
     return future
+
+
+def _first_of(*futures: "Future[None]") -> "Future[None]":
+    """Ends when one of them has ended."""
+    first: Future[None] = Future()
+    lock = threading.Lock()
+
+    def one_ended(_: "Future[None]") -> None:
+        with lock:
+            if first.done():
+                return
+            first.set_running_or_notify_cancel()
+        first.set_result(None)
+
+    for future in futures:
+        future.add_done_callback(one_ended)
+    return first
 
 
 def _all_of(futures: "tuple[Future[Any], ...]") -> "Future[None]":

@@ -21,6 +21,7 @@ from headrace.engine.pulse import Pulse
 from headrace.engine.run_context import AMBIENT_TAGS, FlowRunContext
 from headrace.engine.run_logs import FLOW_RUNS, RunLogger, install
 from headrace.engine.run_titles import titled
+from headrace.engine.slots import Slots
 from headrace.engine.steps import Ask, Invoke, Life, Settle, Sleep, Steps
 from headrace.engine.terminated import Terminated
 from headrace.errors import HeadraceError, MayPass, NotSerializable, RunStopped, StorageUnusable, TimedOut
@@ -189,7 +190,14 @@ class FlowLife:
         journal = parent.journal if parent else Journal(self._house.client.write_journal, flow_run_id=self.run.id, epoch=self.run.epoch)
         may_retry = self._definition.retries > 0 or bool(self.run.max_restarts) or (parent is not None and parent.may_retry)
         live = LiveRun(
-            self._house, self._definition, self.run, journal=journal, patience=self._patience, loop=self.loop, may_retry=may_retry
+            self._house,
+            self._definition,
+            self.run,
+            journal=journal,
+            patience=self._patience,
+            loop=self.loop,
+            slots=parent.slots if parent else Slots(self.loop),
+            may_retry=may_retry,
         )
         live.user_loop = self._user_loop
         return live

@@ -10,6 +10,7 @@ from headrace.engine.futures import TaskFuture, running_loop
 from headrace.engine.journal import Journal
 from headrace.engine.loop_thread import LoopThread
 from headrace.engine.patience import Patience
+from headrace.engine.slots import Slots
 from headrace.engine.voice import Voice
 from headrace.instance import Instance, task_runner_choice
 from headrace.model.choices import Choice
@@ -22,7 +23,7 @@ CallOf = tuple[str, int]
 
 
 class LiveRun:
-    """One try of a flow run. A subflow's has the journal, the patience and the loop of its root's, and a task runner of its own."""
+    """One try of a flow run. A subflow's has the journal, the patience, the loop and the slots of its root's, and a task runner of its own."""
 
     def __init__(
         self,
@@ -33,6 +34,7 @@ class LiveRun:
         journal: Journal,
         patience: Patience,
         loop: LoopThread,
+        slots: Slots,
         may_retry: bool,
     ) -> None:
         self.house = house
@@ -42,6 +44,7 @@ class LiveRun:
         self.journal = journal
         self.patience = patience
         self.loop = loop
+        self.slots = slots
         self.may_retry = may_retry
         self.deadline: float | None = None
         self.title = f"Flow run {run.name!r}"

@@ -1,7 +1,7 @@
 """An event loop in a thread of its own, for coroutines that are called from code without a loop, and for timers."""
 
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
@@ -67,9 +67,12 @@ class LoopThread:
         """A future that ends after so many seconds."""
         future: Future[None] = Future()
         future.set_running_or_notify_cancel()
-        loop = self.loop
-        loop.call_soon_threadsafe(loop.call_later, seconds, future.set_result, None)
+        self.soon(self.loop.call_later, seconds, future.set_result, None)
         return future
+
+    def soon(self, call: Callable[..., object], *args: Any) -> None:
+        """Calls it on the loop."""
+        self.loop.call_soon_threadsafe(call, *args)
 
     def close(self) -> None:
         """Cancels what still runs and ends the thread."""

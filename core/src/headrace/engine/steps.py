@@ -43,9 +43,10 @@ class Invoke:
 
 @attrs.frozen
 class Sleep:
-    """Waiting, in seconds."""
+    """Waiting, in seconds, or less if what may come before does."""
 
     seconds: float
+    or_until: "Future[None] | None" = None
 
 
 @attrs.frozen

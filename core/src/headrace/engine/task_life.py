@@ -205,11 +205,8 @@ class TaskLife:
         except Exception as error:
             return (yield from self._ended(State.failed(error, message=f"cache_key_fn failed: {said_by(error)}")))
         while True:
-            running = State(type=StateType.RUNNING, cache_key=self._cache_key if self._reads_cache else None)
-            verdict = yield from self._moved(running)
-            if verdict.answer is Answer.WAIT and verdict.until is not None:
-                self._logger.info("Waiting: %s", verdict.reason)
-                yield from self._slept(max(0.0, (verdict.until - self._house.clock.now()).total_seconds()))
+            verdict = yield from self._begun()
+            if verdict is None:
                 continue
             if verdict.answer is Answer.REFUSED:
                 refusal = RunFailed(state="refused", message=verdict.reason)
@@ -220,6 +217,24 @@ class TaskLife:
                     continue
                 return cached
             return self.run.state
+
+    def _begun(self) -> Steps[Verdict | None]:
+        """What came of proposing that it runs; None if it was to wait for that, and has waited."""
+        slots, tags = self._live.slots, self.run.tags
+        turn = slots.turn(tags) if tags else None  # before it asks, so that nothing is missed that is freed meanwhile
+        running = State(type=StateType.RUNNING, cache_key=self._cache_key if self._reads_cache else None)
+        has_waited = False
+        try:
+            verdict = yield from self._moved(running)
+            if verdict.answer is not Answer.WAIT or verdict.until is None:
+                return verdict
+            self._logger.info("Waiting: %s", verdict.reason)
+            yield from self._slept(max(0.0, (verdict.until - self._house.clock.now()).total_seconds()), or_until=turn)
+            has_waited = True
+            return None
+        finally:
+            if turn is not None and not (has_waited and turn.done()):
+                slots.leave(turn, tags)
 
     def _key_of_cache(self) -> str | None:
         if self._definition.cache_key_fn is None:
@@ -270,11 +285,11 @@ class TaskLife:
             return State.failed(error, message=f"Task run encountered an exception. {said_by(error)}")
         return (yield from self._kept(state))
 
-    def _slept(self, seconds: float) -> Steps[None]:
+    def _slept(self, seconds: float, or_until: "Future[None] | None" = None) -> Steps[None]:
         """Waits, but not for longer than the flow run may run."""
         left = self._live.time_left
-        yield Sleep(seconds if left is None else min(seconds, max(0.0, left)))
-        if left is not None and left <= seconds:
+        yield Sleep(seconds if left is None else min(seconds, max(0.0, left)), or_until)
+        if left is not None and left <= seconds and (or_until is None or not or_until.done()):
             raise overdue()
 
     def _context(self) -> TaskRunContext:
@@ -338,6 +353,8 @@ class TaskLife:
         return verdict
 
     def _enter(self, state: State) -> None:
+        if self.run.tags and self.run.state.is_running():
+            self._live.slots.free(self.run.tags)
         if state.timestamp is None:
             state = attrs.evolve(state, timestamp=self._house.clock.now())
         self.run = self.run.entering(state)

@@ -65,7 +65,8 @@ def _validator(whole: Mapping[str, Any]) -> "Validator | None":
     formats = FormatChecker(formats=())
     for name in FORMATS:
         formats.checks(name)(partial(fits, name))
-    as_coercion = validators.extend(Draft202012Validator, {"type": partial(_type, Draft202012Validator.VALIDATORS["type"])})
+    own = {"type": partial(_type, Draft202012Validator.VALIDATORS["type"])}
+    as_coercion = validators.extend(Draft202012Validator, own)  # type: ignore[no-untyped-call]
     try:
         validator: Validator = as_coercion(dict(whole), registry=Registry(), format_checker=formats)  # this registry fetches nothing
     except Exception:  # such as an $id that is no text
