@@ -521,6 +521,41 @@ class StoreTooNew(HeadraceError):
     known: int
 
 
+# The web API
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class ApiAway(MayPass):
+    """the web API at {where} does not answer: {why}"""
+
+    where: str
+    why: str
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class ApiRefused(HeadraceError):
+    """the web API refused this (status {status}): {detail}"""
+
+    status: int
+    detail: str
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class NotAuthenticated(HeadraceError):
+    """the web API does not know who is asking: {why}; set a token, as with `headrace config set HEADRACE_API_TOKEN=...`"""
+
+    why: str
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class NotAllowed(HeadraceError):
+    """{who} may not ask for {what}: {why}"""
+
+    who: str
+    what: str
+    why: str
+
+
 # Data from outside
 
 

@@ -32,7 +32,7 @@ from headrace.results import Results
 from headrace.rules.decide import RuleBook
 from headrace.settings import Settings, load
 
-MEMORY = "memory"
+MEMORY, HTTP = "memory", "http"
 
 logger = logging.getLogger("headrace.settings")
 
@@ -102,10 +102,13 @@ def _assembled(settings: Settings, registry: Registry, clock: Clock, ids: Ids, *
         logger.warning("%s", warning)
     with ExitStack() as stack:
         rules = RuleBook(registry.load("rule", name)() for name in registry.offers("rule"))
-        results = Results(registry, storage=_result_storage(settings, registry), serializer=settings.serializer, inline=not settings.client)
+        reached = client_choice(settings)
+        results = Results(registry, storage=_result_storage(settings, registry), serializer=settings.serializer, inline=reached is None)
         stack.callback(results.close)
-        if settings.client:
-            client: OpenClient = stack.enter_context(registry.make("client", Choice(settings.client)).open())
+        if reached is not None:
+            client: OpenClient = stack.enter_context(registry.make("client", reached).open())
+            if lasting:
+                _tried(lambda: deliver(settings.home, client, clock.now()))
         else:
             client = stack.enter_context(_in_process(settings, registry, clock, rules, results, lasting=lasting))
         yield Instance(settings=settings, registry=registry, clock=clock, ids=ids, rules=rules, client=client, results=results)
@@ -148,6 +151,14 @@ def _tried(tidy: Callable[[], object]) -> None:
         logger.debug("The store could not be looked after: %s", error)
 
 
+def client_choice(settings: Settings) -> Choice | None:
+    """The client that is set, else one over HTTP where there is an address; None for an orchestration in this process."""
+    if not (settings.client or settings.api_url):
+        return None
+    options = {"url": settings.api_url, "token": settings.api_token} if settings.api_url else {}
+    return Choice(settings.client or HTTP, options)
+
+
 def run_store_choice(settings: Settings, registry: Registry) -> Choice:
     """The store that is set, else SQLite under the home, else memory."""
     name = settings.run_store or ("sqlite" if registry.has("run store", "sqlite") else MEMORY)
@@ -157,9 +168,9 @@ def run_store_choice(settings: Settings, registry: Registry) -> Choice:
 
 def provider_choices(settings: Settings, registry: Registry) -> list[tuple[str, Choice]]:
     """What a run needs of its settings' choices, by port: to be imported ahead of it."""
-    reached = ("client", Choice(settings.client)) if settings.client else ("run store", run_store_choice(settings, registry))
+    client = client_choice(settings)
     return [
-        reached,
+        ("run store", run_store_choice(settings, registry)) if client is None else ("client", client),
         ("storage", _result_storage(settings, registry)),
         ("serializer", Choice(settings.serializer or "json")),
         ("task runner", task_runner_choice(settings, registry)),

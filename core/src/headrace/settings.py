@@ -60,6 +60,20 @@ def _read_level(value: object) -> str | None:
     return level if level in _LEVELS else None
 
 
+def _read_address(value: object) -> str | None:
+    if not isinstance(value, str) or not (text := value.strip().rstrip("/")):
+        return "" if value == "" else None
+    from urllib.parse import urlsplit  # costs a millisecond that who has no server need not pay
+
+    try:
+        parts = urlsplit(text)
+        is_whole = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return None
+    is_bare = not (parts.query or parts.fragment or parts.username or parts.password)
+    return text if is_whole and is_bare and text.isascii() and text.isprintable() and " " not in text else None
+
+
 def _read_names(value: object) -> tuple[str, ...] | None:
     parts = [value] if isinstance(value, str) else value
     if not isinstance(parts, (list, tuple)) or not all(isinstance(part, str) for part in parts):
@@ -105,6 +119,7 @@ def _read_path(value: object) -> Path | None:
 
 TEXT = Kind(accepts="text in one line, in UTF-8", read=_read_text)
 NAME = Kind(accepts="text that is not empty, in one line, in UTF-8", read=_read_name)
+ADDRESS = Kind(accepts="an address such as http://127.0.0.1:4200/api, without a user, a query or a fragment", read=_read_address)
 NAMES = Kind(accepts="names in UTF-8 with commas between them", read=_read_names)
 LEVEL = Kind(accepts=f"one of {', '.join(_LEVELS)}", read=_read_level)
 TRUTH = Kind(accepts=f"one of {', '.join(_TRUTHS)}", read=_read_truth)
@@ -181,7 +196,16 @@ class Settings:
     run_store: str = attrs.field(
         default="", metadata=about("where runs are remembered; empty: sqlite if installed, else memory", TEXT, port="run store")
     )
-    client: str = attrs.field(default="", metadata=about("how the orchestration is reached; empty: in this process", TEXT, port="client"))
+    api_url: str = attrs.field(
+        default="", metadata=about("the address of the web API that the orchestration is reached by; empty: in this process", ADDRESS)
+    )
+    api_token: str = attrs.field(
+        default="", metadata=about("the token that the web API knows this machine or person by", TEXT, secret=True)
+    )
+    client: str = attrs.field(
+        default="",
+        metadata=about("how the orchestration is reached; empty: http if there is an api_url, else in this process", TEXT, port="client"),
+    )
     flow_runner: str = attrs.field(
         default="", metadata=about("where an agent starts runs that leave it the choice; empty: subprocess", TEXT, port="flow runner")
     )

@@ -48,7 +48,7 @@ def start(invocation: Invocation, queues: tuple[str, ...], limit: int | None, ru
         install(house.settings.log_level)
         at_work = AgentAtWork(house, tuple(served.values()), limit=limit)
         show.remark(_greeting(at_work.agent, list(served.values())))
-        beside = None if house.settings.client else Rounds.of_all_installed(house).step  # a server has its own
+        beside = None if instance.client_choice(house.settings) else Rounds.of_all_installed(house).step  # a server has its own
         AgentLoop(house, at_work, once=run_once, drain_seconds=drain_timeout, beside=beside).run()
         if not at_work.has_queues:
             raise NoQueueLeft()

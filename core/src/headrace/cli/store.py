@@ -138,6 +138,6 @@ def backup(invocation: Invocation, file: Path, as_json: bool) -> None:
 def _store(invocation: Invocation) -> Any:
     """The run store of this machine, as a value."""
     settings, registry = invocation.settings, invocation.registry
-    if settings.client:
+    if instance.client_choice(settings) is not None:
         raise click.ClickException("the run store is where the server is; this command is to be given there")
     return registry.make("run store", run_store_choice(settings, registry))

@@ -1,7 +1,7 @@
 """The port of clients: everything that an outsider may ask of the orchestration, in process or over a wire.
 
 Each operation is declared once, here: what it is called, how it travels, who may ask it (`scope`) and how it behaves (`kind`). Servers,
-documents and clients for a wire are derived from this table and from the signatures.
+documents and clients for a wire are derived from this table and from the signatures. A path names an argument, or a field of one.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,7 +32,7 @@ from headrace.rules.verdicts import Verdict
 
 
 class Scope(StrEnum):
-    """Who may ask; each but RUN may also what those before it may."""
+    """Who may ask; each may also what those before it may, a run for itself alone."""
 
     VIEWER = "viewer"
     RUN = "run"
@@ -103,7 +103,7 @@ class OpenClient(Protocol):
         """Forgets a run and all that belongs to it. Raises NotFound."""
         ...
 
-    @operation("POST", "/flow-runs/{run_id}/moves", scope=Scope.RUN, kind=Kind.MOVE)
+    @operation("POST", "/flow-runs/{move.run_id}/moves", scope=Scope.RUN, kind=Kind.MOVE)
     def move_flow_run(self, move: Move) -> Verdict:
         """Asks that a flow run enter a state. Raises NotFound."""
         ...
@@ -128,12 +128,12 @@ class OpenClient(Protocol):
         """Prolongs the lease of a root run; the answer may order to stop."""
         ...
 
-    @operation("POST", "/flow-runs/{run_id}/journal", scope=Scope.RUN)
+    @operation("POST", "/flow-runs/{batch.flow_run_id}/journal", scope=Scope.RUN)
     def write_journal(self, batch: JournalBatch) -> LeaseOrder:
         """Writes what a run's process decided and said. A stale epoch writes nothing and is ordered to stop."""
         ...
 
-    @operation("POST", "/task-runs/{run_id}/moves", scope=Scope.RUN, kind=Kind.MOVE)
+    @operation("POST", "/task-runs/{move.run_id}/moves", scope=Scope.RUN, kind=Kind.MOVE)
     def move_task_run(self, move: Move, run: TaskRun, retry: Retry) -> Verdict:
         """Asks for a task run's move that needs facts which the engine has not: caches and limits. `run` is as its engine knows it."""
         ...
@@ -193,7 +193,7 @@ class OpenClient(Protocol):
         """Forgets a deployment, and those of its runs that have not started; what ran stays. Raises NotFound."""
         ...
 
-    @operation("POST", "/deployments/{deployment_id}/runs", scope=Scope.RUN, kind=Kind.MOVE)
+    @operation("POST", "/deployments/{request.deployment_id}/runs", scope=Scope.RUN, kind=Kind.MOVE)
     def request_run(self, request: RunRequest) -> FlowRun:
         """Makes a run of a deployment. Raises NotFound, MissingParameter, UnknownParameter, WrongParameterType."""
         ...
@@ -248,7 +248,7 @@ class OpenClient(Protocol):
         """Remembers what keeps runs waiting that are due; how many were looked at, those first that have waited longest."""
         ...
 
-    @operation("PUT", "/agents/{agent_id}", scope=Scope.AGENT)
+    @operation("PUT", "/agents/{agent.id}", scope=Scope.AGENT)
     def keep_agent(self, agent: Agent) -> None:
         """Says that an agent is there; to be said again before the time of a lease is over."""
         ...

@@ -27,8 +27,9 @@ def _moment(text: Any, _: object) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _converter(*, strict: bool, compact: bool) -> Converter:
-    converter = Converter(forbid_extra_keys=strict, omit_if_default=compact, detailed_validation=strict)
+def made_converter(*, strict: bool = False, compact: bool = False, detailed: bool = False) -> Converter:
+    """A converter of our values: `strict` refuses unknown fields, `compact` leaves out what is as by default, `detailed` names each fault's place."""
+    converter = Converter(forbid_extra_keys=strict, omit_if_default=compact, detailed_validation=detailed)
     converter.register_unstructure_hook(datetime, lambda moment: moment.astimezone(UTC).isoformat())
     converter.register_structure_hook(datetime, _moment)
     converter.register_unstructure_hook(StrEnum, str)
@@ -42,17 +43,17 @@ def _converter(*, strict: bool, compact: bool) -> Converter:
 
 @cache
 def _lenient() -> Converter:
-    return _converter(strict=False, compact=False)
+    return made_converter()
 
 
 @cache
 def _strict() -> Converter:
-    return _converter(strict=True, compact=False)
+    return made_converter(strict=True, detailed=True)
 
 
 @cache
 def _compact() -> Converter:
-    return _converter(strict=False, compact=True)
+    return made_converter(compact=True)
 
 
 def to_plain(value: Any) -> Any:
