@@ -12,6 +12,7 @@ from headrace.errors import StoreAway, StoreTooNew, StoreUnusable
 from headrace.model.filters import FlowRunFilter, Page
 from headrace.ports.run_store import OpenRunStore
 from headrace.testing.conformance.run_store import flow_run, put
+from headrace_sqlite.opening import VERSION
 from headrace_sqlite.run_store import SqliteRunStore
 
 ADVICE = "; see to it that it can, or choose another path"
@@ -120,7 +121,10 @@ def test_a_newer_schema_is_refused(used: Path) -> None:
     connection = sqlite3.connect(used)
     connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(StoreTooNew, match=r"written by a newer headrace \(schema 99, this one knows 3\)"), SqliteRunStore(path=used).open():
+    with (
+        pytest.raises(StoreTooNew, match=rf"written by a newer headrace \(schema 99, this one knows {VERSION}\)"),
+        SqliteRunStore(path=used).open(),
+    ):
         pass
 
 

@@ -57,7 +57,7 @@ LINES = [log_line("1", of="a", message=STRANGE), log_line("2", of="c", task_run_
 EVENTS = [Event(sequence=number, moment=NOW, kind=f"kind {number}", subject=STRANGE if number % 2 else "flow") for number in range(1, 6)]
 
 
-@pytest.fixture(params=[1, 2])
+@pytest.fixture(params=[1, 2, 3])
 def path(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """A file as an earlier release left it, with something in each of the tables that the first one had."""
     path = tmp_path / "headrace.db"
@@ -71,9 +71,10 @@ def path(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
         for table, row in rows():
             names = ", ".join(row)
             connection.execute(f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(row))})", tuple(row.values()))
-        if request.param == 2:
-            MIGRATIONS.apply(Database(connection, execute_plugins=False, recursive_triggers=False), stop_before="waits")
-            connection.execute("PRAGMA user_version = 2")
+        if request.param > 1:
+            later = {2: "waits", 3: "arrivals"}[request.param]
+            MIGRATIONS.apply(Database(connection, execute_plugins=False, recursive_triggers=False), stop_before=later)
+            connection.execute(f"PRAGMA user_version = {request.param}")
         connection.execute("COMMIT")
     return path
 
@@ -195,18 +196,26 @@ def test_an_upgraded_file_is_like_a_new_one(path: Path, tmp_path: Path) -> None:
     assert upgraded == new
 
 
-@pytest.mark.parametrize("in_the_way", ["CREATE TABLE waits (id)", "CREATE TABLE flow_runs_by_due (id)"], ids=["begin", "end"])
-def test_a_failed_upgrade_changes_nothing(path: Path, in_the_way: str) -> None:
+FIRST_MADE = {1: "deployments", 2: "waits", 3: "logs_by_arrival"}
+"""What the upgrade of a file of each version makes first."""
+
+LAST_MADE = "logs_by_arrival"
+
+
+@pytest.mark.parametrize("at", ["begin", "end"])
+def test_a_failed_upgrade_changes_nothing(path: Path, at: str) -> None:
     """An upgrade that cannot be finished leaves the file as an earlier release made it; the next opening brings it up to date."""
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute(in_the_way)
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        in_the_way = FIRST_MADE[version] if at == "begin" else LAST_MADE
+        connection.execute(f"CREATE TABLE {in_the_way} (id)")
     before = tables(path)
     with pytest.raises(sqlite3.OperationalError, match="already"), SqliteRunStore(path=path).open():
         pass
     assert tables(path) == before
     assert before[0] < VERSION
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute(f"DROP TABLE {in_the_way.split()[2]}")
+        connection.execute(f"DROP TABLE {in_the_way}")
     with SqliteRunStore(path=path).open() as opened, opened.reading() as reading:
         assert_all_there(reading)
 

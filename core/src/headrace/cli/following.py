@@ -1,21 +1,19 @@
 """Following a flow run: its lines as they come, until it has ended and nothing more comes.
 
-Two processes write the lines of a run, the run's own and its supervisor's, each some at a time; so lines may come after others that were said later.
-The event of each batch tells where its lines begin, and reading begins again there; what was shown already is left out.
+Two processes write the lines of a run, the run's own and its supervisor's, each some at a time; so its last words may come after its end.
 """
 
+import time
 from collections.abc import Callable, Iterator
 
+from headrace.cli import show
+from headrace.errors import MayPass
 from headrace.instance import Instance
-from headrace.model.events import Event
-from headrace.model.filters import EventFilter, LogFilter, Page
 from headrace.model.logs import LogLine
+from headrace.model.news import News
 from headrace.model.orders import OrderedRun
 from headrace.model.runs import FlowRun
 from headrace.processes import ProcessFile, folder_of
-
-MOST_REMEMBERED = 10_000
-"""How many lines that were shown are remembered; one that comes later than so many others is not shown."""
 
 QUIET_SECONDS = 0.3
 """How long nothing may come after the end until it is believed that nothing will, where the run's process cannot be seen from here."""
@@ -24,6 +22,9 @@ LONG_AGO_SECONDS = 10.0
 """Nothing comes of a run that ended so long ago."""
 
 LONGEST_WAIT, SHORT_WAIT = 0.5, 0.05
+"""How often it is looked whether it is over, where nothing comes: while the run goes on, and after its end."""
+
+RETRY_SECONDS = 0.5
 
 
 def always() -> bool:
@@ -36,28 +37,55 @@ class Following:
 
     def __init__(self, house: Instance, run: FlowRun, *, least_level: int = 0, goes_on: Callable[[], bool] = always) -> None:
         self._house = house
-        self._wanted = LogFilter(flow_run_ids=(run.id,), least_level=least_level)
+        self._least_level = least_level
         self._goes_on = goes_on
-        self._shown: dict[str, None] = {}
-        self._forgotten: str | None = None
+        self._cursor = 0
         self._was_seen = False
         self.run = run
 
     def lines(self) -> Iterator[list[LogLine]]:
         """Lines that are new, some at a time. Raises NotFound when the run is deleted."""
-        client = self._house.client
-        cursor = client.read_last_event()
-        subjects = tuple({self.run.id, self.run.root_id})
-        self.run = client.read_flow_run(self.run.id)
-        yield from self._read(None)
-        while True:
+        clock = self._house.clock
+        over_at: float | None = None
+        for news in self._news():
+            self.run, self._cursor = news.run, news.cursor
+            lines = [line for line in news.lines if line.level >= self._least_level]
+            if lines:
+                yield sorted(lines, key=lambda line: line.id)
+            if over_at is not None and not news.lines and clock.monotonic() >= over_at:
+                return
             silence = self._silence()
-            events = client.wait_for_events(EventFilter(after=cursor, subjects=subjects), self._patience(silence))
-            self.run = client.read_flow_run(self.run.id)
-            if events:
-                cursor = events[-1].sequence
-                yield from self._told(events)
-            elif silence is not None:
+            if silence is None:
+                over_at = None
+            elif over_at is None or news.lines:
+                over_at = clock.monotonic() + silence
+
+    # What comes
+
+    def _news(self) -> Iterator[News]:
+        """All news; where the orchestration goes away meanwhile, it is waited for, and nothing is missed."""
+        away_since: float | None = None
+        while True:
+            try:
+                for news in self._stream():
+                    away_since = None
+                    yield news
+            except MayPass as error:
+                now = self._house.clock.monotonic()
+                if away_since is None:
+                    show.remark(f"{error}; it is asked again")
+                    away_since = now
+                if now - away_since > self._house.settings.outage_seconds:
+                    raise
+                time.sleep(RETRY_SECONDS)
+
+    def _stream(self) -> Iterator[News]:
+        """News until the run ends; then, anew, in quick succession."""
+        was_terminal = self.run.state.is_terminal()
+        every = SHORT_WAIT if was_terminal else LONGEST_WAIT
+        for news in self._house.client.follow_flow_run(self.run.id, after=self._cursor, every=every):
+            yield news
+            if news.run.state.is_terminal() != was_terminal:
                 return
 
     # When it ends
@@ -83,32 +111,3 @@ class Following:
         if look.is_held:
             return None
         return 0.0 if self._was_seen else QUIET_SECONDS
-
-    def _patience(self, silence: float | None) -> float:
-        if silence is not None:
-            return silence
-        return SHORT_WAIT if self.run.state.is_terminal() else LONGEST_WAIT
-
-    # What is new
-
-    def _told(self, events: list[Event]) -> Iterator[list[LogLine]]:
-        firsts = [event.details["first_log"] for event in events if event.details.get("first_log") is not None]
-        if firsts:
-            first = min(firsts)
-            yield from self._read(max((shown for shown in self._shown if shown < first), default=None))
-
-    def _read(self, after: str | None) -> Iterator[list[LogLine]]:
-        after = max(after or "", self._forgotten or "") or None
-        while page := self._house.client.read_logs(self._wanted, Page(after=after, newest_first=False)):
-            after = page[-1].id
-            new = [line for line in page if line.id not in self._shown]
-            self._remember(new)
-            if new:
-                yield new
-
-    def _remember(self, lines: list[LogLine]) -> None:
-        self._shown |= dict.fromkeys(line.id for line in lines)
-        while len(self._shown) > MOST_REMEMBERED:
-            oldest = next(iter(self._shown))
-            del self._shown[oldest]
-            self._forgotten = max(oldest, self._forgotten or "")

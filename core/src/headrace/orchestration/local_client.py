@@ -1,6 +1,6 @@
 """The client without a wire: asks the orchestrator and the store of this process."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
 import attrs
@@ -11,12 +11,13 @@ from headrace.model.agents import Agent
 from headrace.model.deployments import Deployment, RunRequest
 from headrace.model.events import Event
 from headrace.model.explanations import Explanation
-from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
+from headrace.model.filters import MOST_ROWS, DeploymentFilter, EventFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
 from headrace.model.journals import JournalBatch
 from headrace.model.leases import LeaseOrder
 from headrace.model.limits import ConcurrencyLimit
 from headrace.model.logs import LogLine
 from headrace.model.moves import Move
+from headrace.model.news import News
 from headrace.model.queues import Claimed, ClaimRequest, WorkQueue
 from headrace.model.retention import Forgotten, Retention
 from headrace.model.runs import FlowRun, TaskRun
@@ -143,6 +144,23 @@ class LocalClient:
     def read_logs(self, wanted: LogFilter, page: Page) -> list[LogLine]:
         with self.store.reading() as reading:
             return reading.logs(wanted, page)
+
+    def read_news(self, run_id: str, after: int = 0) -> News:
+        with self.store.reading() as reading:
+            run = reading.flow_run(run_id)
+            arrived = reading.arrivals(run_id, after, MOST_ROWS)
+        if run is None:
+            raise NotFound(what="flow run", name=run_id, command="flow-run ls")
+        return News(run=run, lines=tuple(line for _, line in arrived), cursor=arrived[-1][0] if arrived else after)
+
+    def follow_flow_run(self, run_id: str, after: int = 0, every: float = 0.5) -> Iterator[News]:
+        while True:
+            seen = self.read_last_event()
+            news = self.read_news(run_id, after)
+            yield news
+            if not news.lines:
+                self.wait_for_events(EventFilter(after=seen, subjects=news.subjects), every)
+            after = news.cursor
 
     # Deployments
 

@@ -4,7 +4,7 @@ Each operation is declared once, here: what it is called, how it travels, who ma
 documents and clients for a wire are derived from this table and from the signatures. A path names an argument, or a field of one.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from enum import StrEnum
@@ -23,6 +23,7 @@ from headrace.model.leases import LeaseOrder
 from headrace.model.limits import ConcurrencyLimit
 from headrace.model.logs import LogLine
 from headrace.model.moves import Move
+from headrace.model.news import News
 from headrace.model.queues import Claimed, ClaimRequest, WorkQueue
 from headrace.model.retention import Forgotten
 from headrace.model.runs import FlowRun, TaskRun
@@ -156,6 +157,17 @@ class OpenClient(Protocol):
     @operation("POST", "/logs/query", scope=Scope.VIEWER)
     def read_logs(self, wanted: LogFilter, page: Page) -> list[LogLine]:
         """Log lines that fit, a page."""
+        ...
+
+    @operation("GET", "/flow-runs/{run_id}/news", scope=Scope.VIEWER)
+    def read_news(self, run_id: str, after: int = 0) -> News:
+        """A flow run as it is, and what arrived in its log after a cursor, a page of it. Raises NotFound."""
+        ...
+
+    @operation("GET", "/flow-runs/{run_id}/news/stream", scope=Scope.VIEWER, kind=Kind.STREAM)
+    def follow_flow_run(self, run_id: str, after: int = 0, every: float = 0.5) -> Iterator[News]:
+        """News of a flow run as they come, for as long as somebody asks for the next: each line once, and after `every` seconds without anything new
+        the run as it is. Who goes on later begins after the last cursor, and misses nothing. Raises NotFound."""
         ...
 
     @operation("POST", "/deployments", scope=Scope.OPERATOR)

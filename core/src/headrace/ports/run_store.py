@@ -43,6 +43,10 @@ class Reading(Protocol):
         """Log lines that fit, in order of their ids."""
         ...
 
+    def arrivals(self, flow_run_id: str, after: int, limit: int) -> list[tuple[int, LogLine]]:
+        """Log lines of a flow run in the order in which they were written, each with a number that grows; those with one greater than `after`."""
+        ...
+
     def lease(self, run_id: str) -> Lease | None:
         """Who owns the root run. Whether the lease is live is judged now, by the store's own clock, whatever the machine's clock was set to."""
         ...

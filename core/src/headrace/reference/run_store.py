@@ -7,7 +7,7 @@ the first for ever.
 
 import copy
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
@@ -58,6 +58,7 @@ class _Tables:
     task_runs: dict[str, TaskRun] = attrs.field(factory=dict)
     states: dict[str, dict[int, State]] = attrs.field(factory=dict)
     logs: dict[str, LogLine] = attrs.field(factory=dict)
+    arrivals: dict[str, int] = attrs.field(factory=dict)
     leases: dict[str, _Grant] = attrs.field(factory=dict)
     verdicts: dict[str, tuple[str, Verdict]] = attrs.field(factory=dict)
     cached: dict[str, tuple[tuple[str, State], ...]] = attrs.field(factory=dict)
@@ -98,6 +99,11 @@ class _Look:
 
     def logs(self, wanted: LogFilter, page: Page) -> list[LogLine]:
         return _page((line for line in self._tables.logs.values() if _is_wanted_line(line, wanted)), page)
+
+    def arrivals(self, flow_run_id: str, after: int, limit: int) -> list[tuple[int, LogLine]]:
+        tables = self._tables
+        newer = ((number, tables.logs[line_id]) for line_id, number in tables.arrivals.items() if number > after)
+        return list(islice(((number, line) for number, line in newer if line.flow_run_id == flow_run_id), max(limit, 0)))
 
     def lease(self, run_id: str) -> Lease | None:
         grant = self._tables.leases.get(run_id)
@@ -234,8 +240,7 @@ class _Change(_Look):
             self.delete_flow_run(subflow)
         for task_run in [run.id for run in self._tables.task_runs.values() if run.flow_run_id == run_id]:
             self._forget_task_run(task_run)
-        for line in [line.id for line in self._tables.logs.values() if line.flow_run_id == run_id]:
-            self._drop(self._tables.logs, line)
+        self._drop_logs({run_id})
         for move_id in [move_id for move_id, (run, _) in self._tables.verdicts.items() if run == run_id]:
             self._drop(self._tables.verdicts, move_id)
         self._drop(self._tables.assignments, run_id)
@@ -244,6 +249,11 @@ class _Change(_Look):
         self._drop(self._tables.states, run_id)
         self._drop(self._tables.flow_runs, run_id)
         return True
+
+    def _drop_logs(self, run_ids: Collection[str]) -> None:
+        for line_id in [line.id for line in self._tables.logs.values() if line.flow_run_id in run_ids]:
+            self._drop(self._tables.logs, line_id)
+            self._drop(self._tables.arrivals, line_id)
 
     def put_task_runs(self, runs: Iterable[TaskRun]) -> None:
         for run in runs:
@@ -260,6 +270,7 @@ class _Change(_Look):
         for line in lines:
             if line.flow_run_id in self._tables.flow_runs and line.id not in self._tables.logs:
                 self._put(self._tables.logs, line.id, line)
+                self._put(self._tables.arrivals, line.id, next(reversed(self._tables.arrivals.values()), 0) + 1)
 
     def remember(self, move_id: str, run_id: str, verdict: Verdict) -> None:
         if run_id in self._tables.flow_runs and move_id not in self._tables.verdicts:
@@ -359,8 +370,7 @@ class _Change(_Look):
 
     def forget_details(self, run_id: str) -> None:
         inside = {run.id for run in self._tables.flow_runs.values() if run_id in (run.id, run.root_id)}
-        for line in [line.id for line in self._tables.logs.values() if line.flow_run_id in inside]:
-            self._drop(self._tables.logs, line)
+        self._drop_logs(inside)
         for move_id in [move_id for move_id, (run, _) in self._tables.verdicts.items() if run in inside]:
             self._drop(self._tables.verdicts, move_id)
         for task_run in [run.id for run in self._tables.task_runs.values() if run.flow_run_id in inside]:

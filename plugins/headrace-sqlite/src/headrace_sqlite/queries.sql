@@ -155,6 +155,10 @@ INSERT INTO logs (id, flow_run_id, task_run_id, timestamp, level, logger, messag
 VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING;
 
+-- name: arrivals: Lines of a flow run as they were written; a rowid is greater than all there were, and nothing here renumbers them.
+SELECT rowid, id, flow_run_id, task_run_id, timestamp, level, logger, message FROM logs INDEXED BY logs_by_arrival
+WHERE flow_run_id = :flow_run_id AND rowid > :after ORDER BY rowid LIMIT :limit;
+
 -- name: remember: What came of a move; the first answer stays.
 INSERT INTO verdicts (move_id, run_id, value)
 VALUES (:move_id, :run_id, :value)

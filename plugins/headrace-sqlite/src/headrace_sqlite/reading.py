@@ -56,6 +56,10 @@ class SqliteReading:
     def logs(self, wanted: LogFilter, page: Page) -> list[LogLine]:
         return [_log_line(*row) for row in self._connection.execute(*listing.logs(wanted, page))]
 
+    def arrivals(self, flow_run_id: str, after: int, limit: int) -> list[tuple[int, LogLine]]:
+        rows = self._execute("arrivals", flow_run_id=flow_run_id, after=after, limit=max(limit, 0))
+        return [(number, _log_line(*row)) for number, *row in rows]
+
     def lease(self, run_id: str) -> Lease | None:
         row = self._row("lease", run_id=run_id, **self._moment())
         return row and Lease(run_id=run_id, epoch=row[0], holder=row[1], live=bool(row[2]))

@@ -365,6 +365,48 @@ class ClientConformance(Facts):
         assert client.read_logs(LogFilter(flow_run_ids=("flow",)), Page(newest_first=False)) == list(lines)
         assert client.read_logs(LogFilter(least_level=30, text="漢字"), Page()) == [lines[1]]
 
+    def test_news_come_once(self, client: OpenClient) -> None:
+        """Lines come in the order in which they arrived, each once, also to who begins again after a cursor; with them comes the run as it is."""
+        client.create_flow_run(flow_run(), "me")
+
+        def write(*names: str) -> None:
+            client.write_journal(JournalBatch(flow_run_id="flow", epoch=1, logs=tuple(log_line(name) for name in names)))
+
+        write("2", "3")
+        news = client.read_news("flow")
+        assert ([line.id for line in news.lines], news.run.id, client.read_news("flow", news.cursor).lines) == (["2", "3"], "flow", ())
+        write("1")
+        late = client.read_news("flow", news.cursor)
+        assert [line.id for line in late.lines] == ["1"]
+        with pytest.raises(NotFound):
+            client.read_news(NOBODY)
+
+    def test_news_are_followed(self, client: OpenClient) -> None:
+        """What is new comes by itself; where nothing is, the run as it is comes after a while. Who went away goes on where it was."""
+        client.create_flow_run(flow_run(), "me")
+        batch = JournalBatch(flow_run_id="flow", epoch=1, logs=tuple(log_line(str(number)) for number in range(1000, 1450)))
+        client.write_journal(batch)
+        seen: list[str] = []
+        cursor = 0
+        for news in client.follow_flow_run("flow", every=0.01):
+            seen += [line.id for line in news.lines]
+            cursor = news.cursor
+            if len(seen) >= 200:
+                break
+        for news in client.follow_flow_run("flow", after=cursor, every=0.01):
+            seen += [line.id for line in news.lines]
+            if not news.lines:
+                break
+        assert seen == [line.id for line in batch.logs]
+        following = client.follow_flow_run("flow", after=news.cursor, every=SECONDS)
+        next(following)
+        with ThreadPoolExecutor(1) as elsewhere:
+            coming = elsewhere.submit(next, following)
+            client.write_journal(JournalBatch(flow_run_id="flow", epoch=1, logs=(log_line("last"),)))
+            assert [line.id for line in coming.result(SECONDS).lines] == ["last"]
+        with pytest.raises(NotFound):
+            next(iter(client.follow_flow_run(NOBODY)))
+
     def test_a_task_run_moves(self, client: OpenClient) -> None:
         """What depends on other runs is asked; a replay gets the first answer, and a failure is tried again where that is allowed."""
         client.create_flow_run(flow_run(), "me")

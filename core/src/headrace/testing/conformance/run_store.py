@@ -658,6 +658,24 @@ class RunStoreConformance(Facts):
         with open_store.reading() as reading:
             assert reading.logs(LogFilter(), Page(newest_first=False)) == [plain, full]
 
+    def test_lines_are_numbered_as_they_arrive(self, open_store: OpenRunStore) -> None:
+        """Lines of a run come in the order in which they were written, each once, whatever their ids and whoever wrote them between; a line
+        that is written again keeps its place."""
+        put(open_store, flow_run("flow"), flow_run("other"), log_line("5"), log_line("3"))
+        put(open_store, log_line("9", of="other"), log_line("4"), log_line("5", message="again"))
+        with open_store.reading() as reading:
+            (first, one), (second, two) = reading.arrivals("flow", 0, 2)
+            ((third, three),) = reading.arrivals("flow", second, 10)
+            assert (one.id, two.id, three.id) == ("5", "3", "4")
+            assert first < second < third
+            assert (reading.arrivals("flow", third, 10), reading.arrivals("flow", 0, 0), reading.arrivals("gone", 0, 10)) == ([], [], [])
+        put(open_store, log_line("1"))
+        with open_store.writing() as writing:
+            writing.delete_flow_run("other")
+            writing.add_logs([log_line("2")])
+        with open_store.reading() as reading:
+            assert [line.id for _, line in reading.arrivals("flow", third, 10)] == ["1", "2"]
+
     def test_a_log_line_cannot_be_refused(self, open_store: OpenRunStore) -> None:
         """A line with what is no text (a name of a file that no encoding fits) is kept as it can be, and so are those beside it."""
         put(open_store, flow_run("flow"), *(log_line(message[0], message=message) for message in ("1", "2 \udcff", "3")))
