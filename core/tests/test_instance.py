@@ -1,8 +1,11 @@
 """Opening what the settings choose."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
+import attrs
 import pytest
 
 import headrace
@@ -10,8 +13,9 @@ import headrace.reference.plugin as reference
 from headrace import flow, task
 from headrace.errors import NoRunStore, NotInstalled, ResultNotKept, RunNotFinished
 from headrace.hooks import Provider, hookimpl
-from headrace.hooks.registry import Plugin, Registry
+from headrace.hooks.registry import Plugin, Registry, inline
 from headrace.instance import Instance
+from headrace.model.choices import Choice
 from headrace.model.filters import FlowRunFilter, Page
 from headrace.model.moves import Move
 from headrace.model.states import MISSING, State
@@ -121,3 +125,48 @@ def test_results_go_with_their_run(house: Instance) -> None:
         house.client.delete_flow_run(runs[0])
         assert {key.split("/")[1] for key in storage.keys("results/")} == {runs[1]}
     assert house.result(house.client.read_flow_run(runs[1]).state) == "b" * 10_000
+
+
+class Wire:
+    """A client that is never asked, over a wire that is none."""
+
+    def __init__(self, url: str, token: str) -> None:
+        pass
+
+    @contextmanager
+    def open(self) -> Iterator[object]:
+        yield object()
+
+
+@attrs.frozen(kw_only=True)
+class Far:
+    """The storage at the other end of the wire."""
+
+    url: str
+    token: str
+
+
+@attrs.frozen(kw_only=True)
+class Near:
+    """A folder."""
+
+    path: str
+
+
+def test_results_and_code_go_where_the_orchestration_is(tmp_path: Path) -> None:
+    """Over a wire they go to the server, which is reached as the client reaches it, and no reference has its address or its token. In the server's
+    own process the same storage is its folder."""
+    offers = SimpleNamespace(
+        headrace_clients=hookimpl(lambda: [Provider("http", Wire, "A wire")]),
+        headrace_storages=hookimpl(lambda: [Provider("server", Far, "At the server"), Provider("local", Near, "A folder")]),
+    )
+    registry = Registry([Plugin(name="core", dist="headrace-core", version="1", load=lambda: reference), inline(offers)])
+    reached = {"HEADRACE_API_URL": "http://127.0.0.1:1/api", "HEADRACE_API_TOKEN": "secret"}
+    with headrace.open(settings(tmp_path, **reached), registry=registry) as house:
+        assert house.default_storage == Choice("server")
+        assert house.storage() == Far(url="http://127.0.0.1:1/api", token="secret")
+    with headrace.open(settings(tmp_path, **reached, HEADRACE_RESULT_STORAGE="memory"), registry=registry) as house:
+        assert house.default_storage == Choice("memory")
+    with headrace.open(settings(tmp_path), registry=registry) as house:
+        assert house.default_storage == Choice("local", {"path": str(tmp_path / "storage")})
+        assert house.storage(Choice("server")) == Near(path=str(tmp_path / "storage"))

@@ -32,7 +32,7 @@ from headrace.results import Results
 from headrace.rules.decide import RuleBook
 from headrace.settings import Settings, load
 
-MEMORY, HTTP = "memory", "http"
+MEMORY, HTTP, LOCAL, SERVER = "memory", "http", "local", "server"
 
 logger = logging.getLogger("headrace.settings")
 
@@ -61,11 +61,14 @@ class Instance:
         """Where results and code go if nothing else is said."""
         return _result_storage(self.settings, self.registry)
 
+    def storage(self, choice: Choice | None = None) -> Storage:
+        """The storage that is meant by a choice; None is the one that results and code go to."""
+        return storage_of(self.settings, self.registry, choice or self.default_storage)
+
     @contextmanager
     def code_storage(self, choice: Choice | None = None) -> Iterator[OpenStorage]:
         """The storage of a deployment's code, open; None is the one that results go to."""
-        storage: Storage = self.registry.make("storage", choice or self.default_storage)
-        with storage.open() as opened:
+        with self.storage(choice).open() as opened:
             yield opened
 
 
@@ -103,7 +106,13 @@ def _assembled(settings: Settings, registry: Registry, clock: Clock, ids: Ids, *
     with ExitStack() as stack:
         rules = RuleBook(registry.load("rule", name)() for name in registry.offers("rule"))
         reached = client_choice(settings)
-        results = Results(registry, storage=_result_storage(settings, registry), serializer=settings.serializer, inline=reached is None)
+        results = Results(
+            registry,
+            storage=_result_storage(settings, registry),
+            storage_of=lambda choice: storage_of(settings, registry, choice),
+            serializer=settings.serializer,
+            inline=reached is None,
+        )
         stack.callback(results.close)
         if reached is not None:
             client: OpenClient = stack.enter_context(registry.make("client", reached).open())
@@ -129,6 +138,7 @@ def _in_process(
             matcher=lambda name: registry.make("queue matcher", Choice(name)),
             tell=tell,
             forget_results=results.forget,
+            outage_seconds=settings.outage_seconds,
             retention=Retention(runs=_days(settings.keep_runs_days), details=_days(settings.keep_details_days)),
         )
         if lasting:
@@ -190,9 +200,24 @@ def _run_store(settings: Settings, registry: Registry, *, lasting: bool) -> RunS
 
 
 def _result_storage(settings: Settings, registry: Registry) -> Choice:
-    """The storage that is set, else a folder under the home, else memory."""
-    name = settings.result_storage or ("local" if registry.has("storage", "local") else MEMORY)
-    return Choice(name, {"path": str(settings.home / "storage")} if name == "local" else {})
+    """The storage that is set, else where the orchestration is: the folder of its server, or one under the home, or memory."""
+    if not settings.result_storage and client_choice(settings) is not None and registry.has("storage", SERVER):
+        return Choice(SERVER)
+    name = settings.result_storage or (LOCAL if registry.has("storage", LOCAL) else MEMORY)
+    return _folder(settings) if name == LOCAL else Choice(name)
+
+
+def _folder(settings: Settings) -> Choice:
+    return Choice(LOCAL, {"path": str(settings.home / "storage")})
+
+
+def storage_of(settings: Settings, registry: Registry, choice: Choice) -> Storage:
+    """The storage that is meant by a choice here. That of the server is reached as the server is; who is the server has it as a folder."""
+    reached = client_choice(settings)
+    if choice.name == SERVER:
+        choice = _folder(settings) if reached is None else Choice(SERVER, reached.options)
+    storage: Storage = registry.make("storage", choice)
+    return storage
 
 
 def _nobody_listens(_event: object) -> None: ...

@@ -7,7 +7,7 @@ become bytes: JSON where it loses nothing, else pickle where that is installed. 
 import hashlib
 import io
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, cast
@@ -34,9 +34,12 @@ logger = logging.getLogger("headrace.results")
 class Results:
     """Keeps results and reads them. `storage` is where they go if nothing else is said; `inline` allows small ones inside the store."""
 
-    def __init__(self, registry: Registry, *, storage: Choice, serializer: str = "", inline: bool = True) -> None:
+    def __init__(
+        self, registry: Registry, *, storage: Choice, storage_of: Callable[[Choice], Storage], serializer: str = "", inline: bool = True
+    ) -> None:
         self._registry = registry
         self._storage = storage
+        self._storage_of = storage_of
         self._serializer = serializer
         self._inline = inline
         self._open: dict[str, OpenStorage] = {}
@@ -139,8 +142,7 @@ class Results:
     def _opened(self, choice: Choice) -> OpenStorage:
         name = repr(choice)
         if name not in self._open:
-            storage: Storage = self._registry.make("storage", choice)
-            self._open[name] = self._closing.enter_context(storage.open())
+            self._open[name] = self._closing.enter_context(self._storage_of(choice).open())
         return self._open[name]
 
     def _unreadable(self, reference: ResultReference, why: str) -> ResultUnreadable:

@@ -306,3 +306,38 @@ def test_a_store_that_was_away_takes_no_run_from_its_holder(client: LocalClient,
     assert state_of(client).is_running()
     clock.advance(LEASE)
     assert [run.state.name for run in client.release_lost_runs()] == ["AwaitingRestart"]
+
+
+def test_a_server_that_was_away_gives_time(client: LocalClient, clock: FixedClock) -> None:
+    """While a server is away, nobody can renew a lease through it, so nobody is called lost; when it is back, there is one more lease time."""
+    taken(client)
+    moved(client, State.running())
+    client.serving.keep()
+    clock.advance(LEASE * 3)
+    assert client.release_lost_runs() == []
+    client.serving.keep()
+    assert client.release_lost_runs() == []
+    assert not client.renew_lease("run", 1).stop
+    for _ in range(4):
+        clock.advance(LEASE / 4)
+        client.serving.keep()
+    assert [run.state.name for run in client.release_lost_runs()] == ["Lost"]
+
+
+def test_a_server_that_stays_away_is_none(client: LocalClient, clock: FixedClock) -> None:
+    """After the time that runs wait for it, it is no reason any more."""
+    taken(client)
+    moved(client, State.running())
+    client.serving.keep()
+    clock.advance(600)
+    assert [run.state.name for run in client.release_lost_runs()] == ["Lost"]
+
+
+def test_who_was_lost_while_it_was_served_is_lost(client: LocalClient, clock: FixedClock) -> None:
+    """A server that is there gives nobody more time than a lease has."""
+    taken(client)
+    moved(client, State.running())
+    for _ in range(5):
+        client.serving.keep()
+        clock.advance(LEASE / 4)
+    assert [run.state.name for run in client.release_lost_runs()] == ["Lost"]

@@ -24,7 +24,7 @@ from headrace.errors import CodeNotAllowedHere, DoubleProvider, HeadraceError, P
 from headrace.hooks.known import KNOWN
 from headrace.hooks.plugins import Status
 from headrace.hooks.registry import PORTS
-from headrace.instance import MEMORY, provider_choices
+from headrace.instance import MEMORY, provider_choices, storage_of
 from headrace.model.choices import Choice
 from headrace.ports.diagnosis import Diagnosable, Diagnosis
 from headrace.processes import ProcessFile, folder_of
@@ -266,7 +266,7 @@ class Checkup:
 
     def _storage(self) -> dict[str, Any]:
         choice = dict(provider_choices(self._settings, self._registry))["storage"]
-        storage = self._registry.make("storage", choice)
+        storage = storage_of(self._settings, self._registry, choice)
         found: dict[str, Any] = {"name": choice.name}
 
         def ask() -> bool:

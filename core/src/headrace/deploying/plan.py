@@ -99,7 +99,7 @@ class _Planning:
 
     def _check_storage(self, spec: Spec) -> None:
         choice = spec.flow_storage or self._house.default_storage
-        if not self._house.registry.make("storage", choice).outlives_process:
+        if not self._house.storage(choice).outlives_process:
             why = "it is gone when this process ends; pip install headrace-files, or name another as flow_storage"
             raise StorageUnusable(where=choice.name, why=why)
 

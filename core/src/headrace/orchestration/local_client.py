@@ -28,6 +28,7 @@ from headrace.orchestration.explaining import Explaining
 from headrace.orchestration.matching import Matching, unknown_queue
 from headrace.orchestration.orchestrator import Orchestrator
 from headrace.orchestration.retention import Forgetting
+from headrace.orchestration.serving import Serving
 from headrace.orchestration.waiting import events_after
 from headrace.ports.queue_matcher import QueueMatcher
 from headrace.ports.run_store import OpenRunStore
@@ -44,6 +45,7 @@ class LocalClient:
     clock: Clock
     lease_seconds: float
     orchestrator: Orchestrator
+    serving: Serving
     matching: Matching
     claiming: Claiming
     deployments: Deployments
@@ -63,15 +65,18 @@ class LocalClient:
         tell: Callable[[Event], None],
         forget_results: Callable[[Iterable[str]], None] = lambda root_ids: None,
         retention: Retention = Retention(),  # noqa: B008 - a frozen value
+        outage_seconds: float = 600.0,
     ) -> "LocalClient":
         """The orchestration over a store: `matcher` gives queue matchers by name, `tell` hears of every event after it was stored, and
         `forget_results` of root runs that are remembered no longer."""
         matching = Matching(store=store, clock=clock, matcher=matcher, tell=tell)
+        serving = Serving(store=store, clock=clock, lease_seconds=lease_seconds, forgotten_after=outage_seconds)
         return cls(
             store=store,
             clock=clock,
             lease_seconds=lease_seconds,
-            orchestrator=Orchestrator(store=store, rules=rules, clock=clock, lease_seconds=lease_seconds, tell=tell),
+            orchestrator=Orchestrator(store=store, rules=rules, clock=clock, lease_seconds=lease_seconds, serving=serving, tell=tell),
+            serving=serving,
             matching=matching,
             claiming=Claiming(store=store, rules=rules, clock=clock, lease_seconds=lease_seconds, matching=matching, tell=tell),
             deployments=Deployments(store=store, clock=clock, lease_seconds=lease_seconds, matching=matching, tell=tell),

@@ -15,6 +15,7 @@ from headrace.model.moves import Move
 from headrace.model.names import checked_name
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.states import NOT_ENDED, State, StateType
+from headrace.orchestration.serving import Serving
 from headrace.ports.run_store import OpenRunStore, Writing
 from headrace.rules.decide import RuleBook
 from headrace.rules.facts import Fact, Facts, Retry
@@ -43,6 +44,7 @@ class Orchestrator:
     rules: RuleBook
     clock: Clock
     lease_seconds: float
+    serving: Serving
     tell: Callable[[Event], None]
 
     def create_flow_run(self, run: FlowRun, holder: str | None) -> FlowRun:
@@ -97,7 +99,7 @@ class Orchestrator:
         """Says what becomes of root runs whose lease has run out; the answer has those of them that changed."""
         now = self.clock.now()
         with self.store.reading() as reading:
-            if not reading.lost(1):
+            if not reading.lost(1) or self.serving.is_away(reading):
                 return []
         released: list[FlowRun] = []
         events: list[Event] = []
