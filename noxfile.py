@@ -214,6 +214,16 @@ def template(session: nox.Session) -> None:
 
 
 @nox.session
+def endurance(session: nox.Session) -> None:
+    """Lets many processes use one store at once, for a minute a test, or for as many seconds as ENDURANCE_SECONDS says."""
+    prepare(session, "test", dists=STOCK)
+    seconds = session.env["ENDURANCE_SECONDS"] = os.environ.get("ENDURANCE_SECONDS", "60")
+    # one test after the other: each has more processes than there are cores
+    patience = f"--override-ini=faulthandler_timeout={300 + float(seconds)}"
+    pytest(session, "tests/end_to_end/test_contention.py", "--numprocesses=0", patience)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measures what DESIGN promises; what stands after `--` goes to the benchmark."""
     prepare(session, dists=[*STOCK, "."])

@@ -1,5 +1,7 @@
 """Deployments and the runs that are asked for of them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -10,13 +12,13 @@ from headrace.errors import InvalidName, MissingParameter, NotFound, NotRetryabl
 from headrace.model.choices import Choice
 from headrace.model.deployments import Code, Deployment, RunRequest
 from headrace.model.events import Event
-from headrace.model.filters import DeploymentFilter, FlowRunFilter, Page
+from headrace.model.filters import MOST_ROWS, DeploymentFilter, FlowRunFilter, Page
 from headrace.model.moves import Move
 from headrace.model.queues import ClaimRequest, WorkQueue
 from headrace.model.runs import TaskRun
 from headrace.model.states import State
 from headrace.orchestration.local_client import LocalClient
-from headrace.ports.run_store import OpenRunStore
+from headrace.ports.run_store import OpenRunStore, Writing
 from headrace.rules.facts import Retry
 from headrace.testing.clock import START, FixedClock
 
@@ -139,6 +141,36 @@ def test_deleting_takes_what_has_not_started(client: LocalClient) -> None:
             ask("nightly")
     with pytest.raises(NotFound):
         client.request_run(request(id="late"))
+
+
+@attrs.frozen
+class Watched:
+    """A store that tells how many runs each of its transactions takes away."""
+
+    store: OpenRunStore
+    taken: list[int]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+    @contextmanager
+    def writing(self) -> Iterator[Writing]:
+        with self.store.writing() as writing:
+            before = len(writing.flow_runs(FlowRunFilter(), Page(limit=10_000)))
+            yield writing
+            self.taken.append(before - len(writing.flow_runs(FlowRunFilter(), Page(limit=10_000))))
+
+
+def test_a_long_backlog_is_forgotten_in_portions(client: LocalClient, store: OpenRunStore) -> None:
+    """No transaction takes more than a page of runs, so that others have their turn; in the end all are gone, and the deployment with them."""
+    client.put_deployments((deployment(),))
+    for number in range(2 * MOST_ROWS + 1):
+        client.request_run(request(id=f"{number:04}"))
+    watched = Watched(store, [])
+    attrs.evolve(client.deployments, store=watched).delete("nightly")
+    assert sum(watched.taken) == 2 * MOST_ROWS + 1
+    assert max(watched.taken) <= MOST_ROWS
+    assert client.read_deployments(DeploymentFilter(), Page()) == []
 
 
 def test_versions_are_kept(client: LocalClient) -> None:

@@ -58,3 +58,11 @@ def test_without_a_store_there_is_no_copy(tmp_path: Path) -> None:
     with pytest.raises(StoreUnusable, match="there is none yet"):
         SqliteRunStore(path=tmp_path / "headrace.db").copy(tmp_path / "copy.db")
     assert os.listdir(tmp_path) == []
+
+
+def test_what_is_no_file_is_not_copied(tmp_path: Path) -> None:
+    """And it is not said that there is none."""
+    (tmp_path / "headrace.db").mkdir()
+    with pytest.raises(StoreUnusable, match="a folder lies in its place; move it away"):
+        SqliteRunStore(path=tmp_path / "headrace.db").copy(tmp_path / "copy.db")
+    assert os.listdir(tmp_path) == ["headrace.db"]

@@ -77,7 +77,7 @@ class Claiming:
         return Claimed(runs=tuple(taken), next_due=min(moments, default=None))
 
     def adopt(self, agent_id: str, identities: Iterable[str]) -> list[FlowRun]:
-        """Gives an agent the runs of those identities whose own agent is gone."""
+        """Gives an agent the runs of those identities whose own agent is gone, and, where it asks again, those that it was given."""
         identities = frozenset(identities)
         with self.store.reading() as reading:
             if not any(_orphans(reading, agent_id, identities)):
@@ -125,7 +125,7 @@ def _orphans(reading: Reading, agent_id: str, identities: Iterable[str]) -> Iter
         run, lease = reading.flow_run(run_id), reading.lease(run_id)
         if run is None or lease is None or str(lease.epoch) != epoch or run.max_restarts is None or run.state.is_terminal():
             continue
-        if lease.holder.partition("/")[0] not in there:
+        if lease.holder.partition("/")[0] not in there or lease.holder == f"{agent_id}/{ADOPTED}":
             yield run
 
 

@@ -108,14 +108,26 @@ class Deployments:
         return again
 
     def delete(self, deployment_id: str) -> None:
-        """Forgets a deployment with those of its runs that have not started."""
+        """Forgets a deployment with those of its runs that have not started; in portions, so that a long backlog keeps nobody waiting."""
+        after: str | None = None
+        while portion := self._forget_waiting(deployment_id, after):
+            after = portion[-1].id
         with self.store.writing() as writing:
             deployment = _known(writing, deployment_id)
-            for run_id in list(_waiting(writing, deployment_id)):
+            for run_id in list(_waiting(writing, deployment_id)):  # what was asked for meanwhile
                 writing.delete_flow_run(run_id)
             writing.delete_deployment(deployment_id)
             event = writing.append_event(self._changed(deployment, "deployment.deleted"))
         self.tell(event)
+
+    def _forget_waiting(self, deployment_id: str, after: str | None) -> list[FlowRun]:
+        """Forgets those of a portion of runs that have not started; the portion."""
+        with self.store.writing() as writing:
+            portion = writing.flow_runs(_waiting_of(deployment_id), Page(after=after, newest_first=False))
+            for run in portion:
+                if run.run_count == 0:
+                    writing.delete_flow_run(run.id)
+            return portion
 
     def request_run(self, request: RunRequest) -> FlowRun:
         """Makes a run; one that is known is answered as it is."""

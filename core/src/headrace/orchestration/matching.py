@@ -67,16 +67,23 @@ class Matching:
             known = writing.work_queue(queue.id)
             if known is None and queue.revision:  # a change of one that was deleted meanwhile does not make it anew
                 raise unknown_queue(queue.id)
-            if known is not None and known.revision != queue.revision:
+            if known is None or known.revision == queue.revision:
+                event, kept = self._kept(writing, queue, known)
+            elif _is_there(queue, known):  # it was asked for before, and the answer was lost
+                event, kept = None, known
+            else:
                 raise ChangedMeanwhile(what="work queue", name=known.name)
-            is_matched = known is not None and known.is_matched and known.criteria == queue.criteria
-            queue = attrs.evolve(queue, is_matched=is_matched, revision=queue.revision + 1)
-            if not writing.put_work_queue(queue):
-                raise AlreadyThere(what="work queue", name=queue.name, command="work-queue update")
-            event = writing.append_event(self._changed(queue, "work-queue.changed"))
-        self.tell(event)
+        if event is not None:
+            self.tell(event)
         self.finish([queue.id])
-        return attrs.evolve(queue, is_matched=True)
+        return attrs.evolve(kept, is_matched=True)
+
+    def _kept(self, writing: Writing, queue: WorkQueue, known: WorkQueue | None) -> tuple[Event, WorkQueue]:
+        is_matched = known is not None and known.is_matched and known.criteria == queue.criteria
+        queue = attrs.evolve(queue, is_matched=is_matched, revision=queue.revision + 1)
+        if not writing.put_work_queue(queue):
+            raise AlreadyThere(what="work queue", name=queue.name, command="work-queue update")
+        return writing.append_event(self._changed(queue, "work-queue.changed")), queue
 
     def delete_queue(self, queue_id: str) -> None:
         """Forgets a queue."""
@@ -122,6 +129,11 @@ class Matching:
 
     def _changed(self, queue: WorkQueue, kind: str) -> Event:
         return Event(moment=self.clock.now(), kind=kind, subject=queue.id, details={"name": queue.name})
+
+
+def _is_there(queue: WorkQueue, known: WorkQueue) -> bool:
+    """Whether a change has been made already, and nothing since."""
+    return attrs.evolve(queue, revision=queue.revision + 1, is_matched=known.is_matched) == known
 
 
 def all_queues(reading: Reading) -> Iterator[WorkQueue]:

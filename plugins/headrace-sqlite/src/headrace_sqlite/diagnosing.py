@@ -18,7 +18,7 @@ from headrace.ports.diagnosis import Diagnosis
 from headrace_sqlite.columns import moment_text
 from headrace_sqlite.opening import OURS, VERSION
 from headrace_sqlite.queries import queries
-from headrace_sqlite.troubles import Troubles
+from headrace_sqlite.troubles import READ_ONLY, Troubles, is_on_read_only_disk
 
 MOST_DAMAGES = 3
 """As many places are named where a file is damaged."""
@@ -73,6 +73,7 @@ class _Look:
             raise self._troubles.unusable("a folder lies in its place; move it away, or choose another path")
         if not (os.access(self._path, os.W_OK) and os.access(self._path.parent, os.W_OK)):
             why = "its file or folder may not be written; change its permissions, or choose another path"
+            why = READ_ONLY if is_on_read_only_disk(self._path) else why
             self.faults.append(str(self._troubles.unusable(why)))
         with self._troubles.told(), opened_to_look(self._path, self._troubles) as connection:
             connection.execute("BEGIN")

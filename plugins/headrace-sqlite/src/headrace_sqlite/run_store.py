@@ -19,6 +19,7 @@ import attrs
 
 from headrace.ports.diagnosis import Diagnosis
 from headrace.ports.run_store import OpenRunStore, Reading, Writing
+from headrace_sqlite.folding import Folding
 from headrace_sqlite.lease_clock import LeaseClock
 from headrace_sqlite.opening import opened_to_read, opened_to_watch, opened_to_write, patiently
 from headrace_sqlite.queries import queries
@@ -41,6 +42,7 @@ class _Sqlite:
         self._process = os.getpid()
         self._writer = opened_to_write(path, self._troubles)
         self._file = os.stat(path)
+        self._folding = Folding(path)
         self._writer_lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
         self._watch = Watch(self._watcher)
@@ -81,6 +83,7 @@ class _Sqlite:
             patiently(lambda: connection.execute("BEGIN IMMEDIATE"), self._troubles.busy_seconds)
             yield SqliteWriting(connection, self._clock)
             connection.execute("COMMIT")
+            self._folding.after_commit(connection)
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
@@ -152,6 +155,12 @@ class SqliteRunStore:
         from headrace_sqlite.copying import copied  # who runs flows never asks
 
         return copied(self.path.expanduser().absolute(), target, self.busy_seconds)
+
+    def empty(self) -> None:
+        """Nothing is left in the file but its last event."""
+        from headrace_sqlite.emptying import emptied  # who runs flows never asks
+
+        emptied(self.path.expanduser().absolute(), self.busy_seconds)
 
     @contextmanager
     def open(self) -> Iterator[OpenRunStore]:

@@ -25,8 +25,13 @@ _WHY = {
     sqlite3.SQLITE_NOMEM: "there is not enough memory",
 }
 
+READ_ONLY = "its disk may only be read; mount it so that it can be written, or choose another path"
+
 _PASSING = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM})
 """What somebody may mend while this process goes on; a quota that is used up is among the errors of the disk."""
+
+_NO_ROOM = 64 * 1024
+"""A disk with fewer bytes free is full: SQLite needs half of that to begin, and tells the lack of it as an error of the disk."""
 
 _WRITE_LOCK = 120
 """The byte of the shared-memory file that whoever writes has locked."""
@@ -59,11 +64,20 @@ class Troubles:
     def _error(self, error: sqlite3.Error) -> HeadraceError | None:
         if is_locked(error):
             return self.busy(_holder(self.path))
-        why = _WHY.get(_code(error))
+        code = _code(error)
+        why = self._why(code)
         if why is None:
             return None
         why = why.format(name=error.sqlite_errorname)
-        return StoreAway(where=str(self.path), why=why) if _code(error) in _PASSING else self.unusable(why)
+        return StoreAway(where=str(self.path), why=why) if code in _PASSING else self.unusable(why)
+
+    def _why(self, code: int) -> str | None:
+        """SQLite tells only of the file; what is wrong may be its disk."""
+        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN) and is_on_read_only_disk(self.path):
+            return READ_ONLY
+        if code == sqlite3.SQLITE_IOERR and _is_on_full_disk(self.path):
+            return _WHY[sqlite3.SQLITE_FULL]
+        return _WHY.get(code)
 
 
 def is_locked(error: sqlite3.Error) -> bool:
@@ -74,6 +88,27 @@ def is_locked(error: sqlite3.Error) -> bool:
 def _code(error: sqlite3.Error) -> int:
     """The kind of error; SQLite's extended codes say more in the bits above."""
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+
+
+def is_full(error: sqlite3.Error) -> bool:
+    """Whether a disk has no room."""
+    return _code(error) == sqlite3.SQLITE_FULL
+
+
+def is_on_read_only_disk(path: Path) -> bool:
+    """Whether nothing can be written where the file is, whoever writes."""
+    try:
+        return bool(os.statvfs(path.parent).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
+
+
+def _is_on_full_disk(path: Path) -> bool:
+    try:
+        disk = os.statvfs(path.parent)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < _NO_ROOM
 
 
 def _holder(path: Path) -> str:
