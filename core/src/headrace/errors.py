@@ -533,6 +533,39 @@ class ApiAway(MayPass):
 
 
 @attrs.frozen(kw_only=True, repr=False)
+class CannotServe(HeadraceError):
+    """the web API cannot be served at {where}: {why}"""
+
+    where: str
+    why: str
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class NotAnApi(HeadraceError):
+    """there is no web API of headrace at {where}: {why}; look at HEADRACE_API_URL, which is like http://127.0.0.1:4200/api"""
+
+    where: str
+    why: str
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class NotTrusted(HeadraceError):
+    """who answers at {where} cannot be trusted: {why}; let the system trust the authority of its certificate, or name its file in SSL_CERT_FILE"""
+
+    where: str
+    why: str
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class NotOffered(HeadraceError):
+    """the server at {where} is headrace {version}, which does not know {operation!r}; upgrade it"""
+
+    operation: str
+    where: str
+    version: str
+
+
+@attrs.frozen(kw_only=True, repr=False)
 class ApiRefused(HeadraceError):
     """the web API refused this (status {status}): {detail}"""
 

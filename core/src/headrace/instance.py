@@ -201,7 +201,7 @@ def _run_store(settings: Settings, registry: Registry, *, lasting: bool) -> RunS
 
 def _result_storage(settings: Settings, registry: Registry) -> Choice:
     """The storage that is set, else where the orchestration is: the folder of its server, or one under the home, or memory."""
-    if not settings.result_storage and client_choice(settings) is not None and registry.has("storage", SERVER):
+    if not settings.result_storage and settings.api_url and registry.has("storage", SERVER):
         return Choice(SERVER)
     name = settings.result_storage or (LOCAL if registry.has("storage", LOCAL) else MEMORY)
     return _folder(settings) if name == LOCAL else Choice(name)
@@ -273,6 +273,11 @@ def _environment() -> tuple[tuple[str, str], ...]:
 
 
 _of_this_process = _OfThisProcess()
+
+
+def is_opened_here() -> bool:
+    """Whether a flow called here uses what `open` opened, so that a program has headrace in it, and is no script of flows."""
+    return _OPENED.get() is not None
 
 
 def current() -> Instance:

@@ -1,5 +1,6 @@
 """The loop of an agent."""
 
+import logging
 import os
 import signal
 import threading
@@ -208,3 +209,47 @@ def test_who_drains_while_the_store_is_away_is_patient(house: Instance, queue: W
     AgentLoop(house, agent, drain_seconds=0.6).run()
     assert all(after - before > 0.05 for before, after in pairwise(waits)), waits
     assert 2 <= len(waits) <= 5
+
+
+class Listening(logging.Handler):
+    """Hears lines of the agent; in the middle of the first of them it is told to end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[str] = []
+        self.is_within = False
+        self.was_entered_twice = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.was_entered_twice = self.was_entered_twice or self.is_within
+        self.is_within = True
+        if not self.heard:
+            signal.raise_signal(signal.SIGTERM)
+        self.heard.append(record.getMessage())
+        self.is_within = False
+
+
+def test_a_signal_in_the_middle_of_a_line(house: Instance, queue: WorkQueue, stage: Any, clock: Any) -> None:
+    """What it leads to is said after the line, not within it, where a stream refuses a second one."""
+    run(house, "one")
+    agent = Steps(house, [queue])
+
+    def after(number: int) -> None:
+        clock.advance(60)
+        if number == 2:
+            complete(house, stage, "one")
+
+    agent.after = after
+    listening, logger = Listening(), logging.getLogger("headrace.agent")
+    logger.addHandler(listening)
+    level = logger.level
+    logger.setLevel("INFO")
+    try:
+        AgentLoop(house, agent).run()
+    finally:
+        logger.removeHandler(listening)
+        logger.setLevel(level)
+    assert not listening.was_entered_twice
+    submitting, draining, *_ = listening.heard
+    assert submitting.startswith("Submitting flow run 'one'")
+    assert draining.startswith("Draining: no more runs are taken; flow runs under way (1) may end.")

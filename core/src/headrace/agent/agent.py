@@ -11,7 +11,7 @@ import attrs
 from headrace import __version__
 from headrace.agent.runners import Runners
 from headrace.engine.working_folders import sweep
-from headrace.errors import HeadraceError, NotFound
+from headrace.errors import FlowRunnerFailed, HeadraceError, NotFound
 from headrace.instance import Instance
 from headrace.model.agents import Agent
 from headrace.model.choices import Choice
@@ -189,7 +189,7 @@ class AgentAtWork:
         try:
             process = self._runners.opened(choice).start(order)
         except HeadraceError as error:
-            self._refuse(run, choice, str(error))
+            self._refuse(run, choice, error.why if isinstance(error, FlowRunnerFailed) else str(error))
         except Exception as error:
             logger.exception("Flow runner %r failed", choice.name)
             self._refuse(run, choice, f"{type(error).__name__}: {error}")

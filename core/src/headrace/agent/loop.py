@@ -40,6 +40,8 @@ class AgentLoop:
         self._drain_seconds = drain_seconds
         self._drain_until: float | None = None
         self._signals = 0
+        self._drains = False
+        self._has_told = False
         self._failures = 0
 
     def run(self) -> None:
@@ -57,6 +59,7 @@ class AgentLoop:
                 self._leave()
 
     def _goes_on(self) -> bool:
+        self._tell_draining()
         if self._signals > 1 or not (self._agent.has_queues or self._agent.is_busy):
             return False
         if self._signals == 0:
@@ -117,10 +120,16 @@ class AgentLoop:
         self._agent.drain()
         self._drain_until = self._house.clock.monotonic()
 
+    def _tell_draining(self) -> None:
+        """Not where the signal is heard: that may be in the middle of another line."""
+        if self._drains and not self._has_told:
+            self._has_told = True
+            logger.info("Draining: no more runs are taken; flow runs under way (%d) may end. Once more stops them.", self._agent.underway)
+
     def _heard(self, _number: int, _frame: FrameType | None) -> None:
         self._signals += 1
         if self._signals == 1:
-            logger.info("Draining: no more runs are taken; flow runs under way (%d) may end. Once more stops them.", self._agent.underway)
+            self._drains = True
             self._agent.drain()
             if self._drain_seconds is not None:
                 self._drain_until = self._house.clock.monotonic() + self._drain_seconds

@@ -298,7 +298,10 @@ class Checkup:
                 failed.append(error)
 
         listener = threading.Thread(target=listen, daemon=True)  # it may wait for ever, and the process ends all the same
-        listener.start()
+        try:
+            listener.start()
+        except RuntimeError as error:
+            raise NoAnswer(f"{who} was not asked, since no thread can be started ({error}); let this user have more processes") from error
         listener.join(PATIENCE)
         if failed:
             raise failed[0]

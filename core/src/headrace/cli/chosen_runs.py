@@ -91,7 +91,7 @@ def _confirm(found: list[FlowRun], verb: str) -> None:
     """Asks a person, and nobody else."""
     number = f"{len(found)} flow run{'' if len(found) == 1 else 's'}"
     named = ", ".join(run.name for run in found[:MOST_SHOWN]) + (", …" if len(found) > MOST_SHOWN else "")
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():  # None where it was closed
         raise click.UsageError(f"{number} would be {_participle(verb)} ({named}); add --yes if that is what you want")
     click.confirm(f"{number} will be {_participle(verb)} ({named}). Go on?", abort=True, err=True)
 

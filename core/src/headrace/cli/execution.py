@@ -16,6 +16,7 @@ from headrace.model.moves import Move
 from headrace.model.orders import ExitStatus, Order
 from headrace.model.runs import FlowRun
 from headrace.model.states import State, StateType
+from headrace.processes.refusal import why_refused
 from headrace.settings import variable
 
 ENGINE = ("-P", "-m", "headrace.engine")
@@ -42,7 +43,7 @@ class Execution:
         try:
             self._process = self._started(run)
         except OSError as error:
-            return self._crashed(run, f"The process of the run could not be started: {error}")
+            return self._crashed(run, f"The process of the run could not be started: {why_refused(error)}")
         return self._watched(run)
 
     def cancelled(self) -> FlowRun | None:

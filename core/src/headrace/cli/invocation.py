@@ -16,9 +16,10 @@ DEBUG = "HEADRACE_DEBUG"
 class Invocation:
     """What a command starts from. A command takes it with `@click.pass_obj`."""
 
-    def __init__(self, environment: Mapping[str, str], *, profile: str | None = None) -> None:
+    def __init__(self, environment: Mapping[str, str], *, profile: str | None = None, is_here: bool = False) -> None:
         self._environment = environment
-        self._flags = {"profile": profile}
+        self._profile = profile
+        self._is_here = is_here
         self._told = False
 
     @property
@@ -54,7 +55,13 @@ class Invocation:
 
     def anew(self) -> "Invocation":
         """The same call after settings were changed: they are read once more."""
-        return Invocation(self._environment, profile=self._flags["profile"])
+        return Invocation(self._environment, profile=self._profile, is_here=self._is_here)
+
+    def here(self) -> "Invocation":
+        """The same call on the orchestration of this machine, though settings name the address of one."""
+        found = Invocation(self._environment, profile=self._profile, is_here=True)
+        found.registry = self.registry
+        return found
 
     @cached_property
     def registry(self) -> Registry:
@@ -62,6 +69,10 @@ class Invocation:
         settings, _ = self._read
         plugins = [*discovered(), inline(mending, name="mending")] if BLOCKING & set(settings.plugins_blocked) else None
         return Registry(plugins, blocked=settings.plugins_blocked, trace=settings.trace_hooks)
+
+    @property
+    def _flags(self) -> Mapping[str, object]:
+        return {"profile": self._profile, **({"api_url": "", "client": ""} if self._is_here else {})}
 
     @cached_property
     def _read(self) -> tuple[Settings, HeadraceError | None]:

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 from click.exceptions import NoArgsIsHelpError
@@ -33,6 +33,13 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Runs a command and tells its exit code."""
+    try:
+        return _run(arguments)
+    finally:
+        _leave_standard_error()
+
+
+def _run(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # names may hold what this terminal cannot show
@@ -47,7 +54,7 @@ def run(arguments: Sequence[str]) -> int:
     except click.exceptions.Exit as end:
         return end.exit_code
     except BrokenPipeError:
-        _silence()
+        _silence(sys.stdout)
         return READER_GONE
     except Exception as error:
         if os.environ.get(DEBUG) and not isinstance(error, (click.ClickException, click.Abort)):
@@ -83,18 +90,36 @@ def _told(error: Exception) -> int:
     if isinstance(error, HeadraceError):
         show.error(str(error))
     elif isinstance(error, OSError) and error.strerror:
-        show.error(f"{error.strerror}{f': {error.filename}' if error.filename else ''}")
-        _silence()
+        show.error(_why_not(error))
+        _silence(sys.stdout)
     else:
         sentence = f"this is a bug in headrace, please report it: {type(error).__name__}: {error}"
         show.error(sentence if os.environ.get(DEBUG) else f"{sentence} ({DEBUG}=1 shows where)")
     return FAILED
 
 
-def _silence() -> None:
+def _why_not(error: OSError) -> str:
+    """What the system refused."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return f"{error.strerror}: the current folder was deleted; change to one that is there"
+    return f"{error.strerror}{f': {error.filename}' if error.filename else ''}"
+
+
+def _leave_standard_error() -> None:
+    """What could not be said by now never will be, and is no reason for another exit code."""
+    try:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+    except (OSError, ValueError):
+        _silence(sys.stderr)
+
+
+def _silence(stream: TextIO) -> None:
     """Lets Python end without complaining about what it could not write: a pipe that nobody reads, a disk that is full."""
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class _WarningLines(logging.Handler):

@@ -11,6 +11,7 @@ import shutil
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from json import dumps
 from typing import Any, TypeVar
@@ -101,7 +102,7 @@ def text(lines: str) -> None:
 
 def aside(lines: str) -> None:
     """Text of several lines that others wrote, where remarks go, since it is no result."""
-    click.echo(_harmless(lines), err=True)
+    _aside(_harmless(lines))
 
 
 # Remarks
@@ -109,7 +110,7 @@ def aside(lines: str) -> None:
 
 def remark(sentence: str) -> None:
     """Something worth knowing that is no result."""
-    click.echo(_one_line(sentence), err=True)
+    _aside(_one_line(sentence))
 
 
 def progress(doing: str) -> None:
@@ -134,7 +135,13 @@ def colour() -> bool | None:
 
 
 def _say(kind: str, shade: str, sentence: str) -> None:
-    click.secho(f"{kind}: {_one_line(sentence)}", fg=shade, err=True, color=colour())
+    _aside(click.style(f"{kind}: {_one_line(sentence)}", fg=shade))
+
+
+def _aside(words: str) -> None:
+    """Where nobody can hear it, what is done goes on: an agent, say, whose terminal is gone."""
+    with suppress(OSError):
+        click.echo(words, err=True, color=colour())
 
 
 # Values

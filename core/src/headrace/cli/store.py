@@ -13,7 +13,7 @@ from headrace.clock import SystemClock
 from headrace.instance import Instance, run_store_choice
 from headrace.model.retention import Forgotten
 from headrace.packaging.sizes import said
-from headrace.ports.diagnosis import Copyable, Diagnosable, Diagnosis
+from headrace.ports.diagnosis import Copyable, Diagnosable, Diagnosis, Emptiable
 from headrace.wire.plain import to_plain
 
 
@@ -30,7 +30,7 @@ def store() -> None:
 @show.json_option
 @click.pass_obj
 def gc(invocation: Invocation, is_plan: bool, as_json: bool) -> None:
-    """Forget what ended long ago, and remove files that nothing refers to.
+    """Forget what is old, and remove files that nothing refers to.
 
     Runs, and earlier log lines and histories of task runs, are kept for as long as the settings say. Then results of runs that are forgotten, archives of
     code that no deployment has or had, and unpacked code that none has now are removed.
@@ -133,6 +133,47 @@ def backup(invocation: Invocation, file: Path, as_json: bool) -> None:
         show.json({"file": str(target), "bytes": size})
     else:
         click.echo(f"copied the run store to {target} ({said(size)})")
+
+
+@store.command()
+@show.json_option
+@click.pass_obj
+def upgrade(invocation: Invocation, as_json: bool) -> None:
+    """Bring the run store up to this release, or make it.
+
+    Whatever opens it does that too; this is for whoever wants it done before.
+    """
+    value = _store(invocation)
+    with value.open():
+        pass
+    if as_json:
+        show.json({"is_upgraded": True})
+    else:
+        click.echo("the run store is as this release needs it")
+
+
+@store.command()
+@click.option("--yes", "-y", "is_sure", is_flag=True, help="Do not ask.")
+@show.json_option
+@click.pass_obj
+def reset(invocation: Invocation, is_sure: bool, as_json: bool) -> None:
+    """Forget everything: runs, deployments, work queues, limits.
+
+    Runs that are under way are not stopped, and end without being remembered. Results and code of what is forgotten are removed by `headrace store gc`.
+
+    \b
+    headrace store backup before.db && headrace store reset
+    """
+    value = _store(invocation)
+    if not isinstance(value, Emptiable):
+        raise click.ClickException("the run store in use cannot be emptied so; use the tools of what it is kept in")
+    if not is_sure:
+        click.confirm("Forget all runs, deployments, work queues and limits in the run store?", abort=True, err=True)
+    value.empty()
+    if as_json:
+        show.json({"is_empty": True})
+    else:
+        click.echo("the run store is empty")
 
 
 def _store(invocation: Invocation) -> Any:

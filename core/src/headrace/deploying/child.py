@@ -13,6 +13,7 @@ from typing import Any
 
 from headrace.errors import CodeUnusable, HeadraceError, SpecsRefused, WrongSpec
 from headrace.packaging.loading import users_traceback
+from headrace.processes.refusal import why_refused
 
 SECONDS = 120
 """How long user code may take to be imported."""
@@ -36,7 +37,7 @@ def asked(
             why = f"importing it took more than {seconds:g} seconds; what takes long belongs into the flow, where it runs only when the flow does"
             raise CodeUnusable(what=what, why=why) from None
         except OSError as error:
-            raise CodeUnusable(what=what, why=f"{python} cannot be started: {error.strerror}") from error
+            raise CodeUnusable(what=what, why=f"{python} cannot be started: {why_refused(error)}") from error
         finally:
             said = _shown(place / SAID)
         return _answer(place / ANSWER, code, said, python, what)

@@ -10,6 +10,7 @@ from headrace.engine.live_run import LiveRun
 from headrace.engine.run_context import CURRENT, FlowRunContext, TaskRunContext
 from headrace.engine.subflow_life import SubflowLife
 from headrace.engine.task_life import TaskLife
+from headrace.engine.uncaught import SaidInALine
 from headrace.errors import AsyncFlowInFlow, FlowInsideTask, NotInRun, WrongParameters
 from headrace.instance import current
 from headrace.model.coercion import shown
@@ -34,8 +35,9 @@ def call_flow(definition: FlowDefinition, args: Arguments, kwargs: Mapping[str, 
     if definition.is_async:
         _refuse_unawaited(definition)
         return _flow_awaited(definition, args, kwargs, return_state=return_state)
-    life = _flow_life(definition, args, kwargs)
-    return _given(drive(life.life(), life.loop), return_state=return_state)
+    with SaidInALine():
+        life = _flow_life(definition, args, kwargs)
+        return _given(drive(life.life(), life.loop), return_state=return_state)
 
 
 async def _nothing() -> None: ...
@@ -57,8 +59,9 @@ def _can_await(live: LiveRun) -> bool:
 async def _flow_awaited(definition: FlowDefinition, args: Arguments, kwargs: Mapping[str, Any], *, return_state: bool) -> Any:
     import asyncio
 
-    life = _flow_life(definition, args, kwargs, user_loop=asyncio.get_running_loop())
-    return _given(await drive_async(life.life()), return_state=return_state)
+    with SaidInALine():
+        life = _flow_life(definition, args, kwargs, user_loop=asyncio.get_running_loop())
+        return _given(await drive_async(life.life()), return_state=return_state)
 
 
 def _flow_life(definition: FlowDefinition, args: Arguments, kwargs: Mapping[str, Any], user_loop: Any = None) -> FlowLife | SubflowLife:

@@ -289,7 +289,7 @@ class FlowLife:
         """Waits for all that was submitted; whether it has ended by then. What has not is being ended, and that is waited for, too."""
         futures = tuple(future.ended for future in live.futures)
         yield Settle(futures, None if until is None else max(0.0, until - self._house.clock.monotonic()))
-        in_time = all(future.done() for future in futures)
+        in_time = all(future.done() for future in futures) and (until is None or self._house.clock.monotonic() < until)
         if not in_time:
             yield Settle(futures, self._house.settings.grace_seconds)
         return in_time

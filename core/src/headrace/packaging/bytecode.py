@@ -96,7 +96,7 @@ class _Bytecode:
             return
         made = MAGIC_NUMBER + CHECKED_HASH + source_hash(content) + compiled[HEAD:]
         self.kept.mkdir(parents=True, exist_ok=True)
-        unfinished = self.kept / f".{name}.{sha256(source.encode()).hexdigest()}"  # a run's own path is nobody else's
+        unfinished = self.kept / f".{name}.{sha256(os.fsencode(source)).hexdigest()}"  # a run's own path is nobody else's
         try:
             unfinished.write_bytes(made + sha256(made).digest())
             os.replace(unfinished, self.kept / name)

@@ -16,6 +16,7 @@ from headrace.processes.births import Birth, born
 from headrace.processes.environment import checked_variables, environment_of
 from headrace.processes.local_process import LocalProcess
 from headrace.processes.process_file import ProcessFile, folder_of
+from headrace.processes.refusal import why_refused
 from headrace.processes.roster import Roster
 from headrace.settings import load
 
@@ -36,7 +37,7 @@ class _Plain:
         try:
             return self._roster.start(file, partial(_begin, environment, home, file))
         except OSError as error:
-            raise FlowRunnerFailed(runner="universal", run=order.run_name, why=str(error)) from error
+            raise FlowRunnerFailed(runner="universal", run=order.run_name, why=why_refused(error)) from error
 
     def find(self, identity: str) -> LocalProcess | None:
         return self._roster.find(identity)

@@ -100,7 +100,8 @@ class Folder:
 
     def _unusable(self, error: OSError) -> StorageUnusable:
         kind = StorageAway if error.errno in _PASSING else StorageUnusable
-        return kind(where=f"folder {self._path}", why=error.strerror or str(error))
+        advice = "; make room and try again" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        return kind(where=f"folder {self._path}", why=f"{error.strerror or error}{advice}")
 
 
 def _made(path: str) -> BinaryIO:

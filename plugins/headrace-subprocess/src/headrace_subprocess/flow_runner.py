@@ -17,6 +17,7 @@ from headrace.processes.births import Birth, born
 from headrace.processes.environment import checked_variables, environment_of
 from headrace.processes.local_process import LocalProcess
 from headrace.processes.process_file import ProcessFile, folder_of
+from headrace.processes.refusal import why_refused
 from headrace.processes.roster import Roster
 from headrace.settings import load
 from headrace_subprocess.fork_server import ForkServer, NotForked
@@ -41,7 +42,9 @@ class _Open:
         file = ProcessFile(folder_of(home), order.identity)
         try:
             return self._roster.start(file, partial(self._begin, environment, home, file))
-        except (OSError, InvalidOption) as error:
+        except OSError as error:
+            raise FlowRunnerFailed(runner="subprocess", run=order.run_name, why=why_refused(error)) from error
+        except InvalidOption as error:
             raise FlowRunnerFailed(runner="subprocess", run=order.run_name, why=str(error)) from error
 
     def find(self, identity: str) -> LocalProcess | None:
