@@ -90,3 +90,13 @@ def test_a_store_is_copied(shell: Shell) -> None:
         file.unlink()
     os.rename(shell.folder / "copy.db", shell.home / "headrace.db")
     assert len(shell.json("flow-run", "ls")) == 3
+
+
+def test_everything_is_forgotten(shell: Shell) -> None:
+    """After a word that it is meant; then files that nothing refers to can be removed."""
+    assert "aborted" in shell("store", "reset", code=1).stderr
+    assert len(shell.json("flow-run", "ls")) == 3
+    assert shell.json("store", "reset", "--yes") == {"is_empty": True}
+    assert shell.json("flow-run", "ls") == []
+    assert shell.json("store", "gc")["results_of_runs"] == 3
+    assert shell.json("store", "upgrade") == {"is_upgraded": True}

@@ -168,6 +168,25 @@ def test_a_plugin_may_bring_hooks_of_its_own() -> None:
     assert [(row.name, row.kind, row.status) for row in registry.rows()] == [("a", "plugin", Status.OK), ("b", "plugin", Status.OK)]
 
 
+def test_hooks_of_ones_own_are_called_one_by_one() -> None:
+    """Whoever brings a hook has each implementation by itself, with the plugin it is of, and contains what it raises."""
+    from headrace.hooks.specs import hookspec
+
+    class Mine:
+        @hookspec
+        def headrace_colours(self, shade: str) -> Any: ...
+
+    def failing(shade: str) -> Any:
+        raise KeyError(shade)
+
+    brought = plugin("a", headrace_addhooks=lambda plugins: plugins.add_hookspecs(Mine))
+    registry = Registry([brought, plugin("b", headrace_colours=lambda shade: [shade]), plugin("c", headrace_colours=failing)])
+    (first, red), (second, broken) = registry.calls("headrace_colours", shade="red")
+    assert (first.name, second.name, red()) == ("b", "c", ["red"])
+    with pytest.raises(KeyError):
+        broken()
+
+
 def test_hook_calls_can_be_traced(capsys: pytest.CaptureFixture[str]) -> None:
     """Each call is a line on standard error."""
     Registry([plugin("a", headrace_storages=shelves())], trace=True).offers("storage")

@@ -177,6 +177,10 @@ class Registry:
         if status is Status.FAILED:
             logger.warning("Plugin %r of %s cannot be used: %s", plugin.name, plugin.dist, reason)
 
+    def calls(self, hook: str, **arguments: Any) -> Iterator[tuple[Plugin, Callable[[], Any]]]:
+        """Every implementation of a hook that some distribution brought the specification of, to be called one by one; who calls contains its errors."""
+        return self._calls(hook, arguments)
+
     def _calls(self, hook: str, arguments: Mapping[str, Any]) -> Iterator[tuple[Plugin, Callable[[], Any]]]:
         """Every implementation of a hook, ready to be called by itself."""
         if self._trace:

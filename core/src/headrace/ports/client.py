@@ -81,7 +81,8 @@ class OpenClient(Protocol):
 
     @operation("POST", "/flow-runs", scope=Scope.RUN)
     def create_flow_run(self, run: FlowRun, holder: str | None = None) -> FlowRun:
-        """Makes a run, in its first state; with a `holder`, owned by it from the start (epoch 1). A known id: the run as it is now."""
+        """Makes a run, in its first state; with a `holder`, owned by it from the start (epoch 1). A known id: the run as it is now. Raises RunStopped for a
+        subflow whose root run is owned by somebody else by now, or gone."""
         ...
 
     @operation("GET", "/flow-runs/{run_id}", scope=Scope.VIEWER)
@@ -136,7 +137,7 @@ class OpenClient(Protocol):
 
     @operation("POST", "/task-runs/{move.run_id}/moves", scope=Scope.RUN, kind=Kind.MOVE)
     def move_task_run(self, move: Move, run: TaskRun, retry: Retry) -> Verdict:
-        """Asks for a task run's move that needs facts which the engine has not: caches and limits. `run` is as its engine knows it."""
+        """Asks for a task run's move that needs facts which the engine has not: caches and limits. `run` is as its engine knows it. Raises NotFound."""
         ...
 
     @operation("GET", "/task-runs/{run_id}", scope=Scope.VIEWER)
@@ -172,7 +173,8 @@ class OpenClient(Protocol):
 
     @operation("POST", "/deployments", scope=Scope.OPERATOR)
     def put_deployments(self, deployments: tuple[Deployment, ...]) -> list[Deployment]:
-        """Makes or changes deployments, all or none, each known by its flow's name and its own; who is known keeps its id and its creation."""
+        """Makes or changes deployments, all or none, each known by its flow's name and its own; who is known keeps its id and its creation.
+        Raises InvalidName, WrongData."""
         ...
 
     @operation("GET", "/deployments/{deployment_id}", scope=Scope.VIEWER)
@@ -212,7 +214,8 @@ class OpenClient(Protocol):
 
     @operation("POST", "/work-queues", scope=Scope.OPERATOR)
     def put_work_queue(self, queue: WorkQueue) -> WorkQueue:
-        """Makes a queue, or changes the one with its id, and looks which runs are wanted. Raises AlreadyThere for a name that is taken, WrongData."""
+        """Makes a queue, or changes the one with its id, and looks which runs are wanted. Raises AlreadyThere for a name that is taken,
+        ChangedMeanwhile, InvalidName, NotInstalled, WrongData."""
         ...
 
     @operation("GET", "/work-queues/{queue_id}", scope=Scope.VIEWER)
@@ -302,7 +305,7 @@ class OpenClient(Protocol):
 
     @operation("PUT", "/concurrency-limits/{tag}", scope=Scope.OPERATOR)
     def set_limit(self, tag: str, limit: int) -> None:
-        """Makes or changes the limit of a tag; 0 refuses every task run with it."""
+        """Makes or changes the limit of a tag; 0 refuses every task run with it. Raises InvalidOption."""
         ...
 
     @operation("DELETE", "/concurrency-limits/{tag}", scope=Scope.OPERATOR)
@@ -317,7 +320,7 @@ class Client(Protocol):
     def open(self) -> AbstractContextManager[OpenClient]: ...
 
 
-def operations() -> Mapping[str, Operation]:
-    """The table, by name, in the order of the port."""
-    marked = (getattr(member, _MARK, None) for member in vars(OpenClient).values())
+def operations(port: type = OpenClient) -> Mapping[str, Operation]:
+    """The table, by name, in the order of the port; a server may declare what it answers beside in a class of its own."""
+    marked = (getattr(member, _MARK, None) for member in vars(port).values())
     return MappingProxyType({found.name: found for found in marked if found is not None})

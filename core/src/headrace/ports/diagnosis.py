@@ -1,4 +1,4 @@
-"""Additions to the port of run stores, for those that can tell how they are, and those of which a copy can be had while they are in use."""
+"""Additions to the port of run stores, for those that can tell how they are, be copied while they are in use, and be emptied."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -45,4 +45,13 @@ class Copyable(Protocol):
 
     def copy(self, target: Path) -> int:
         """Writes one consistent state of it to a new file, whole or not at all, and gives its size in bytes. Raises CopyFailed, StoreUnusable, StoreBusy."""
+        ...
+
+
+@runtime_checkable
+class Emptiable(Protocol):
+    """A run store (the value) that can forget everything."""
+
+    def empty(self) -> None:
+        """Forgets all that is remembered, whole or not at all. Sequences of events go on from where they were. Raises StoreUnusable, StoreTooNew, StoreBusy."""
         ...

@@ -46,6 +46,11 @@ class Rounds:
                 logger.error("Service %r is left out: %s", name, error)
         return cls(house, services)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Which services these are."""
+        return tuple(self._turns)
+
     def step(self) -> datetime | None:
         """Does the rounds that are due; when the next one is, if there is any."""
         for name, turn in self._turns.items():

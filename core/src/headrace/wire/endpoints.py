@@ -148,19 +148,21 @@ def _put(place: Place, text: str, given: dict[str, Any]) -> None:
 
 def _of_text(name: str, text: str, kind: Any) -> Any:
     try:
-        return coerced(text, kind, where="the call", name=name)
+        value = coerced(text, kind, where="the call", name=name)
     except WrongParameterType as error:
         raise WrongData(where=name, why=f"it must be {error.expected}, not {error.given}") from None
+    value, _ = received(kind, value, where=name)  # numbers within the bounds of those in a body
+    return value
 
 
 @cache
-def endpoints() -> Mapping[str, Endpoint]:
+def endpoints(port: type = OpenClient) -> Mapping[str, Endpoint]:
     """All of them by the names of their operations, in the order of the port."""
-    return MappingProxyType({name: _endpoint(found) for name, found in operations().items()})
+    return MappingProxyType({name: _endpoint(port, found) for name, found in operations(port).items()})
 
 
-def _endpoint(operation: Operation) -> Endpoint:
-    method = getattr(OpenClient, operation.name)
+def _endpoint(port: type, operation: Operation) -> Endpoint:
+    method = getattr(port, operation.name)
     types = get_type_hints(method)
     result = types.pop("return")
     return Endpoint(

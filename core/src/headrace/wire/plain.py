@@ -5,6 +5,7 @@ type is read strictly. Moments are ISO 8601 text in UTC. The live `data` of a st
 """
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
@@ -37,8 +38,13 @@ def made_converter(*, strict: bool = False, compact: bool = False, detailed: boo
     converter.register_structure_hook(Path, lambda text, _: Path(text))
     hidden = override(omit=True)
     converter.register_unstructure_hook(State, make_dict_unstructure_fn(State, converter, _cattrs_omit_if_default=compact, data=hidden))
-    converter.register_structure_hook(State, make_dict_structure_fn(State, converter, _cattrs_forbid_extra_keys=strict, data=hidden))
+    converter.register_structure_hook(State, structured_state(converter, strict=strict))
     return converter
+
+
+def structured_state(converter: Converter, *, strict: bool) -> Callable[[Any, Any], State]:
+    """How a state is read with what a converter knows of its fields by now."""
+    return make_dict_structure_fn(State, converter, _cattrs_forbid_extra_keys=strict, data=override(omit=True))
 
 
 @cache

@@ -1,6 +1,9 @@
 """What a program of another machine sent, as values: unknown fields are ignored and named, all else is exactly what the types say."""
 
-from collections.abc import Iterator, Mapping
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
 from types import MappingProxyType, NoneType, UnionType
@@ -12,10 +15,19 @@ from cattrs.cols import homogenous_tuple_structure_factory, list_structure_facto
 from cattrs.v import format_exception
 
 from headrace.errors import WrongData
-from headrace.wire.plain import made_converter
+from headrace.model.states import State
+from headrace.wire.plain import made_converter, structured_state
 
 _TOO_LARGE = 1 << 63
+_LARGEST_FLOAT = int(sys.float_info.max)
 _IN_JSON: Mapping[Any, str] = MappingProxyType({int: "a whole number of 64 bits", float: "a number", str: "a text", bool: "true or false"})
+
+
+class _Fault(ValueError):
+    """What a value must be that it is not."""
+
+    def __init__(self, wanted: str) -> None:
+        super().__init__(f"it must be {wanted}")
 
 
 def received(kind: Any, data: Any, *, where: str) -> tuple[Any, list[str]]:
@@ -36,7 +48,10 @@ def _converter(*, strict: bool) -> Converter:
     converter = made_converter(strict=strict, detailed=True)
     for kind in _IN_JSON:
         converter.register_structure_hook(kind, _exactly)
+    converter.register_structure_hook(datetime, _moment)
     converter.register_structure_hook_factory(_is_row, _row)
+    converter.register_structure_hook_factory(attrs.has, lambda kind: _of_object(converter.gen_structure_attrs_fromdict(kind)))
+    converter.register_structure_hook(State, _of_object(structured_state(converter, strict=strict)))
     return converter
 
 
@@ -44,13 +59,31 @@ def _exactly(value: Any, kind: Any) -> Any:
     """`true` is no number, nothing is rounded, and no text is cut into letters."""
     if kind not in _IN_JSON:  # one of a few texts
         return kind(value)
-    if isinstance(value, int) and abs(value) >= _TOO_LARGE:
-        raise ValueError
-    if type(value) is kind:
-        return value
-    if kind is float and type(value) is int:
+    if kind is int and type(value) is float and value.is_integer():
+        value = int(value)  # JSON has one kind of number: 1.0 is 1
+    if kind is float and type(value) is int and abs(value) < _LARGEST_FLOAT:
         return float(value)
-    raise ValueError
+    if type(value) is not kind or (kind is int and abs(value) >= _TOO_LARGE) or (kind is float and not math.isfinite(value)):
+        raise _Fault(_IN_JSON[kind])
+    return value
+
+
+def _moment(value: Any, _: object) -> datetime:
+    """A moment in UTC, which is there too at the ends of the calendar."""
+    try:
+        moment = datetime.fromisoformat(value)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (TypeError, ValueError, OverflowError):
+        raise _Fault("a moment, as 2026-01-01T06:00:00Z") from None
+
+
+def _of_object(structure: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def value(data: Any, kind: Any) -> Any:
+        if not isinstance(data, dict):
+            raise _Fault("an object")
+        return structure(data, kind)
+
+    return value
 
 
 def _is_row(kind: Any) -> bool:
@@ -63,17 +96,17 @@ def _row(kind: Any, converter: Any) -> Any:
 
     def row(value: Any, _: Any) -> Any:
         if not isinstance(value, list):
-            raise TypeError
+            raise _Fault("a list")
         return structure(value, kind)
 
     return row
 
 
 def _words(error: BaseException, kind: Any) -> str:
-    if isinstance(error, (ValueError, TypeError)) and kind in _IN_JSON:
-        return f"it must be {_IN_JSON[kind]}"
-    if isinstance(error, TypeError) and _is_row(kind):
-        return "it must be a list"
+    if isinstance(error, _Fault):
+        return str(error)
+    if isinstance(error, AttributeError):  # it has no fields
+        return "it must be an object"
     if isinstance(kind, type) and issubclass(kind, Enum):
         return f"it must be one of {', '.join(str(member.value) for member in kind)}"
     return format_exception(error, kind)
