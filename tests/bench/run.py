@@ -21,16 +21,18 @@ ROUNDS = 9
 
 @attrs.frozen(kw_only=True)
 class Row:
-    """One line of the table; times in milliseconds."""
+    """One line of the table; times in milliseconds, unless `unit` says otherwise."""
 
     what: str
     ours: float
     floor_is: str
     floor: float
     budget: str
+    unit: str = "ms"
 
     def cells(self) -> tuple[str, ...]:
-        return self.what, f"{self.ours:.3g} ms", f"{self.floor:.3g} ms ({self.floor_is})", f"{self.ours / self.floor:.1f}", self.budget
+        floor, ratio = (f"{self.floor:.3g} {self.unit} ({self.floor_is})", f"{self.ours / self.floor:.1f}") if self.floor_is else ("", "")
+        return self.what, f"{self.ours:.3g} {self.unit}", floor, ratio, self.budget
 
 
 def median_of(measure: Callable[[], float], rounds: int = ROUNDS) -> float:
@@ -174,6 +176,36 @@ def dispatch(home: Path) -> list[Row]:
     ]
 
 
+def web_api(home: Path) -> list[Row]:
+    """A server in a process of its own, against the same questions to a client without a wire."""
+    from web_api import LINES, idle, in_process, over_http, ready  # beside this file
+
+    import headrace
+    from headrace.settings import load
+
+    command, folder = str(Path(sys.executable).with_name("headrace")), home / "served"
+    counts = {"read": 2000, "write": 1000, "request": 1000, "claim": 1000, "log": 40}
+    bare = median_of(process(sys.executable, "-c", "pass", home=home))
+    begun = median_of(lambda: ready(command, folder), 5)
+    megabytes, per_cent = idle(command, folder)
+    with headrace.open(load({"HEADRACE_HOME": str(home / "floor")})) as house:
+        floors = in_process(house.client, counts)
+    taken = over_http(command, folder, counts)
+    for each in (floors, taken):
+        each["log"] /= LINES
+    words = {"read": "one flow run read", "write": "one flow run made", "claim": "one run claimed", "log": "one log line, in batches"}
+    budgets = {"log": "≤ 0.05 ms (20,000 a second)"}
+    rows = [
+        Row(what="server start → first answer", ours=begun, floor_is="python -c pass", floor=bare, budget="≤ 700 ms"),
+        Row(what="server, nobody asks: memory", ours=megabytes, floor_is="", floor=0, budget="≤ 70 MB", unit="MB"),
+        Row(what="server, nobody asks: of a core", ours=per_cent, floor_is="", floor=0, budget="≤ 1 %", unit="%"),
+    ]
+    return rows + [
+        Row(what=f"over HTTP, 4 at once: {said}", ours=taken[what], floor_is="in process", floor=floors[what], budget=budgets.get(what, ""))
+        for what, said in words.items()
+    ]
+
+
 def table(rows: list[Row]) -> str:
     """The rows as a Markdown table."""
     head = ("What", "Ours, median", "Floor", "Ratio", "Budget")
@@ -189,6 +221,7 @@ def main() -> None:
         try:
             measured += runs(home)
             measured += dispatch(home)
+            measured += web_api(home)
         finally:
             sys.stderr = stderr
         print(table(measured))

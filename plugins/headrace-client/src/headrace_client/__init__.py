@@ -1,0 +1,1 @@
+"""The orchestration of another machine, asked over HTTP."""
