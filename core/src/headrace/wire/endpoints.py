@@ -79,7 +79,7 @@ class Endpoint:
 
     def call(self, arguments: Mapping[str, Any]) -> Call:
         """The call of these arguments."""
-        path = re.sub(r"\{([^}]*)\}", lambda found: quote(_in_path(found[1], arguments), safe=""), self.operation.path)
+        path = re.sub(r"\{([^}]*)\}", lambda found: _in_path(found[1], arguments), self.operation.path)
         others = {name: arguments[name] for name in self.outside_path if name in arguments}
         if self.is_asked_in_query:
             query = {name: str(value) for name, value in others.items() if value is not None}
@@ -123,9 +123,15 @@ class Endpoint:
 
 
 def _in_path(written: str, arguments: Mapping[str, Any]) -> str:
+    """What stands in a path at a place, quoted; also where it is `..`, which would be taken for the way up. Raises WrongData."""
     name, _, field = written.partition(".")
-    value = arguments[name]
-    return str(getattr(value, field) if field else value)
+    text = str(getattr(arguments[name], field) if field else arguments[name])
+    if not text:
+        raise WrongData(where=field or name, why="it must not be empty")
+    try:
+        return text.replace(".", "%2E") if text in (".", "..") else quote(text, safe="")
+    except UnicodeEncodeError:
+        raise WrongData(where=field or name, why=f"{text!r} is no text that UTF-8 can hold") from None
 
 
 def _object(body: Any) -> dict[str, Any]:
