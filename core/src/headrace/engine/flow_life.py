@@ -155,11 +155,11 @@ class FlowLife:
             install(settings.log_level, settings.extra_loggers, console=self.speaks_on_console)
         self.run = yield from self._made()
         live = self._live = self._made_live()
-        self._logger.info(self.first_words, self.run.name, self._definition.name)
         pulse = self._pulse(live.journal) if self._parent is None else None
         if pulse is not None:
             pulse.start()
         try:
+            self._logger.info(self.first_words, self.run.name, self._definition.name)  # where nobody reads what is said, this may take for ever
             return (yield from self._lived(live))
         except RunStopped as stop:
             self._logger.error("%s", stop)
@@ -266,14 +266,14 @@ class FlowLife:
             return State.awaiting_resume(pause.message or None)
         except TimedOut as error:
             yield from self._settled(live, until)
-            self._end_overdue(live)
+            live.end_overdue(self._overdue())
             return State.failed(error, name="TimedOut", message=str(error))
         except Exception as error:
             self._logger.error("Encountered an exception", exc_info=raised_by_user(error))
             yield from self._settled(live, until)
             return State.failed(error, message=f"Flow run encountered an exception. {said_by(error)}")
         if definition.timeout_seconds is not None and not (yield from self._settled(live, until)):
-            self._end_overdue(live)
+            live.end_overdue(self._overdue())
             late = TimedOut(what=call.what, seconds=definition.timeout_seconds)
             return State.failed(late, name="TimedOut", message=str(late))
         yield from self._settled(live)
@@ -294,12 +294,9 @@ class FlowLife:
             yield Settle(futures, self._house.settings.grace_seconds)
         return in_time
 
-    def _end_overdue(self, live: LiveRun) -> None:
-        """Ends in the journal what could not be ended: code that hears nothing, and a run that was only just made."""
-        state = attrs.evolve(crashed(overdue()), timestamp=self._house.clock.now())
-        for run in tuple(live.latest.values()):
-            if not run.state.is_terminal():
-                live.note(run.entering(state))
+    def _overdue(self) -> State:
+        """What all ends in that is under way when the time is over."""
+        return attrs.evolve(crashed(overdue()), timestamp=self._house.clock.now())
 
     def _context(self, live: LiveRun) -> FlowRunContext:
         return FlowRunContext(

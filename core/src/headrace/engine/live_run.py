@@ -16,6 +16,7 @@ from headrace.instance import Instance, task_runner_choice
 from headrace.model.choices import Choice
 from headrace.model.definitions import FlowDefinition
 from headrace.model.runs import FlowRun, TaskRun
+from headrace.model.states import State
 from headrace.ports.task_runner import OpenTaskRunner, TaskRunner
 
 CallOf = tuple[str, int]
@@ -47,6 +48,7 @@ class LiveRun:
         self.slots = slots
         self.may_retry = may_retry
         self.deadline: float | None = None
+        self._overdue: State | None = None
         self.title = f"Flow run {run.name!r}"
         self.voice = Voice(title=self.title, flow_run_id=run.id, new_id=house.ids.new, say=journal.say)
         self.user_loop: Any = None
@@ -77,6 +79,7 @@ class LiveRun:
 
     def begin_again(self) -> None:
         """Makes ready for another try: what has finished is known, and calls are counted anew."""
+        self._overdue = None
         self.earlier = {**self.earlier, **self.latest}
         self.latest = {}
         self.futures = []
@@ -86,11 +89,22 @@ class LiveRun:
         self._calls.clear()
 
     def note(self, run: TaskRun) -> None:
-        """A task run entered the state it is in."""
-        self.latest[run.task_key, run.call] = run
-        if run.state.is_completed():
-            self.completed_tasks += 1
-        self.journal.note(run)
+        """A task run entered the state it is in; where the time of the try is over, one that has not ended has ended with it."""
+        with self._lock:
+            if self._overdue is not None and not run.state.is_terminal():
+                run = run.entering(self._overdue)
+            self.latest[run.task_key, run.call] = run
+            if run.state.is_completed():
+                self.completed_tasks += 1
+            self.journal.note(run)
+
+    def end_overdue(self, state: State) -> None:
+        """Ends in the journal what could not be ended: code that hears nothing, and runs that are only being made."""
+        with self._lock:
+            self._overdue = state
+            unfinished = [run for run in self.latest.values() if not run.state.is_terminal()]
+        for run in unfinished:
+            self.note(run)
 
     @property
     def task_runner(self) -> TaskRunner:

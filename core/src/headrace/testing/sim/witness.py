@@ -116,7 +116,7 @@ class Witness:
             case "adopt_runs":
                 if epoch != account.epoch or account.run.state.is_terminal():
                     raise self.broken("only a run that goes on is adopted, in its epoch", account.run.id, account.epoch, account.run.state)
-                if self._is_there(account.holder.partition("/")[0]):
+                if account.holder != holder and self._is_there(account.holder.partition("/")[0]):  # else it asks again, and gets the same
                     raise self.broken("only a run whose agent is gone is adopted", account.run.id, account.holder)
                 self._comes_back(account)
             case "request_run" | "create_flow_run":
