@@ -155,7 +155,7 @@ def test_a_port_in_use(shell: Shell) -> None:
 def test_others_need_a_token(shell: Shell) -> None:
     """An address that others reach is not served as long as no token says who they are."""
     said = shell("server", "start", "--host", "0.0.0.0", "--port", "0", code=1).stderr
-    assert said.startswith("error: the web API cannot be served at 0.0.0.0:0: others reach this address, and no token says who they are; ")
+    assert said.startswith("error: the web API cannot be served at 0.0.0.0:0: who asks must say who they are, and there is no token; ")
     assert len(said.splitlines()) == 1
 
 
@@ -208,3 +208,39 @@ def test_its_store(shell: Shell, tmp_path: Path) -> None:
     assert "the run store is empty" in shell("server", "database", "reset", "--yes").stdout
     assert json.loads(shell("concurrency-limit", "ls", "--json").stdout) == []
     assert {"upgrade", "reset", "backup", "check", "gc"} <= set(shell("server", "database", "--help").stdout.split())
+
+
+def test_a_team(shell: Shell, tmp_path: Path) -> None:
+    """Each has a token for what they do: one deploys, an agent takes the run, and the run gets a token of its own, good for itself alone."""
+    assert "there is no token; make one with" in shell("server", "start", "--port", "0", "--require-token", code=1).stderr
+    tokens = {
+        scope: shell("server", "token", "--here", "create", f"the {scope}", "--scope", scope).stdout.strip()
+        for scope in ("operator", "agent", "viewer")
+    }
+    other = Shell(tmp_path / "other")
+    (tmp_path / "flows.py").write_text(
+        "import os\nfrom headrace import flow\n\n\n@flow(log_prints=True)\ndef tells():\n    print('token', os.environ['HEADRACE_API_TOKEN'])\n"
+    )
+    (tmp_path / "specs.yaml").write_text(f"name: d\nflow_location: {tmp_path}/flows.py\n")
+    with shell.serving("--require-token") as (_, address, _):
+
+        def asks(scope: str, *arguments: str, code: int = 0) -> "subprocess.CompletedProcess[str]":
+            return other(*arguments, code=code, HEADRACE_API_URL=address, HEADRACE_API_TOKEN=tokens.get(scope, ""))
+
+        assert "no token was sent" in asks("nobody", "flow-run", "ls", code=1).stderr
+        assert "it takes the scope operator, not agent" in asks("agent", "work-queue", "create", "q", code=1).stderr
+        asks("operator", "deployment", "create", str(tmp_path / "specs.yaml"))
+        asks("operator", "work-queue", "create", "q")
+        asks("operator", "deployment", "run", "tells/d", "--name", "first")
+        asks("agent", "agent", "start", "q", "--run-once")
+        said = asks("viewer", "flow-run", "logs", "first").stdout
+        assert "Finished in state Completed" in said
+        run_token = re.search(r"token (hrr_\S+)", said)
+        assert run_token is not None
+        assert run_token[1] not in tokens.values()
+        listed = json.loads(asks("viewer", "flow-run", "ls", "--json").stdout)
+        assert [row["state"] for row in listed] == ["Completed"]
+        rows = json.loads(shell("server", "token", "--here", "ls", "--json").stdout)
+        assert [(row["name"], row["scope"]) for row in rows] == [(f"the {scope}", scope) for scope in tokens]
+        shell("server", "token", "--here", "revoke", rows[2]["id"])
+        assert "is not known here, was revoked, or has expired" in asks("viewer", "flow-run", "ls", code=1).stderr

@@ -20,6 +20,7 @@ from headrace_sqlite.run_store import SqliteRunStore
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 MAY_SCAN = {
     "limits",
+    "tokens",
     "agents",
     "sqlite_master",
     "doomed",

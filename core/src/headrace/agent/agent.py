@@ -24,6 +24,7 @@ from headrace.model.runs import FlowRun
 from headrace.model.states import State, StateType
 from headrace.orchestration.undelivered import deliver
 from headrace.ports.flow_runner import Process
+from headrace.settings import variable
 
 MOST_AT_ONCE = 20
 """How many runs are claimed at once: as many as are started well before their leases end."""
@@ -154,7 +155,7 @@ class AgentAtWork:
                 continue
             self._claim = None
             for run in claimed.runs:
-                self._start_or_leave(run)
+                self._start_or_leave(run, claimed.tokens.get(run.id, ""))
             if len(claimed.runs) < request.limit:
                 return claimed.next_due
         return None
@@ -175,17 +176,19 @@ class AgentAtWork:
 
     # Starting
 
-    def _start_or_leave(self, run: FlowRun) -> None:
+    def _start_or_leave(self, run: FlowRun, token: str) -> None:
         """One whose start cannot even be told is in no other's way; its lease runs out, and it is started again."""
         try:
-            self._start(run)
+            self._start(run, token)
         except HeadraceError as error:
             logger.error("What became of the start of flow run %r could not be told: %s", run.name, error)
 
-    def _start(self, run: FlowRun) -> None:
+    def _start(self, run: FlowRun, token: str) -> None:
+        """The run gets a token of its own, where it needs one, in place of the agent's."""
         choice = self._runners.choice(run.flow_runner)
         logger.info("Submitting flow run %r (%s) to flow runner %r", run.name, run.id, choice.name)
-        order = Order(run_id=run.id, run_name=run.name, epoch=run.epoch, environment=self._environment)
+        environment = {**self._environment, **({variable("api_token"): token} if token else {})}
+        order = Order(run_id=run.id, run_name=run.name, epoch=run.epoch, environment=environment)
         try:
             process = self._runners.opened(choice).start(order)
         except HeadraceError as error:
@@ -200,16 +203,18 @@ class AgentAtWork:
 
     def _refuse(self, run: FlowRun, choice: Choice, why: str) -> None:
         logger.error("Flow run %r could not be started: %s", run.name, why)
-        self._move(run, "start", State.crashed(f"The run could not be started by flow runner {choice.name!r}: {why}"))
+        message = f"The run could not be started by flow runner {choice.name!r}: {why}"
+        self._note(run, message, level=logging.ERROR)
+        self._move(run, "start", State.crashed(message))
 
-    def _note(self, run: FlowRun, message: str) -> None:
+    def _note(self, run: FlowRun, message: str, *, level: int = logging.INFO) -> None:
         """Says something in the run's own log."""
         house = self._house
         line = LogLine(
             id=house.ids.new(),
             flow_run_id=run.id,
             timestamp=house.clock.now(),
-            level=logging.INFO,
+            level=level,
             logger=logger.name,
             message=message,
         )

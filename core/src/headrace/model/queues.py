@@ -47,7 +47,9 @@ class ClaimRequest:
 
 @attrs.frozen(kw_only=True)
 class Claimed:
-    """Runs that now belong to who asked, PENDING, each with its epoch. `next_due` is when the next run is due, where none was left behind."""
+    """Runs that now belong to who asked, PENDING, each with its epoch. `next_due` is when the next run is due, where none was left behind. `tokens`
+    are those that a web API gives to the runs, by id; in process none is needed."""
 
     runs: tuple[FlowRun, ...] = ()
     next_due: datetime | None = None
+    tokens: Mapping[str, str] = attrs.field(factory=dict, repr=False)

@@ -6,7 +6,7 @@ from datetime import datetime
 import attrs
 
 from headrace.clock import Clock
-from headrace.errors import InvalidOption, NotFound
+from headrace.errors import InvalidOption, NotFound, WrongData
 from headrace.model.agents import Agent
 from headrace.model.deployments import Deployment, RunRequest
 from headrace.model.events import Event
@@ -17,11 +17,13 @@ from headrace.model.leases import LeaseOrder
 from headrace.model.limits import ConcurrencyLimit
 from headrace.model.logs import LogLine
 from headrace.model.moves import Move
+from headrace.model.names import checked_name
 from headrace.model.news import News
 from headrace.model.queues import Claimed, ClaimRequest, WorkQueue
 from headrace.model.retention import Forgotten, Retention
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.states import State
+from headrace.model.tokens import DIGEST_LENGTH, Token
 from headrace.orchestration.claiming import Claiming
 from headrace.orchestration.deployments import Deployments, unknown_deployment
 from headrace.orchestration.explaining import Explaining
@@ -268,6 +270,25 @@ class LocalClient:
 
     def wait_for_events(self, wanted: EventFilter, seconds: float) -> list[Event]:
         return events_after(self.store, wanted, seconds, now=self.clock.monotonic)
+
+    # Tokens
+
+    def create_token(self, token: Token) -> Token:
+        checked_name("token", token.name)
+        if len(token.digest) != DIGEST_LENGTH:
+            raise WrongData(where=f"token {token.name!r}", why="its digest must be a sha256 in hexadecimal digits")
+        with self.store.writing() as writing:
+            writing.add_token(token)
+        return attrs.evolve(token, digest="")
+
+    def read_tokens(self) -> list[Token]:
+        with self.store.reading() as reading:
+            return [attrs.evolve(token, digest="") for token in reading.tokens()]
+
+    def revoke_token(self, token_id: str) -> None:
+        with self.store.writing() as writing:
+            if not writing.delete_token(token_id):
+                raise NotFound(what="token", name=token_id, command="server token ls")
 
     # Limits
 

@@ -28,18 +28,9 @@ from headrace.model.queues import Claimed, ClaimRequest, WorkQueue
 from headrace.model.retention import Forgotten
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.states import State
+from headrace.model.tokens import Scope, Token
 from headrace.rules.facts import Retry
 from headrace.rules.verdicts import Verdict
-
-
-class Scope(StrEnum):
-    """Who may ask; each may also what those before it may, a run for itself alone."""
-
-    VIEWER = "viewer"
-    RUN = "run"
-    AGENT = "agent"
-    OPERATOR = "operator"
-    ADMIN = "admin"
 
 
 class Kind(StrEnum):
@@ -311,6 +302,21 @@ class OpenClient(Protocol):
     @operation("DELETE", "/concurrency-limits/{tag}", scope=Scope.OPERATOR)
     def delete_limit(self, tag: str) -> None:
         """Forgets the limit of a tag. Raises NotFound."""
+        ...
+
+    @operation("POST", "/tokens", scope=Scope.ADMIN)
+    def create_token(self, token: Token) -> Token:
+        """Remembers a token by the digest of its secret, which stays with who made it. A known id: the token as it is. Raises WrongData."""
+        ...
+
+    @operation("GET", "/tokens", scope=Scope.ADMIN)
+    def read_tokens(self) -> list[Token]:
+        """All tokens, without their digests, oldest first."""
+        ...
+
+    @operation("DELETE", "/tokens/{token_id}", scope=Scope.ADMIN)
+    def revoke_token(self, token_id: str) -> None:
+        """Forgets a token: who has it is not known any more, from the next question on. Raises NotFound."""
         ...
 
 

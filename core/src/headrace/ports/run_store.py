@@ -17,6 +17,7 @@ from headrace.model.logs import LogLine
 from headrace.model.queues import WorkQueue
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.states import State
+from headrace.model.tokens import Token
 from headrace.rules.verdicts import Verdict
 
 
@@ -113,6 +114,12 @@ class Reading(Protocol):
 
     def lost(self, limit: int) -> list[FlowRun]:
         """Root runs whose lease has run out and was not ended, in order of their ids."""
+        ...
+
+    def token(self, token_id: str) -> Token | None: ...
+
+    def tokens(self) -> list[Token]:
+        """All tokens, in order of their ids."""
         ...
 
     def mark(self, name: str) -> str | None:
@@ -240,6 +247,14 @@ class Writing(Reading, Protocol):
 
     def forget_events(self, until: int) -> None:
         """Forgets events with a sequence up to this one, but never the newest of all, after whose sequence the next one comes."""
+        ...
+
+    def add_token(self, token: Token) -> bool:
+        """Remembers a token; False, and nothing changed, where its id is known."""
+        ...
+
+    def delete_token(self, token_id: str) -> bool:
+        """Forgets a token; False where there is none."""
         ...
 
     def put_mark(self, name: str, value: str) -> None:

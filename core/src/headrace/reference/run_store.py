@@ -28,6 +28,7 @@ from headrace.model.logs import LogLine
 from headrace.model.queues import WorkQueue
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.states import MISSING, State
+from headrace.model.tokens import Token
 from headrace.ports.diagnosis import Diagnosis
 from headrace.ports.run_store import OpenRunStore, Reading, Writing
 from headrace.rules.verdicts import Verdict
@@ -72,6 +73,7 @@ class _Tables:
     waits: dict[str, tuple[Wait, ...]] = attrs.field(factory=dict)
     versions: dict[str, dict[int, Deployment]] = attrs.field(factory=dict)
     marks: dict[str, str] = attrs.field(factory=dict)
+    tokens: dict[str, Token] = attrs.field(factory=dict)
     forgotten: dict[str, int] = attrs.field(factory=dict)
 
 
@@ -187,6 +189,12 @@ class _Look:
     def mark(self, name: str) -> str | None:
         return self._tables.marks.get(name)
 
+    def token(self, token_id: str) -> Token | None:
+        return self._tables.tokens.get(token_id)
+
+    def tokens(self) -> list[Token]:
+        return [token for _, token in sorted(self._tables.tokens.items())]
+
     def agents(self) -> list[Agent]:
         kept = sorted(self._tables.agents.items())
         return [attrs.evolve(agent, live=self._clock.monotonic() < until) for _, (agent, until) in kept]
@@ -258,7 +266,8 @@ class _Change(_Look):
     def put_task_runs(self, runs: Iterable[TaskRun]) -> None:
         for run in runs:
             known = self._tables.task_runs.get(run.id)
-            if run.flow_run_id in self._tables.flow_runs and (known is None or known.revision <= run.revision):
+            is_next = known is None or (known.revision <= run.revision and known.flow_run_id == run.flow_run_id)
+            if run.flow_run_id in self._tables.flow_runs and is_next:
                 self._put(self._tables.task_runs, run.id, _kept(run))
 
     def add_states(self, states: Iterable[RunState]) -> None:
@@ -386,6 +395,18 @@ class _Change(_Look):
 
     def put_mark(self, name: str, value: str) -> None:
         self._put(self._tables.marks, name, value)
+
+    def add_token(self, token: Token) -> bool:
+        if token.id in self._tables.tokens:
+            return False
+        self._put(self._tables.tokens, token.id, token)
+        return True
+
+    def delete_token(self, token_id: str) -> bool:
+        if token_id not in self._tables.tokens:
+            return False
+        self._drop(self._tables.tokens, token_id)
+        return True
 
     def append_event(self, event: Event) -> Event:
         stored = attrs.evolve(event, sequence=self.last_event() + 1, details=copy.deepcopy(event.details))

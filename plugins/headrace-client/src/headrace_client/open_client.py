@@ -5,10 +5,12 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from http import HTTPStatus
+from math import isfinite
 from typing import Any, get_args
 
 from headrace.clock import Clock
 from headrace.errors import ApiAway, NotAnApi, NotFound, NotOffered, WrongData
+from headrace.model.tokens import Scope
 from headrace.ports.client import Kind
 from headrace.wire.endpoints import Endpoint, endpoints
 from headrace.wire.plain import from_plain
@@ -141,10 +143,33 @@ def _by_name(endpoint: Endpoint, values: tuple[Any, ...], named: Mapping[str, An
 
 def _asking(endpoint: Endpoint, arguments: Mapping[str, Any], headers: Mapping[str, str], *, seconds: float) -> Asking:
     call = endpoint.call(arguments)
-    try:
-        body = None if call.body is None else json.dumps(call.body, separators=(",", ":"), allow_nan=False).encode()
-    except ValueError:
-        raise WrongData(
-            where=endpoint.operation.name, why="a number in it is infinite or none (NaN), and JSON has no such number"
-        ) from None
+    body = None if call.body is None else _body(endpoint, call.body)
     return Asking(method=call.method, path=call.path, query=call.query, body=body, headers=headers, seconds=seconds)
+
+
+def _body(endpoint: Endpoint, arguments: Mapping[str, Any]) -> bytes:
+    """The arguments as JSON. What a run tells of itself is told whatever is in it, so what JSON has not is written out there; else it is refused."""
+    try:
+        return _json(arguments)
+    except ValueError:
+        if endpoint.operation.scope is Scope.RUN:
+            return _json(_written_out(arguments))
+    why = "there is a number in it that is infinite or none (NaN), or a text with half a character, and neither can be sent"
+    raise WrongData(where=endpoint.operation.name, why=why)
+
+
+def _json(data: Any) -> bytes:
+    return json.dumps(data, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode()
+
+
+def _written_out(data: Any) -> Any:
+    """Plain data that can be JSON in UTF-8: halves of surrogate pairs (in names of files, say) and numbers that are none are texts that say so."""
+    if isinstance(data, str):
+        return data.encode(errors="backslashreplace").decode()
+    if isinstance(data, float) and not isfinite(data):
+        return str(data)
+    if isinstance(data, Mapping):
+        return {_written_out(key): _written_out(value) for key, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [_written_out(value) for value in data]
+    return data

@@ -23,8 +23,9 @@ from starlette.types import Receive, Scope, Send
 
 from headrace.errors import HeadraceError
 from headrace.instance import Instance
+from headrace.model.queues import Claimed
+from headrace.model.tokens import Scope as Reach
 from headrace.ports.client import Kind, OpenClient, Operation
-from headrace.ports.client import Scope as Reach
 from headrace.wire.endpoints import Endpoint, endpoints
 from headrace_server import problem_answers
 from headrace_server.bodies import json_answer, parsed, read_json_bytes, read_query
@@ -35,6 +36,7 @@ from headrace_server.in_process import in_process
 from headrace_server.own import Own
 from headrace_server.problem_answers import DESCRIBED_AT
 from headrace_server.streams import news_stream
+from headrace_server.tokens import Tokens
 from headrace_server.waiting import Waiting
 
 API = "/api"
@@ -131,7 +133,7 @@ class App:
 
     async def _ask(self, _: Request, asked: Asked) -> Response:
         try:
-            return await self.in_thread(_answered, asked)
+            return await self.in_thread(_answered, asked, self.doors.tokens)
         finally:
             self.waiting.nudge()
 
@@ -218,8 +220,10 @@ def _problem_page(name: str) -> dict[str, Any] | None:
     return described(name)
 
 
-def _answered(asked: Asked) -> Response:
+def _answered(asked: Asked, tokens: Tokens) -> Response:
     result = getattr(asked.target, asked.endpoint.operation.name)(**asked.arguments)
+    if isinstance(result, Claimed) and result.runs:
+        result = attrs.evolve(result, tokens=tokens.of_runs(result.runs))
     return json_answer(asked.endpoint.answer(result, asked.unknown))
 
 

@@ -12,6 +12,7 @@ import click
 
 from headrace.cli import show
 from headrace.errors import ApiAway, CannotServe
+from headrace_server.token_command import token
 
 if TYPE_CHECKING:
     from headrace.cli.invocation import Invocation
@@ -30,12 +31,16 @@ def server() -> None:
     """Serve the web API, and look after the store behind it."""
 
 
+server.add_command(token)
+
+
 @server.command()
 @click.option("--host", default=DEFAULT_HOST, show_default=True, help="The address to listen at; one that others reach takes a token.")
 @click.option("--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True, help="The port; 0 is any that is free.")
 @click.option(
     "--allowed-host", "names", multiple=True, metavar="NAME", help="What else the server is called, as by a proxy; may be given again."
 )
+@click.option("--require-token", is_flag=True, help="Also who is on this machine must say who they are, as where a proxy stands before it.")
 @click.option("--no-services", is_flag=True, help="Only answer: another server of the same store steps the services.")
 @click.option("--no-dashboard", is_flag=True, help="Serve no pages, if a dashboard is installed.")
 @click.option(
@@ -55,7 +60,8 @@ def start(
     host: str,
     port: int,
     names: tuple[str, ...],
-    no_services: bool,  # noqa: FBT001 - click calls by keyword
+    require_token: bool,  # noqa: FBT001 - click calls by keyword
+    no_services: bool,  # noqa: FBT001
     no_dashboard: bool,  # noqa: FBT001
     storage_limit: float,
     log_level: str | None,
@@ -80,7 +86,9 @@ def start(
     here = invocation.here()
     if ssl_keyfile and not ssl_certfile:
         raise click.UsageError("--ssl-keyfile needs --ssl-certfile")
-    address = Address(host=host, port=port, certificate=ssl_certfile, key=ssl_keyfile, names=names, dashboard=not no_dashboard)
+    address = Address(
+        host=host, port=port, certificate=ssl_certfile, key=ssl_keyfile, names=names, needs_token=require_token, dashboard=not no_dashboard
+    )
     logs.install(_level(log_level or here.settings.log_level))
     with instance.open(here.settings, registry=here.registry, lasting=True) as house:
         _check_open(house, address)
@@ -106,11 +114,14 @@ def _level(name: str) -> str:
 
 def _check_open(house: "Instance", address: "Address") -> None:
     """Nobody serves others without knowing who they are. Raises CannotServe."""
-    from headrace_server.doors import asks_for_tokens, is_loopback
+    from headrace_server.doors import is_loopback
+    from headrace_server.in_process import in_process
+    from headrace_server.tokens import Tokens
 
-    if is_loopback(address.host) or asks_for_tokens(house):
+    is_open = is_loopback(address.host) and not address.needs_token
+    if is_open or Tokens(in_process(house.client).store, house.clock).is_any_valid():
         return
-    why = "others reach this address, and no token says who they are; make one with: headrace server token create NAME --scope admin"
+    why = "who asks must say who they are, and there is no token; make one with: headrace server token --here create NAME --scope admin"
     raise CannotServe(where=f"{address.host}:{address.port}", why=why)
 
 

@@ -4,6 +4,7 @@ A page of somebody else's in a browser on this machine can reach a loopback addr
 So a server that asks for no token answers only to the names that it is known by; and no request is taken that a page of another address sends.
 """
 
+import asyncio
 import inspect
 import ipaddress
 import logging
@@ -17,11 +18,16 @@ from starlette.requests import Request
 from headrace.errors import HeadraceError, NotAllowed, NotAuthenticated
 from headrace.hooks.registry import Registry
 from headrace.instance import Instance
-from headrace.ports.client import Operation, Scope
+from headrace.model.tokens import Scope
+from headrace.ports.client import Operation
+from headrace_server.in_process import in_process
+from headrace_server.own_run import OwnRun
+from headrace_server.tokens import Tokens
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
-_ORDER = (Scope.VIEWER, Scope.RUN, Scope.AGENT, Scope.OPERATOR, Scope.ADMIN)
+ASKER = "headrace.asker"
+"""Where a request keeps who asks, so that it is found out once."""
 
 logger = logging.getLogger("headrace.server")
 
@@ -33,10 +39,6 @@ class Asker:
     name: str
     scope: Scope
     run: tuple[str, int] | None = None
-
-    def may(self, scope: Scope) -> bool:
-        """Whether its scope is the one asked for, or above it."""
-        return _ORDER.index(self.scope) >= _ORDER.index(scope)
 
 
 SOMEBODY_HERE = Asker(name="somebody on this machine", scope=Scope.ADMIN)
@@ -50,34 +52,62 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def asks_for_tokens(house: Instance) -> bool:
-    """Whether who asks a server of this house must say who they are: there is no other way than a token yet, and none is known."""
-    return False
-
-
 @attrs.frozen(kw_only=True)
 class Doors:
-    """What everybody passes who asks the server anything. `names`: how the server may be called; None: any way."""
+    """What everybody passes who asks the server anything. `names`: how the server may be called; None: any way. `needs_token`: nobody is let in who
+    does not say who they are."""
 
     registry: Registry
+    tokens: Tokens
     names: frozenset[str] | None = LOOPBACK_NAMES
+    needs_token: bool = False
 
     @classmethod
-    def of(cls, registry: Registry, host: str, names: Iterable[str] = ()) -> "Doors":
-        """Those of a server on this address that is also known by these names."""
+    def of(cls, house: Instance, host: str, names: Iterable[str] = (), *, needs_token: bool = False) -> "Doors":
+        """Those of a server on this address that is also known by these names; where others reach it, it needs a token."""
         known = frozenset(name.lower() for name in names)
-        if not is_loopback(host) and not known:
-            return cls(registry=registry, names=None)
-        return cls(registry=registry, names=known | LOOPBACK_NAMES | {host})
+        is_near = is_loopback(host)
+        return cls(
+            registry=house.registry,
+            tokens=Tokens(in_process(house.client).store, house.clock),
+            names=known | LOOPBACK_NAMES | {host} if is_near or known else None,
+            needs_token=needs_token or not is_near,
+        )
 
     async def admitted(self, request: Request, operation: Operation, arguments: dict[str, Any] | None) -> Asker:
         """Who asks, if they may; first without arguments, before anything of the request is read, then with them. Raises NotAuthenticated, NotAllowed."""
         if arguments is None:
             self._check_names(request)
-        asker = await self._by_plugins(request) or SOMEBODY_HERE
-        if not asker.may(operation.scope):
+            request.scope[ASKER] = await self._asker(request)
+        asker: Asker = request.scope[ASKER]
+        if not asker.scope.includes(operation.scope):
             raise NotAllowed(who=asker.name, what=operation.name, why=f"it takes the scope {operation.scope}, not {asker.scope}")
+        if arguments is not None and asker.run is not None:
+            run_id, epoch = asker.run
+            await asyncio.to_thread(OwnRun(store=self.tokens.store, run_id=run_id, epoch=epoch).check, operation, arguments)
         return asker
+
+    async def _asker(self, request: Request) -> Asker:
+        """Who asks: by a plugin's way, by a token, or as somebody of this machine. Raises NotAuthenticated."""
+        found = await self._by_plugins(request)
+        if found is not None:
+            return found
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
+        if token and kind.lower() == "bearer":
+            return await self._with_token(request, token.strip())
+        if self.needs_token:
+            raise NotAuthenticated(why="no token was sent")
+        return SOMEBODY_HERE
+
+    async def _with_token(self, request: Request, token: str) -> Asker:
+        """A token that is wrong is refused, also where none is needed: who sends one believes to be known."""
+        if (run := await asyncio.to_thread(self.tokens.run_of, token)) is not None:
+            return Asker(name=f"flow run {run[0]}", scope=Scope.RUN, run=run)
+        if (known := await asyncio.to_thread(self.tokens.found, token)) is not None:
+            return Asker(name=known.name, scope=known.scope)
+        address = request.client.host if request.client is not None else "somewhere"
+        logger.warning("Somebody at %s sent a token that is not known here", address)
+        raise NotAuthenticated(why="the token is not known here, was revoked, or has expired")
 
     def _check_names(self, request: Request) -> None:
         host, origin = request.headers.get("host", ""), request.headers.get("origin")

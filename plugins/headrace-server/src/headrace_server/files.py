@@ -22,7 +22,8 @@ from starlette.responses import Response, StreamingResponse
 
 from headrace.errors import NotStored
 from headrace.instance import Instance
-from headrace.ports.client import Kind, Operation, Scope
+from headrace.model.tokens import Scope
+from headrace.ports.client import Kind, Operation
 from headrace.ports.storage import OpenStorage, Written, checked_key
 from headrace_server.bodies import json_answer, read_query
 

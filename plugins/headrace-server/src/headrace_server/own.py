@@ -7,7 +7,8 @@ import attrs
 import headrace
 from headrace.clock import Clock
 from headrace.instance import Instance, run_store_choice
-from headrace.ports.client import Scope, operation, operations
+from headrace.model.tokens import Scope
+from headrace.ports.client import operation, operations
 
 API_VERSION = 1
 """Raised when an operation means something else than before; what is only added is told by its name."""

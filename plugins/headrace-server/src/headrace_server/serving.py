@@ -33,14 +33,15 @@ _MOST_WAITING = 2048
 
 @attrs.frozen(kw_only=True)
 class Address:
-    """Where a server listens: port 0 is any that is free. With a certificate it speaks TLS. `names`: what else it is called, as by a proxy. `dashboard`:
-    whether pages that plugins bring are served."""
+    """Where a server listens: port 0 is any that is free. With a certificate it speaks TLS. `names`: what else it is called, as by a proxy. `needs_token`:
+    also who is on this machine must say who they are. `dashboard`: whether pages that plugins bring are served."""
 
     host: str = "127.0.0.1"
     port: int = 0
     certificate: str | None = None
     key: str | None = None
     names: tuple[str, ...] = ()
+    needs_token: bool = False
     dashboard: bool = True
 
     def url(self, port: int) -> str:
@@ -59,7 +60,7 @@ class Serving:
         self.url = address.url(self._socket.getsockname()[1])
         with contextlib.ExitStack() as unless_it_can_serve:
             unless_it_can_serve.callback(self._socket.close)
-            doors = Doors.of(house.registry, address.host, address.names)
+            doors = Doors.of(house, address.host, address.names, needs_token=address.needs_token)
             self._app = App(house, doors, Own.of(house, services), storage_bytes=storage_bytes, pages=address.dashboard)
             self._server = _Server(_loaded(self._app, address, self.url), self._app.end)
             unless_it_can_serve.pop_all()

@@ -102,6 +102,12 @@ FROM leases INDEXED BY leases_that_last CROSS JOIN flow_runs ON flow_runs.id = l
 WHERE leases.expires > leases.renewed AND NOT (leases.boot = :boot AND leases.renewed <= :now AND :now < leases.expires)
 ORDER BY leases.run_id LIMIT :limit;
 
+-- name: token: A token.
+SELECT value FROM tokens WHERE id = :token_id;
+
+-- name: tokens: All tokens.
+SELECT value FROM tokens ORDER BY id;
+
 -- name: mark: What was remembered under a name.
 SELECT value FROM marks WHERE name = :mark;
 
@@ -141,9 +147,9 @@ DELETE FROM flow_runs WHERE id IN (
 INSERT INTO task_runs (id, flow_run_id, name, state_type, state_name, tags, revision, value)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET
-    flow_run_id = excluded.flow_run_id, name = excluded.name, state_type = excluded.state_type, state_name = excluded.state_name,
+    name = excluded.name, state_type = excluded.state_type, state_name = excluded.state_name,
     tags = excluded.tags, revision = excluded.revision, value = excluded.value
-WHERE excluded.revision >= task_runs.revision;
+WHERE excluded.revision >= task_runs.revision AND excluded.flow_run_id = task_runs.flow_run_id;
 
 -- name: add_task_run_state: A state that a task run had.
 INSERT INTO task_run_states (run_id, revision, value)
@@ -210,6 +216,12 @@ DELETE FROM waits WHERE run_id = :run_id;
 
 -- name: forget_events: Old events; the newest stays, since the next sequence comes after it.
 DELETE FROM events WHERE sequence <= min(:until, (SELECT max(sequence) FROM events) - 1);
+
+-- name: add_token: A token; one that is known stays as it is.
+INSERT INTO tokens (id, value) VALUES (:id, :value) ON CONFLICT (id) DO NOTHING;
+
+-- name: delete_token: A token.
+DELETE FROM tokens WHERE id = :token_id;
 
 -- name: put_mark: A text under a name.
 INSERT INTO marks (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value;

@@ -20,6 +20,7 @@ from headrace.model.logs import LogLine
 from headrace.model.queues import WorkQueue
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.states import State
+from headrace.model.tokens import Token
 from headrace.rules.verdicts import Verdict
 from headrace.wire.plain import from_text
 from headrace_sqlite import listing
@@ -130,6 +131,13 @@ class SqliteReading:
 
     def lost(self, limit: int) -> list[FlowRun]:
         return [from_text(FlowRun, text) for (text,) in self._execute("lost", limit=max(limit, 0), **self._moment())]
+
+    def token(self, token_id: str) -> Token | None:
+        row = self._row("token", token_id=storable(token_id))
+        return row and from_text(Token, row[0])
+
+    def tokens(self) -> list[Token]:
+        return [from_text(Token, text) for (text,) in self._execute("tokens")]
 
     def mark(self, name: str) -> str | None:
         row = self._row("mark", mark=storable(name))

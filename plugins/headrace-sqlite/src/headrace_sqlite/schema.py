@@ -189,6 +189,12 @@ def arrivals(database: Database) -> None:
     database.execute("CREATE INDEX logs_by_arrival ON logs (flow_run_id)")
 
 
+@MIGRATIONS()
+def tokens(database: Database) -> None:
+    """Tokens of a web API."""
+    _create(database, "tokens", {"id": str, "value": str})
+
+
 def _due(value: str) -> str | None:
     due: str | None = json.loads(value)["state"].get("scheduled_time")
     return due

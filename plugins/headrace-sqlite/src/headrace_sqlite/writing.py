@@ -18,6 +18,7 @@ from headrace.model.queues import WorkQueue
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.states import State, StateType
 from headrace.model.tags import Tags
+from headrace.model.tokens import Token
 from headrace.rules.verdicts import Verdict
 from headrace.wire.plain import to_text
 from headrace_sqlite.columns import moment_text, storable
@@ -119,6 +120,12 @@ class SqliteWriting(SqliteReading):
 
     def forget_events(self, until: int) -> None:
         self._change("forget_events", {"until": until})
+
+    def add_token(self, token: Token) -> bool:
+        return bool(self._change("add_token", {"id": storable(token.id), "value": to_text(token)}))
+
+    def delete_token(self, token_id: str) -> bool:
+        return bool(self._change("delete_token", {"token_id": storable(token_id)}))
 
     def put_mark(self, name: str, value: str) -> None:
         self._change("put_mark", {"name": storable(name), "value": storable(value)})

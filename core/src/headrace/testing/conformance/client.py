@@ -34,6 +34,7 @@ from headrace.model.moves import Move
 from headrace.model.queues import Claimed, ClaimRequest, WorkQueue
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.states import State, StateType
+from headrace.model.tokens import Scope, Token, digest_of
 from headrace.ports.client import OpenClient
 from headrace.rules.facts import Retry
 from headrace.rules.verdicts import Answer
@@ -347,6 +348,24 @@ class ClientConformance(Facts):
         assert client.release_lost_runs() == []
         assert not client.renew_lease("flow", 1).stop
         assert client.read_flow_run("flow").state.is_running()
+
+    # Tokens
+
+    def test_tokens(self, client: OpenClient) -> None:
+        """A token is remembered by the digest of its secret, which nobody is told; a known id changes nothing; a revoked one is gone."""
+        first = Token(id="a", name="ci", scope=Scope.OPERATOR, created=START, digest=digest_of("secret"))
+        second = Token(id="b", name="ci", scope=Scope.VIEWER, created=START, expires=START + timedelta(days=1), digest=digest_of("other"))
+        told = [attrs.evolve(each, digest="") for each in (first, second)]
+        assert [client.create_token(each) for each in (first, second, attrs.evolve(first, name="else"))][:2] == told
+        assert client.read_tokens() == told
+        client.revoke_token("a")
+        assert client.read_tokens() == told[1:]
+        with pytest.raises(NotFound):
+            client.revoke_token("a")
+        with pytest.raises(WrongData):
+            client.create_token(attrs.evolve(first, digest="short"))
+        with pytest.raises(InvalidName):
+            client.create_token(attrs.evolve(first, name="a/b"))
 
     # Journals and task runs
 

@@ -25,6 +25,7 @@ from headrace.model.queues import WorkQueue
 from headrace.model.results import ResultReference
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.states import MISSING, State, StateType
+from headrace.model.tokens import Scope, Token, digest_of
 from headrace.ports.run_store import OpenRunStore, Reading, RunStore, Writing
 from headrace.rules.verdicts import Verdict, accepted, refused, replaced, wait
 from headrace.testing.conformance.facts import Facts
@@ -657,6 +658,31 @@ class RunStoreConformance(Facts):
         put(open_store, log_line("1", message="other"), full)
         with open_store.reading() as reading:
             assert reading.logs(LogFilter(), Page(newest_first=False)) == [plain, full]
+
+    def test_tokens(self, open_store: OpenRunStore) -> None:
+        """A token is kept whole; a known id stays as it is, and one that is deleted is gone."""
+        full = Token(id="b", name=STRANGE, scope=Scope.ADMIN, created=NOW, expires=later(1), digest=digest_of("secret"))
+        plain = Token(id="a", name="plain", scope=Scope.VIEWER, created=NOW, digest=digest_of("other"))
+        with open_store.writing() as writing:
+            assert (writing.add_token(full), writing.add_token(plain), writing.add_token(attrs.evolve(full, name="else"))) == (
+                True,
+                True,
+                False,
+            )
+        with open_store.reading() as reading:
+            assert (reading.token("b"), reading.token("gone"), reading.tokens()) == (full, None, [plain, full])
+        with open_store.writing() as writing:
+            assert (writing.delete_token("b"), writing.delete_token("b")) == (True, False)
+        with open_store.reading() as reading:
+            assert (reading.token("b"), reading.tokens()) == (None, [plain])
+
+    def test_a_task_run_stays_where_it_is(self, open_store: OpenRunStore) -> None:
+        """Nobody takes a task run out of its flow run by writing one of the same id in another."""
+        put(open_store, flow_run("flow"), flow_run("other"), task_run("task"))
+        with open_store.writing() as writing:
+            writing.put_task_runs([attrs.evolve(task_run("task", of="other"), revision=9)])
+        with open_store.reading() as reading:
+            assert reading.task_run("task") == task_run("task")
 
     def test_lines_are_numbered_as_they_arrive(self, open_store: OpenRunStore) -> None:
         """Lines of a run come in the order in which they were written, each once, whatever their ids and whoever wrote them between; a line

@@ -1,0 +1,128 @@
+"""`headrace server token`: who may ask this server, or the one that settings name."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from headrace.cli import show
+from headrace.errors import WrongData
+
+if TYPE_CHECKING:
+    from headrace.cli.invocation import Invocation
+    from headrace.model.tokens import Token
+
+SCOPES = ("viewer", "operator", "agent", "admin")
+"""What a person may give; the scope `run` is for runs, which get their tokens by themselves."""
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+@click.group()
+@click.option("--here", is_flag=True, help="Those of the run store of this machine, whatever address settings name.")
+@click.pass_context
+def token(ctx: click.Context, here: bool) -> None:  # noqa: FBT001 - click calls by keyword
+    """Say who may ask the web API, and for what.
+
+    It is asked itself where settings name its address, which takes the scope admin; else the run store of this machine is.
+    """
+    if here:
+        ctx.obj = ctx.obj.here()
+
+
+@token.command()
+@click.argument("name")
+@click.option(
+    "--scope",
+    type=click.Choice(SCOPES),
+    required=True,
+    help="viewer: look; agent: also take runs; operator: also deploy, start and cancel; admin: everything, tokens too.",
+)
+@click.option("--expires-in", metavar="TIME", help="How long it is good for: 90d, 12h; else until it is revoked.")
+@show.json_option
+@click.pass_obj
+def create(invocation: "Invocation", name: str, scope: str, expires_in: str | None, as_json: bool) -> None:  # noqa: FBT001 - click calls by keyword
+    """Make a token, and print it: this once.
+
+    What is kept is enough to know it again, and not to make it. Whoever has it sets HEADRACE_API_TOKEN.
+
+    \b
+    headrace server token create ci --scope operator --expires-in 90d
+    """
+    from headrace import instance
+    from headrace.model.tokens import Scope, Token, digest_of
+    from headrace_server.tokens import new_secret, written
+
+    lasts = None if expires_in is None else _seconds(expires_in)
+    with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
+        secret, now = new_secret(), house.clock.now()
+        made = Token(
+            id=house.ids.new(),
+            name=name,
+            scope=Scope(scope),
+            created=now,
+            expires=None if lasts is None else now + lasts,
+            digest=digest_of(secret),
+        )
+        kept = house.client.create_token(made)
+    text = written(kept.id, secret)
+    if as_json:
+        show.json({**_row(kept), "token": text})
+        return
+    click.echo(text)
+    show.remark(f"This token of {name!r} is shown once; whoever has it sets it with: headrace config set HEADRACE_API_TOKEN=...")
+
+
+@token.command()
+@show.json_option
+@click.pass_obj
+def ls(invocation: "Invocation", as_json: bool) -> None:  # noqa: FBT001 - click calls by keyword
+    """List tokens, oldest first; what is secret in them is not known here."""
+    from headrace import instance
+
+    with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
+        found = house.client.read_tokens()
+        now = house.clock.now()
+    if as_json:
+        show.json([_row(each) for each in found])
+        return
+    rows = [
+        (
+            each.id,
+            each.name,
+            str(each.scope),
+            show.age(each.created, now),
+            "-" if each.expires is None else show.moment_ago(each.expires, now),
+        )
+        for each in found
+    ]
+    show.table(
+        ("ID", "NAME", "SCOPE", "AGE", "EXPIRES"), rows, empty="no tokens; make one with: headrace server token create NAME --scope SCOPE"
+    )
+
+
+@token.command()
+@click.argument("token_id", metavar="ID")
+@show.json_option
+@click.pass_obj
+def revoke(invocation: "Invocation", token_id: str, as_json: bool) -> None:  # noqa: FBT001 - click calls by keyword
+    """Forget a token: whoever has it is let in no more, from now on."""
+    from headrace import instance
+
+    with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
+        house.client.revoke_token(token_id)
+    if as_json:
+        show.json({"id": token_id, "is_revoked": True})
+    else:
+        click.echo(f"revoked token {token_id}")
+
+
+def _row(found: "Token") -> dict[str, Any]:
+    return {"id": found.id, "name": found.name, "scope": str(found.scope), "created": found.created, "expires": found.expires}
+
+
+def _seconds(text: str) -> timedelta:
+    unit = _UNITS.get(text[-1:])
+    if unit is None or not text[:-1].isdigit() or not 0 < int(text[:-1]) < 10_000:
+        raise WrongData(where=f"--expires-in {text}", why="it must be a number with m, h, d or w, such as 90d")
+    return timedelta(**{unit: int(text[:-1])})
