@@ -7,7 +7,7 @@ import pytest
 from headrace.engine.journal import ENOUGH, ENOUGH_BYTES, MOST_BYTES, MOST_LINES, Journal
 from headrace.engine.voice import LONGEST, Voice
 from headrace.errors import RunStopped, StoreBusy
-from headrace.model.journals import JournalBatch
+from headrace.model.journals import MOST_ENTRIES, JournalBatch
 from headrace.model.leases import LeaseOrder
 from headrace.model.logs import LogLine
 from headrace.model.runs import TaskRun
@@ -40,6 +40,11 @@ class Written:
             raise StoreBusy(where="here", seconds=30)
         self.batches.append(batch)
         return self.order
+
+
+def lines_in(batches: list[JournalBatch]) -> list[LogLine]:
+    """All of them, in the order in which they were written."""
+    return [each for batch in batches for each in batch.logs]
 
 
 def test_a_batch_has_the_newest_shape_and_all_states() -> None:
@@ -109,7 +114,8 @@ def test_while_it_is_behind_nobody_is_held_up() -> None:
     assert journal.is_empty
     for number in range(ENOUGH):
         journal.say(line(3 * ENOUGH + number))
-    assert [len(batch.logs) for batch in written.batches] == [3 * ENOUGH, ENOUGH]
+    assert [each.id for each in lines_in(written.batches)] == [str(number) for number in range(4 * ENOUGH)]
+    assert len(written.batches[-1].logs) == ENOUGH
 
 
 def test_trouble_is_told_once(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,9 +148,8 @@ def test_what_there_is_no_room_for_is_counted(count: int, length: int) -> None:
     written.out_of_order = False
     journal.note(run(2))
     journal.flush()
-    (batch,) = written.batches
-    gap, *kept = batch.logs
-    assert [each.revision for each in batch.states] == [1, 2]
+    gap, *kept = lines_in(written.batches)
+    assert [each.revision for batch in written.batches for each in batch.states] == [1, 2]
     assert [each.id for each in kept] == [str(number) for number in range(count - len(kept), count)]
     dropped = count - len(kept)
     assert gap.id == str(dropped - 1)
@@ -173,10 +178,10 @@ def test_what_is_dropped_while_a_batch_is_under_way_is_newer_than_that() -> None
     journal.say(line(0))
     journal.try_flush()
     journal.flush()
-    (batch,) = written
-    assert batch.logs[0].message.startswith("3 lines were dropped here")
-    assert [each.id for each in batch.logs[:2]] == ["2", "3"]
-    assert len(batch.logs) == MOST_LINES + 1
+    lines = lines_in(written)
+    assert lines[0].message.startswith("3 lines were dropped here")
+    assert [each.id for each in lines[:2]] == ["2", "3"]
+    assert len(lines) == MOST_LINES + 1
 
 
 @pytest.mark.parametrize("letter", ["x", "ü", "水", "😀"])
@@ -204,3 +209,28 @@ def test_an_order_to_stop_is_obeyed() -> None:
     journal.flush()
     with pytest.raises(RunStopped, match="taken by another"):
         journal.check("flow run 'x'")
+
+
+def test_a_large_backlog_goes_in_portions() -> None:
+    """No batch is larger than what a wire takes; what fails in the middle goes whole the next time, in its order."""
+    written = Written()
+    written.out_of_order = True
+    journal = Journal(written, flow_run_id="f", epoch=1)
+    for number in range(2 * MOST_ENTRIES):
+        journal.say(line(number))
+    written.out_of_order = False
+    failing = iter([False, True])
+
+    def write(batch: JournalBatch) -> LeaseOrder:
+        if next(failing, False):
+            raise StoreBusy(where="here", seconds=30)
+        return written(batch)
+
+    journal._write = write
+    with pytest.raises(StoreBusy):
+        journal.flush()
+    written.batches.clear()
+    journal.flush()
+    assert [len(batch.logs) for batch in written.batches] == [MOST_ENTRIES, MOST_ENTRIES]
+    assert [each.id for batch in written.batches for each in batch.logs] == [str(number) for number in range(2 * MOST_ENTRIES)]
+    assert journal.is_empty

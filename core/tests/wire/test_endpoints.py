@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.errors import WrongData
@@ -115,6 +115,7 @@ def sent(endpoint: Endpoint, arguments: Mapping[str, Any]) -> tuple[dict[str, An
 
 
 @each_endpoint
+@settings(max_examples=20)
 @given(data=st.data())
 def test_every_call_arrives_as_it_was_made(endpoint: Endpoint, data: st.DataObject) -> None:
     """Whatever is asked with, in the path, the query or the body, is the same value at the other end, and nothing in it is unknown there."""
@@ -123,6 +124,7 @@ def test_every_call_arrives_as_it_was_made(endpoint: Endpoint, data: st.DataObje
 
 
 @each_endpoint
+@settings(max_examples=20)
 @given(data=st.data())
 def test_every_answer_arrives_as_it_was_given(endpoint: Endpoint, data: st.DataObject) -> None:
     """So is what is answered; what was not known of the call stands beside it."""

@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import chain, islice
 from socket import SHUT_RDWR, socket
+from ssl import SSLContext
 from threading import Thread
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -88,9 +89,16 @@ class Answerer(ThreadingHTTPServer):
         self.peers: list[int] = []
         self._connections: list[socket] = []
 
+    def use_tls(self, context: SSLContext) -> None:
+        """From now on who connects must speak TLS, and is believed or not."""
+        self.socket = context.wrap_socket(self.socket, server_side=True)
+
     def process_request(self, request: Any, client_address: Any) -> None:
         self._connections.append(request)
         super().process_request(request, client_address)
+
+    def handle_error(self, *_: Any) -> None:
+        """Who asks has gone, or does not trust it."""
 
     def hang_up(self) -> None:
         """Ends all connections, those too that are kept for later."""

@@ -158,12 +158,12 @@ class Journal:
         if taken is None:
             return
         try:
-            order = self._write(taken.batch(self._flow_run_id, self._epoch))
+            for portion in taken.batch(self._flow_run_id, self._epoch).portions():
+                self.obey(self._write(portion))
         except BaseException:
             self._put_back(taken)
             raise
         self._is_behind = False
-        self.obey(order)
 
     def _take(self) -> _Taken | None:
         with self._lock:

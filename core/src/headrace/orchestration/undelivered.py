@@ -74,8 +74,8 @@ def _told(undelivered: Undelivered, client: OpenClient) -> bool:
     """Whether it is over and done with; it is not as long as the run is not known."""
     try:
         known = client.read_flow_run(undelivered.run_id).state
-        if undelivered.journal is not None:
-            client.write_journal(undelivered.journal)
+        for portion in undelivered.journal.portions() if undelivered.journal is not None else ():
+            client.write_journal(portion)
         if undelivered.move is not None and _is_news(undelivered.move, known):
             client.move_flow_run(undelivered.move)
     except NotFound:

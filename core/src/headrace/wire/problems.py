@@ -63,7 +63,13 @@ def error_of(answer: Any, *, status: int) -> HeadraceError:
     if isinstance(kind, type) and issubclass(kind, HeadraceError) and isinstance(fields, Mapping):
         types = get_type_hints(kind)
         try:
-            return kind(**{name: value if types[name] is object else from_plain(types[name], value) for name, value in fields.items() if name in types})
+            return kind(
+                **{
+                    name: value if types[name] is object else from_plain(types[name], value)
+                    for name, value in fields.items()
+                    if name in types
+                }
+            )
         except Exception:  # it has other fields there
             pass
     return ApiRefused(status=status, detail=str(answer.get("detail") or answer.get("title") or "no reason was given"))

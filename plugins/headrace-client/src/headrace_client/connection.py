@@ -26,13 +26,14 @@ from urllib3.exceptions import (
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import make_headers
 
-from headrace.errors import ApiAway, HeadraceError, NotTrusted
+from headrace.errors import ApiAway, HeadraceError, NotAnApi, NotTrusted
 from headrace_client.proxies import Proxy, proxy_for
 
 KEPT = 256
 """Sockets that are kept at most; more are opened for as long as so many threads ask at once."""
 
 _PIECE = 1 << 16
+_NOT_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG"})
 
 
 @attrs.frozen(kw_only=True)
@@ -87,7 +88,7 @@ class Connection:
             self._sockets.clear()
 
     def asked(self, asking: Asking) -> Answer:
-        """The answer. Raises ApiAway, NotTrusted.
+        """The answer. Raises ApiAway, NotAnApi, NotTrusted.
 
         A server closes what was quiet for long, sometimes just when something is said there again; so what broke off is asked once more.
         """
@@ -103,10 +104,13 @@ class Connection:
             raise self._away(error, asking) from error
 
     def pieces(self, asking: Asking) -> Generator[Answer | bytes, None, None]:
-        """The answer without its body, then its body as it comes. One that is no success is given whole. Raises ApiAway, NotTrusted."""
+        """The answer without its body, then its body as it comes. One that is no success is given whole. Raises ApiAway, NotAnApi, NotTrusted."""
         response = None
         try:
-            response = self._sent(asking, whole=False)
+            try:
+                response = self._sent(asking, whole=False)
+            except ProtocolError:  # as in `asked`
+                response = self._sent(asking, whole=False)
             answer = Answer(
                 status=response.status, headers=response.headers, body=b"" if response.status == HTTPStatus.OK else response.data
             )
@@ -156,6 +160,8 @@ class Connection:
         reason = error.args[0] if error.args else None
         if isinstance(error, SSLError) and isinstance(reason, ssl.SSLCertVerificationError):
             return NotTrusted(where=self.url, why=reason.verify_message)
+        if isinstance(error, SSLError) and isinstance(reason, ssl.SSLError) and reason.reason in _NOT_TLS:
+            return NotAnApi(where=self.url, why="what answers there does not speak TLS; its address may begin with http://")
         return ApiAway(where=self.url, why=_why(error, seconds=asking.seconds, connect_seconds=self._connect_seconds))
 
 
