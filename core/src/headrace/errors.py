@@ -215,6 +215,13 @@ class CallLost(HeadraceError):
 
 
 @attrs.frozen(kw_only=True, repr=False)
+class NoThread(HeadraceError):
+    """no thread can be started for this call ({why}); let fewer calls run at once, or give this user more processes"""
+
+    why: str
+
+
+@attrs.frozen(kw_only=True, repr=False)
 class TaskRunnerClosed(HeadraceError):
     """this task runner was closed, so it takes no more calls; submit them before the flow that they belong to ends"""
 

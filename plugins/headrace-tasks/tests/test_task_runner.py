@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from headrace.errors import CallLost, InvalidOption, NotSerializable
+from headrace.errors import CallLost, InvalidOption, NoThread, NotSerializable
 from headrace.ports.task_runner import TaskRunner
 from headrace.testing.conformance.task_runner import SECONDS, Gate, TaskRunnerConformance
 from headrace_tasks.concurrent import ConcurrentTaskRunner
@@ -90,7 +90,7 @@ def test_a_call_without_a_thread_is_refused_for_good(no_thread: Callable[[], obj
         first = runner.submit(gate.call)
         gate.await_one()
         no_thread()
-        with pytest.raises(RuntimeError, match="no thread can be started for this call .*; let fewer calls run at once"):
+        with pytest.raises(NoThread, match="no thread can be started for this call .*; let fewer calls run at once"):
             runner.submit(lambda: made.append("late"))
         gate.open()
         assert first.result(SECONDS) is True

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import attrs
 
-from headrace.errors import TaskRunnerClosed
+from headrace.errors import NoThread, TaskRunnerClosed
 from headrace.ports.task_runner import OpenTaskRunner
 from headrace_tasks.places import checked_places
 
@@ -62,8 +62,7 @@ class Threads:
                     not made.future.cancel()
                 ):  # a thread that is there took it meanwhile; the pool keeps what it could not begin a thread for
                     return made.future
-                why = f"no thread can be started for this call ({error}); let fewer calls run at once, or give this user more processes"
-                raise RuntimeError(why) from error
+                raise NoThread(why=str(error)) from error
 
     def close(self) -> None:
         """Cancels the calls that wait, and returns when those that run have ended."""
