@@ -44,4 +44,6 @@ def within(seconds: float, what: str, function: Callable[[], Any]) -> Any:
     went_well, value = outcome[0]
     if went_well:
         return value
+    if isinstance(value, Overdue):  # it saw by itself that no time is left
+        raise TimedOut(what=what, seconds=seconds)
     raise value

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import attrs
 
 from headrace.engine.futures import Ended, running_loop
-from headrace.engine.interruption import is_interruption
+from headrace.engine.interruption import is_interruption, is_overdue
 from headrace.engine.live_run import LiveRun
 from headrace.engine.loop_thread import LoopThread, not_exiting, result_of
 from headrace.engine.perform import bound_to_here, perform, perform_async
@@ -144,7 +144,7 @@ def drive_behind(life: Life, live: LiveRun, ended: "Future[State]", known: Calla
                 return None
 
     error = go_on(None)
-    if error is not None and is_interruption(error):
+    if error is not None and (is_interruption(error) or (is_overdue(error) and live.user_loop is None)):
         raise error
 
 

@@ -30,6 +30,11 @@ def overdue() -> BaseException:
     return Overdue()
 
 
+def is_overdue(error: BaseException) -> bool:
+    """Whether it is what goes through a run whose time is over."""
+    return type(error).__name__ == "Overdue"
+
+
 def is_interruption(error: BaseException) -> bool:
     """Whether somebody wants this to end, and soon."""
     return isinstance(error, (Terminated, KeyboardInterrupt)) or type(error).__name__ == "CancelledError"
@@ -53,6 +58,6 @@ def _what_interrupted(error: BaseException) -> str:
         return "Execution was aborted by Python system exit call."
     if type(error).__name__ == "CancelledError":
         return "Execution was cancelled by the runtime environment."
-    if type(error).__name__ == "Overdue":
+    if is_overdue(error):
         return "Execution was ended, since the run that it is part of exceeded its timeout."
     return f"Execution was interrupted by an unexpected exception. {said_by(error)}"
