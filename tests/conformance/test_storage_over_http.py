@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import headrace
-from headrace.errors import StorageAway, StorageUnusable
+from headrace.errors import NotStored, StorageAway, StorageUnusable
 from headrace.instance import Instance
 from headrace.ports.storage import Storage
 from headrace.settings import load
@@ -36,6 +36,14 @@ def test_what_is_kept_lies_in_the_servers_folder(house: Instance) -> None:
         storage.write("results/a/b", [b"value"])
     with house.code_storage() as storage, storage.open("results/a/b") as file:
         assert file.read() == b"value"
+
+
+def test_where_it_lies_is_told_to_nobody(house: Instance) -> None:
+    """What is not there is not there: no error names a folder of the server."""
+    with served(house) as url, ServerStorage(url=url).open() as storage:
+        with pytest.raises(NotStored) as caught:
+            storage.open("results/a/b")
+    assert str(caught.value) == "nothing is stored under key 'results/a/b' in the storage of the server"
 
 
 def test_the_folder_is_bounded(house: Instance) -> None:

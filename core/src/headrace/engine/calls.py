@@ -120,7 +120,7 @@ def map_task(definition: TaskDefinition, args: Arguments, kwargs: Mapping[str, A
     if not mapped:
         raise WrongParameters(where=where, why="map needs at least one argument to iterate")
     if len({len(items) for items in mapped.values()}) > 1:
-        shown = ", ".join(f"{name!r} has {len(items)}" for name, items in mapped.items())
+        shown = ", ".join(f"{_name_of(definition, given)!r} has {len(items)}" for given, items in mapped.items())
         raise WrongParameters(where=where, why=f"map iterates its arguments side by side, and their lengths differ: {shown}")
     whole = {name: value.value if isinstance(value, Unmapped) else value for name, value in given.items() if name not in mapped}
     futures: TaskFutures[Any] = TaskFutures()
@@ -129,6 +129,12 @@ def map_task(definition: TaskDefinition, args: Arguments, kwargs: Mapping[str, A
         call = _bound(definition, tuple(row[place] for place in range(len(args))), {name: row[name] for name in kwargs})
         futures.append(_submitted(live, definition, call, wait_for))
     return futures
+
+
+def _name_of(definition: TaskDefinition, given: int | str) -> int | str:
+    """The parameter that an argument is for, which may be given by its position."""
+    parameters = definition.signature.parameters
+    return parameters[min(given, len(parameters) - 1)].name if isinstance(given, int) and parameters else given
 
 
 def _is_mapped(value: Any) -> bool:

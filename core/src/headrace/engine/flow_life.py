@@ -159,7 +159,9 @@ class FlowLife:
         if pulse is not None:
             pulse.start()
         try:
-            self._logger.info(self.first_words, self.run.name, self._definition.name)  # where nobody reads what is said, this may take for ever
+            self._logger.info(
+                self.first_words, self.run.name, self._definition.name
+            )  # where nobody reads what is said, this may take for ever
             return (yield from self._lived(live))
         except RunStopped as stop:
             self._logger.error("%s", stop)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import attrs
 
 from headrace.hooks.registry import Registry
-from headrace.instance import provider_choices
+from headrace.instance import client_choice, provider_choices
 from headrace.model.deployments import Code, Deployment
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.states import State
@@ -43,6 +43,8 @@ def imported_ahead(ready: Ready) -> Ready:
     import concurrent.futures.thread  # noqa: F401
     import sqlite3  # noqa: F401
 
+    if client_choice(ready.settings) is None:
+        import headrace.orchestration.local_client  # noqa: F401
     for port, choice in provider_choices(ready.settings, ready.registry):
         ready.registry.load(port, choice.name)
     state = State.pending()

@@ -29,6 +29,7 @@ from headrace_server.bodies import json_answer, read_query
 
 CHUNK = 1 << 20
 MOST_KEYS = 1000
+THE_SERVER = "the storage of the server"
 BYTES = "application/octet-stream"
 MOST_BYTES = 10 << 30
 """What the folder may hold, if nothing else is said."""
@@ -79,7 +80,7 @@ class Files:
     async def is_there(self, _: Request, key: str) -> Response:
         """Whether something is stored under a key."""
         if not await self._in_thread(self._asked, lambda storage: storage.exists(key)):
-            raise NotStored(key=key, storage="the server")
+            raise NotStored(key=key, storage=THE_SERVER)
         return Response(media_type=BYTES)
 
     async def delete(self, _: Request, key: str) -> Response:
@@ -97,8 +98,11 @@ class Files:
         return json_answer({"result": found})
 
     def _asked(self, question: Callable[[OpenStorage], Any]) -> Any:
-        with self._house.code_storage() as storage:
-            return question(storage)
+        try:
+            with self._house.code_storage() as storage:
+                return question(storage)
+        except NotStored as error:  # where it would lie here is nobody else's business
+            raise NotStored(key=error.key, storage=THE_SERVER) from None
 
 
 class Bound:
