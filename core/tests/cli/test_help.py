@@ -23,7 +23,7 @@ COMMANDS = {
     "plugins": "List what is installed, and what cannot be used",
     "profile": "Look after profiles: settings under a name",
     "task-run": "Look at the task runs of flow runs",
-    "version": "Show versions, the home folder and the store or API in use",
+    "version": "Show versions, the home, and the store or API in use",
     "work-queue": "Look after the work queues that agents take runs from",
 }
 WIDTH = max(map(len, COMMANDS))

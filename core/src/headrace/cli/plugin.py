@@ -20,5 +20,5 @@ def headrace_commands() -> Iterator[Provider[Any]]:
     yield Provider("profile", "headrace.cli.profile:profile", "Look after profiles: settings under a name")
     yield Provider("store", "headrace.cli.store:store", "Look after the run store: what it keeps, whether it is sound, copies of it")
     yield Provider("task-run", "headrace.cli.task_run:task_run", "Look at the task runs of flow runs")
-    yield Provider("version", "headrace.cli.version:version", "Show versions, the home folder and the store or API in use")
+    yield Provider("version", "headrace.cli.version:version", "Show versions, the home, and the store or API in use")
     yield Provider("work-queue", "headrace.cli.work_queue:work_queue", "Look after the work queues that agents take runs from")

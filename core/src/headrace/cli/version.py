@@ -15,7 +15,7 @@ from headrace.instance import client_choice, run_store_choice
 @show.json_option
 @click.pass_obj
 def version(invocation: Invocation, as_json: bool) -> None:
-    """Show versions, the home folder and the store or API in use."""
+    """Show versions, the home, and the store or API in use."""
     found = _found(invocation)
     if as_json:
         show.json(found)
