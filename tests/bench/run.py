@@ -11,7 +11,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
@@ -48,9 +49,9 @@ def timed(function: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def process(*arguments: str, home: Path) -> Callable[[], float]:
-    """Measures a whole process, from start to end."""
-    environment = {**os.environ, "HEADRACE_HOME": str(home)}
+def process(*arguments: str, home: Path, url: str = "") -> Callable[[], float]:
+    """Measures a whole process, from start to end; with a `url` it asks the server there."""
+    environment = {**os.environ, "HEADRACE_HOME": str(home), "HEADRACE_API_URL": url}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     return lambda: timed(lambda: subprocess.run(arguments, env=environment, check=True, capture_output=True))
 
@@ -66,10 +67,24 @@ def start_up(home: Path) -> list[Row]:
         ("headrace --help", (str(Path(python).with_name("headrace")), "--help"), "≤ 150 ms"),
         ("no-op flow script, whole process", (python, str(script)), "≤ 300 ms"),
     )
-    return [
+    rows = [
         Row(what=what, ours=median_of(process(*command, home=home)), floor_is="python -c pass", floor=bare, budget=budget)
         for what, command, budget in measured
     ]
+    with server(home) as url:
+        over_http = median_of(process(python, str(script), home=home, url=url))
+    return [*rows, Row(what="flow script over HTTP", ours=over_http, floor_is="python -c pass", floor=bare, budget="≤ 300 ms")]
+
+
+@contextmanager
+def server(home: Path) -> Iterator[str]:
+    """The address of a server in a process of its own."""
+    command = (str(Path(sys.executable).with_name("headrace")), "server", "start", "--port", "0")
+    environment = {**os.environ, "HEADRACE_HOME": str(home / "server"), "HEADRACE_API_URL": ""}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        yield next(word for word in running.stderr.readline().split() if word.startswith("http://"))
+        running.terminate()
 
 
 def commits(folder: Path, count: int) -> float:

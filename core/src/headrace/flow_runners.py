@@ -10,3 +10,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(name)
     value = globals()[name] = Registry().load_class("flow runner", name)
     return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *Registry().class_names("flow runner")})

@@ -23,7 +23,6 @@ from headrace.ids import Ids
 from headrace.model.choices import Choice
 from headrace.model.retention import Retention
 from headrace.model.states import State
-from headrace.orchestration.local_client import LocalClient
 from headrace.orchestration.undelivered import deliver
 from headrace.ports.client import OpenClient
 from headrace.ports.run_store import RunStore
@@ -128,6 +127,8 @@ def _in_process(
     settings: Settings, registry: Registry, clock: Clock, rules: RuleBook, results: Results, *, lasting: bool
 ) -> Iterator[OpenClient]:
     """The orchestration itself, over the store that is chosen."""
+    from headrace.orchestration.local_client import LocalClient  # who asks a server does without
+
     tell = registry.tell if registry.has_observers else _nobody_listens
     with _run_store(settings, registry, lasting=lasting).open() as store:
         client = LocalClient.over(

@@ -1,5 +1,6 @@
 """An agent's steps."""
 
+import logging
 from datetime import timedelta
 from typing import Any
 
@@ -135,6 +136,9 @@ def test_an_unknown_flow_runner_harms_that_run_only(house: Instance, agent: Agen
     messages = [house.client.read_flow_run(name).state.message or "" for name in ("one", "two")]
     assert "no flow runner named 'docker'" in messages[0]
     assert "its options do not fit" in messages[1]
+    for name, message in zip(("one", "two"), messages, strict=True):
+        (line,) = house.client.read_logs(LogFilter(flow_run_ids=(name,)), Page())
+        assert (line.message, line.level) == (message, logging.ERROR)
     assert [order.run_id for order in stage.orders] == ["three"]
 
 

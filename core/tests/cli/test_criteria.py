@@ -37,6 +37,15 @@ def queue_with(house: Instance, **asked: Any) -> WorkQueue:
     return WorkQueue(id=house.ids.new(), name="q", criteria=asked, created=now, updated=now)
 
 
+def test_a_flow_runner_that_is_not_installed_is_warned_of(house: Instance, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is taken all the same, since it may be installed where the runs are."""
+    assert checked(house, flow_runners=("universal", "dokcer")) == {"flow_runners": ["dokcer", "universal"]}
+    installed = ", ".join(house.registry.offers("flow runner"))
+    assert capsys.readouterr().err == f"warning: no flow runner 'dokcer' is installed here; installed: {installed}\n"
+    checked(house, flow_runners=("universal",))
+    assert capsys.readouterr().err == ""
+
+
 def test_each_is_checked_by_its_matcher(house: Instance) -> None:
     """What is typed is kept in the shape that its matcher gives it; what is not typed is not asked for."""
     assert checked(house) == {}

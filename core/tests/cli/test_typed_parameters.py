@@ -313,3 +313,37 @@ def test_a_text_comes_back(text: str) -> None:
     """Every text is given as it stands where only a text is taken, and in quotation marks where other types are taken too."""
     assert read(str, text) == text
     assert read(str | int | None, json.dumps(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [(".1", "0.1"), ("-.5", "-0.5"), ("+.5", "0.5"), ("1.", "1.0"), ("+1.5", "1.5"), ("-2.e3", "-2.0e3"), (".5E-3", "0.5E-3")],
+)
+def test_a_number_that_json_writes_otherwise(text: str, written: str) -> None:
+    """It is said how."""
+    with pytest.raises(click.UsageError) as caught:
+        typed(SCHEMA, [f"ratio={text}"], None)
+    assert caught.value.message == f"--param ratio={text}: JSON has no such number; write {written}"
+    assert typed(SCHEMA, [f"ratio={written}"], None) == {"ratio": float(text)}
+
+
+@pytest.mark.parametrize("text", [".", "-.", "+-.5", "1..", "one.", ".1.2"])
+def test_what_is_no_number_at_all(text: str) -> None:
+    """It is told an example."""
+    with pytest.raises(click.UsageError, match="takes a number"):
+        typed(SCHEMA, [f"ratio={text}"], None)
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "single"])
+def test_what_is_nested_too_deep(whole: bool) -> None:
+    """A hundred levels can be kept and read; more are refused, before anybody fails at them."""
+    schema = parameter_schema(Signature(parameters=(Parameter(name="x"),)))
+
+    def read(levels: int) -> Any:
+        text = "[" * levels + "]" * levels
+        return typed(schema, [] if whole else [f"x={text}"], f'{{"x": {text}}}' if whole else None)
+
+    assert json.dumps(read(100)).count("[") == 100
+    for levels in (102, 500):
+        with pytest.raises(click.UsageError, match="parameter 'x' is nested more than 100 levels deep; put what it holds into a file"):
+            read(levels)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -85,7 +86,7 @@ def test_only_the_users_own_lines_are_shown(ask: Ask, tmp_path: Path, capfd: pyt
     [
         ("import os\nos._exit(3)", "ended with exit code 3: it said nothing"),
         ("print('a\\nb')\nraise SystemExit(4)", "ended with exit code 4: b"),
-        ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "ended with exit code -9"),
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "ended with signal 9 .SIGKILL.: it said nothing"),
         ("1 / 0", "ended with exit code 1: ZeroDivisionError: division by zero"),
     ],
 )
@@ -107,6 +108,24 @@ def test_a_child_that_takes_too_long(ask: Ask, tmp_path: Path) -> None:
         ask(source, seconds=3, imports="")
     for process in map(int, (tmp_path / "children").read_text().split()):
         assert has_ended(process)
+
+
+def test_a_child_that_prints_without_an_end(ask: Ask, capfd: pytest.CaptureFixture[str]) -> None:
+    """It is ended long before the disk is full, and the first lines show what it does."""
+    with pytest.raises(CodeUnusable, match="importing it printed more than 10 MB; what it does belongs into the flow"):
+        ask("while True:\n    print('yes ' * 1000)")
+    shown = capfd.readouterr().err
+    assert shown.startswith("yes yes ")
+    assert len(shown) < 3_000
+
+
+def test_a_child_that_nobody_asked(tmp_path: Path) -> None:
+    """Started by hand, it says what it is for."""
+    for module in ("headrace.deploying.collecting", "headrace.deploying.describing"):
+        for arguments in ([], [str(tmp_path)], ["specs.py", "more"]):
+            shown = subprocess.run([sys.executable, "-m", module, *arguments], capture_output=True, text=True, check=False, timeout=60)
+            assert (shown.returncode, shown.stdout) == (2, "")
+            assert shown.stderr == ("error: this is a part of `headrace deployment create`, which starts it by itself; call that instead\n")
 
 
 def test_what_it_leaves_running_holds_nobody_up(ask: Ask, tmp_path: Path) -> None:

@@ -203,6 +203,16 @@ def test_code_that_wants_to_be_stopped(deploy: Deploy, capfd: pytest.CaptureFixt
     assert lines == ['  File "leo.py", line 4, in <module>', '  File "leo.py", line 2, in stop']
 
 
+def test_a_task_runner_that_is_not_installed(deploy: Deploy, lasting_house: Instance) -> None:
+    """It is missed before anything is deployed; without verifying, when the flow runs."""
+    code = "from headrace import flow\n@flow(task_runner='dsak')\ndef f(): ...\n"
+    (fault,) = faults(deploy, "{flow_location: f.py, flow_name: f}", {"f.py": code})
+    assert fault.startswith("specs.yaml, line 1: the code of script 'f.py' cannot be used: no task runner named 'dsak'; installed: ")
+    assert fault.endswith("; where it is installed only where the flow runs, deploy with --no-verify")
+    assert kept(lasting_house) == []
+    assert len(deploy("{flow_location: f.py, flow_name: f}", {"f.py": code}, verifies=False)) == 1
+
+
 def test_code_is_imported_where_a_run_would_work(deploy: Deploy) -> None:
     """Among its files, which it may read by their relative paths, and write."""
     source = f"import os\nopen('data/x.csv', 'r+').write('2')\nopen(os.path.join(os.path.dirname(__file__), 'new'), 'w').close()\n{LEO}"

@@ -1,7 +1,9 @@
 """Specs in YAML."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
+from string import ascii_lowercase
 
 import pytest
 
@@ -10,6 +12,9 @@ from headrace.deploying.spec import SpecFile
 from headrace.errors import WrongSpec
 from headrace.hooks.registry import Registry
 from headrace.model.choices import Choice
+
+BOMB = "a: &a [x, x]\n" + "".join(f"{after}: &{after} [*{before}, *{before}]\n" for before, after in pairwise(ascii_lowercase))
+"""A few lines that mean sixty million values."""
 
 Read = Callable[[str | bytes], SpecFile]
 
@@ -102,7 +107,6 @@ def test_a_mark_of_byte_order_does_no_harm(read: Read) -> None:
         ("just text", "line 1: a deployment is a mapping of keys and values, not 'just text'"),
         ("- - flow_location: leo.py", "line 1: a deployment is a mapping of keys and values, not [{"),
         ("name: x", "line 1: it names no flow; give flow_location, flow or entrypoint"),
-        ("flow_location: leo.py\nparameters: &p {x: *p}", "line 1: parameter 'x' must be plain data"),
         ("flow_location: leo.py\nparameters: {x: !!binary aGk=}", "line 1: parameter 'x' must be plain data"),
     ],
 )
@@ -128,6 +132,8 @@ def test_every_fault_is_told(read: Read) -> None:
         ("name: !!python/object:os.system {}", "line 1: it cannot be read as YAML: could not determine a constructor for the tag"),
         ("name: *nobody", "line 1: it cannot be read as YAML: found undefined alias"),
         ("{[a]: b}", "line 1: it cannot be read as YAML: found unhashable key"),
+        ("flow_location: leo.py\nparameters: &p {x: *p}", "line 2: it cannot be read as YAML: what is written here contains itself"),
+        ("name: a\n---\n" + BOMB, "line 3: it cannot be read as YAML: its aliases (such as *name) make more than 100,000 values"),
         ("\tname: a", "line 1: it cannot be read as YAML"),
         (b"name: \xff", ": it is not UTF-8 text"),
         (b"name: \x00", ": it cannot be read as YAML: unacceptable character"),
@@ -135,7 +141,7 @@ def test_every_fault_is_told(read: Read) -> None:
         ("", ": no deployment specs found; write a mapping, with flow_location and what else it needs, for each deployment"),
         ("---\n# nothing\n---\n[]", ": no deployment specs found; write a mapping"),
     ],
-    ids=range(12),
+    ids=range(14),
 )
 def test_a_file_that_is_refused(read: Read, text: str | bytes, said: str) -> None:
     """What is no YAML, or holds nothing; with the line where that is known."""

@@ -196,7 +196,7 @@ def test_map_calls_once_for_each_item(house: Instance) -> None:
     assert whole() == ["10/1/ab/3", "20/2/ab/3"]
 
 
-@pytest.mark.parametrize(("args", "why"), [(([1, 2], [1]), "lengths differ"), ((1, 2), "at least one")])
+@pytest.mark.parametrize(("args", "why"), [(([1, 2], [1]), "lengths differ: 'left' has 2, 'right' has 1"), ((1, 2), "at least one")])
 def test_map_refuses_what_it_cannot_iterate(house: Instance, args: tuple[Any, ...], why: str) -> None:
     """It says what is wrong, with the lengths."""
 

@@ -99,6 +99,20 @@ def test_queues_that_overlap_give_a_run_once(client: LocalClient) -> None:
     assert names(claim(client, "second", queues=("etl", "all"))) == ["two"]
 
 
+def test_a_run_knows_the_queue_that_it_was_taken_from(client: LocalClient) -> None:
+    """By its name, for good, though it counts in the others that want it too; before, it was taken from none."""
+    queue(client, "shut", concurrency_limit=0)
+    queue(client, "open")
+    run(client, "a")
+    assert client.read_flow_run("a").work_queue is None
+    (taken,) = claim(client, queues=("shut", "open")).runs
+    assert (taken.work_queue, client.read_flow_run("a").work_queue) == ("open", "open")
+    move(client, "a", State.running())
+    move(client, "a", State.completed())
+    client.delete_work_queue("open")
+    assert client.read_flow_run("a").work_queue == "open"
+
+
 def test_a_paused_queue_gives_nothing(client: LocalClient) -> None:
     """Until it goes on; another that wants the same run gives it."""
     queue(client, is_paused=True)

@@ -144,6 +144,17 @@ def test_one_open_queue_is_enough(client: LocalClient) -> None:
     assert client.explain_flow_run("run").hindrance == client.explain_flow_run("run").obstacles[0]
 
 
+def test_a_queue_where_it_is_only_a_matter_of_time_is_enough(client: LocalClient) -> None:
+    """Nothing need be done about another one that nobody serves."""
+    run(client)
+    queue(client, "p")
+    assert client.explain_flow_run("run").hindrance is not None
+    queue(client, "q")
+    agent(client, "q", limit=1, underway=1)
+    assert [kind for kind, _ in said(client)[1]] == [Kind.NO_AGENT, Kind.BUSY_AGENTS]
+    assert client.explain_flow_run("run").hindrance is None
+
+
 def test_a_run_that_is_due_later(client: LocalClient) -> None:
     """It says when; what else would be in its way is told too."""
     run(client, seconds=60)

@@ -1,6 +1,7 @@
 """Loading: user code in this process, by its real name, without running any flow."""
 
 import logging
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -115,6 +116,8 @@ def test_a_name_that_is_taken(files: Files) -> None:
         ("x = 1\ny = x / 0", "shop/one.py, line 2: ZeroDivisionError: division by zero"),
         ("x = 1\ndef f(:", "shop/one.py, line 2: SyntaxError: invalid syntax"),
         ("import sys\nsys.exit('enough')", "shop/one.py, line 2: it ends the process (SystemExit: enough)"),
+        ("x = 1\nraise KeyboardInterrupt", "shop/one.py, line 2: KeyboardInterrupt"),
+        ("class E(BaseException): ...\ndef f():\n    raise E('x')\n\nf()", "shop/one.py, line 3: shop.one.E: x"),
         ("import json\njson.loads('{')", "shop/one.py, line 2: json.decoder.JSONDecodeError: "),
         ("def f():\n    raise KeyError('x')\n\nf()", "shop/one.py, line 2: KeyError: 'x'"),
         (
@@ -138,6 +141,24 @@ def test_code_that_cannot_be_imported(files: Files, source: str, said: str) -> N
     if not isinstance(cause, SyntaxError):
         assert cause.__traceback__ is not None
         assert Path(cause.__traceback__.tb_frame.f_code.co_filename).is_relative_to(root)
+
+
+def test_an_interruption_is_no_fault_of_the_code(files: Files) -> None:
+    """What a signal raises while code is imported goes through, since it means who imports it."""
+    root = files({"one.py": "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n"})
+    source = f"""
+import signal
+from pathlib import Path
+from headrace.packaging.loading import loaded_module
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+try:
+    loaded_module(Path({str(root)!r}), "one", what="it")
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    shown = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True, timeout=60)
+    assert shown.stdout == "interrupted\n"
 
 
 def test_main_is_not_run(files: Files) -> None:

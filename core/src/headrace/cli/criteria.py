@@ -86,7 +86,15 @@ def checked(
     if twice := sorted(wanted.keys() & matches.keys()):
         raise click.UsageError(f"{', '.join(twice)} is asked for by --match and by an option of its own; use one of them")
     criteria = {**wanted, **matches}
+    _tell_unknown_runners(registry, own[FLOW_RUNNERS])
     return {name: registry.make("queue matcher", Choice(name)).checked(given) for name, given in criteria.items()}
+
+
+def _tell_unknown_runners(registry: Registry, names: Iterable[str]) -> None:
+    """Warns of flow runners that are not installed here; where the runs are deployed and run, they may be."""
+    installed = registry.offers("flow runner")
+    for name in sorted({*names} - {*installed}):
+        show.warning(f"no flow runner {name!r} is installed here; installed: {', '.join(installed)}")
 
 
 # Shown

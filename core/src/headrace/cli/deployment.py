@@ -211,13 +211,14 @@ def run(
         raise click.UsageError("--at and --in cannot be given together")
     with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
         found = lookup.deployment(house.client, name)
-        due = at if delay is None else house.clock.now() + delay
+        now = house.clock.now()
+        due = at if delay is None else now + delay
         asked = house.client.request_run(_request(house, found, pairs, whole, tags, called, at=due))
         if as_json and not watch:
             show.json(runs.flow_run_row(house.client, asked))
             return
         if not as_json:
-            click.echo(f"Created flow run {asked.name!r} ({asked.id}) of {found.full_name}, due {_when(due, house.clock.now())}")
+            click.echo(f"Created flow run {asked.name!r} ({asked.id}) of {found.full_name}, due {_when(due, now)}")
         if at is not None and at < asked.created:
             show.remark(f"{show.moment(at)} is past, so the run is due at once")
         missing = advice(house.client.explain_flow_run(asked.id))

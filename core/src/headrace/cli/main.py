@@ -44,7 +44,7 @@ def _run(arguments: Sequence[str]) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # names may hold what this terminal cannot show
     try:
-        with _plugin_warnings_shown():
+        with _plugin_warnings_shown(), _settings_warnings_told_once():
             if COMPLETE in os.environ:
                 return _complete(os.environ[COMPLETE])
             with headrace.make_context("headrace", list(arguments), color=show.colour()) as ctx:
@@ -139,6 +139,17 @@ class _WarningLines(logging.Handler):
 @contextmanager
 def _plugin_warnings_shown() -> Iterator[None]:
     logger, handler = logging.getLogger("headrace.plugins"), _WarningLines()
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+@contextmanager
+def _settings_warnings_told_once() -> Iterator[None]:
+    """Inside, what is wrong with settings is told by the invocation alone; who opens them would log it once more."""
+    logger, handler = logging.getLogger("headrace.settings"), logging.NullHandler()
     logger.addHandler(handler)
     try:
         yield

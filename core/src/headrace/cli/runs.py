@@ -1,6 +1,7 @@
 """What the commands on flow runs and on task runs share: options, questions, and runs as rows of JSON."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -87,6 +88,12 @@ def _refuse_unknown(read: Callable[[W, Page], list[R]], wanted: W, names: Sequen
             types = ", ".join(StateType)
             why = f"no run is in a state {name!r}; types of states are {types}, and names, besides those that flows give: {', '.join(STATE_NAMES)}"
             raise click.BadParameter(why, param_hint="--state")
+
+
+def run_time(run: FlowRun | TaskRun, now: datetime) -> float:
+    """The seconds that a run has been running, up to now where it still does."""
+    since = run.state.timestamp if run.state.is_running() else None
+    return run.total_run_time + (max(0.0, (now - since).total_seconds()) if since is not None else 0.0)
 
 
 def flow_run_rows(client: OpenClient, found: Sequence[FlowRun]) -> list[dict[str, Any]]:

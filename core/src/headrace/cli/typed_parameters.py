@@ -12,6 +12,7 @@ What is JSON, but of a type that is not taken, is left as it is: whoever makes t
 """
 
 import json
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -30,6 +31,12 @@ _EXAMPLES: Mapping[str, Any] = MappingProxyType({"integer": 3, "number": 1.5, "b
 _MOST_DEPTH = 5
 _LONGEST = 60
 _LONGEST_EXAMPLE = 200
+_MOST_NESTED = 100
+"""How deep a value may go; what is deeper, whoever keeps it and whoever reads it could fail at."""
+
+_TOO_DEEP = f"is nested more than {_MOST_NESTED} levels deep; put what it holds into a file, and give its place"
+_BARE_NUMBER = re.compile(r"([+-]?)(?=\.?[0-9])([0-9]*)\.([0-9]*)((?:[eE][+-]?[0-9]+)?)")
+"""A number as most languages take it, with a digit on one side of its point at least; JSON wants one on both."""
 
 
 def typed(schema: Mapping[str, Any], pairs: Sequence[str], whole: str | None) -> dict[str, Any]:
@@ -109,6 +116,10 @@ def _read(name: str, text: str, schema: Any, whole: Mapping[str, Any]) -> Any:
 
 
 def _refuse(name: str, text: str, schema: Any, whole: Mapping[str, Any]) -> NoReturn:
+    number = _BARE_NUMBER.fullmatch(text)
+    if number is not None and "number" in _types(schema, whole):
+        written = f"{number[1].strip('+')}{number[2] or '0'}.{number[3] or '0'}{number[4]}"
+        raise click.UsageError(f"--param {name}={_cut(text)}: JSON has no such number; write {written}")
     example = f"{name}={shlex.quote(json.dumps(_example(schema, whole), ensure_ascii=False))}"
     advice = f", e.g. {example}" if len(example) <= _LONGEST_EXAMPLE else ""
     raise click.UsageError(f"--param {name}={_cut(text)}: parameter {name!r} takes {words(schema, whole)}; write a JSON value{advice}")
@@ -120,10 +131,17 @@ def _check_that_it_can_be_kept(name: str, value: Any) -> None:
     except UnicodeEncodeError:
         why = "has a text that UTF-8 cannot hold; write it in the encoding of your terminal"
     except RecursionError:
-        why = "is nested too deep"
+        why = _TOO_DEEP
     else:
-        return
+        if not _is_deeper(value, _MOST_NESTED):
+            return
+        why = _TOO_DEEP
     raise click.UsageError(f"parameter {name!r} {why}")
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    held = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels < 0 or any(_is_deeper(each, levels - 1) for each in held)
 
 
 # What a schema takes

@@ -12,11 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from headrace.errors import CodeUnusable, HeadraceError, SpecsRefused, WrongSpec
+from headrace.model.orders import ExitStatus
 from headrace.packaging.loading import users_traceback
 from headrace.processes.refusal import why_refused
 
 SECONDS = 120
 """How long user code may take to be imported."""
+
+MOST_SAID = 10_000_000
+"""How many bytes it may print meanwhile."""
+
+LOOKS_SECONDS = 0.25
+"""How often it is looked how much that is."""
+
+MOST_SHOWN = 2_000
+"""How much of too much is shown."""
 
 QUESTION, ANSWER, SAID = "question.json", "answer.json", "said.txt"
 
@@ -36,11 +46,18 @@ def asked(
         except subprocess.TimeoutExpired:
             why = f"importing it took more than {seconds:g} seconds; what takes long belongs into the flow, where it runs only when the flow does"
             raise CodeUnusable(what=what, why=why) from None
+        except _SaidTooMuch:
+            why = f"importing it printed more than {MOST_SAID // 1_000_000} MB; what it does belongs into the flow, where it is done only when the flow runs"
+            raise CodeUnusable(what=what, why=why) from None
         except OSError as error:
             raise CodeUnusable(what=what, why=f"{python} cannot be started: {why_refused(error)}") from error
         finally:
             said = _shown(place / SAID)
         return _answer(place / ANSWER, code, said, python, what)
+
+
+class _SaidTooMuch(Exception):
+    """A child prints without an end."""
 
 
 def _ended(command: list[str], said: Path, folder: Path, environment: Mapping[str, str], seconds: float) -> int:
@@ -56,7 +73,7 @@ def _ended(command: list[str], said: Path, folder: Path, environment: Mapping[st
             start_new_session=True,
         )
     try:
-        return process.wait(seconds)
+        return _waited(process, said, seconds)
     except BaseException:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -64,22 +81,40 @@ def _ended(command: list[str], said: Path, folder: Path, environment: Mapping[st
         raise
 
 
+def _waited(process: "subprocess.Popen[bytes]", said: Path, seconds: float) -> int:
+    while seconds > 0:
+        try:
+            return process.wait(min(seconds, LOOKS_SECONDS))
+        except subprocess.TimeoutExpired:
+            seconds -= LOOKS_SECONDS
+        if said.stat().st_size > MOST_SAID:
+            raise _SaidTooMuch
+    raise subprocess.TimeoutExpired(process.args, seconds)
+
+
 def _shown(said: Path) -> str:
-    text = said.read_text(errors="backslashreplace") if said.exists() else ""
+    text = _read(said) if said.exists() else ""
     if text and sys.__stderr__ is not None:
         sys.__stderr__.write(text)
         sys.__stderr__.flush()
     return text
 
 
+def _read(said: Path) -> str:
+    if said.stat().st_size <= MOST_SAID:
+        return said.read_text(errors="backslashreplace")
+    with said.open(errors="backslashreplace") as lines:
+        return f"{lines.read(MOST_SHOWN)} …\n"
+
+
 def _answer(file: Path, code: int, said: str, python: str, what: str) -> Any:
     try:
         answer = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        last = said.strip().rpartition("\n")[2] or "it said nothing"
+        last = said.strip().rpartition("\n")[2] or "it said nothing; does the code end the process while it is imported?"
         if "No module named" in last and "headrace" in last:
             last = f"it has no headrace that can do this; install headrace-core for {python}"
-        raise CodeUnusable(what=what, why=f"the process that was to import it ended with exit code {code}: {last}") from None
+        raise CodeUnusable(what=what, why=f"the process that was to import it ended with {ExitStatus(code)}: {last}") from None
     fault = answer.get("fault")
     if fault is None:
         return answer["answer"]
@@ -90,7 +125,10 @@ def _answer(file: Path, code: int, said: str, python: str, what: str) -> Any:
 
 def answering(answer: Callable[[Any], Any]) -> None:
     """What the child does: it reads the question, and writes the answer, or why there is none."""
-    place = Path(sys.argv[1])
+    place = Path(sys.argv[-1])
+    if len(sys.argv) != 2 or not (place / QUESTION).is_file():
+        sys.stderr.write("error: this is a part of `headrace deployment create`, which starts it by itself; call that instead\n")
+        sys.exit(2)
     question = json.loads((place / QUESTION).read_text(encoding="utf-8"))
     said: dict[str, Any]
     try:

@@ -34,7 +34,8 @@ def specs_made(question: dict[str, Any]) -> Any:
         except CodeUnusable as error:
             if isinstance(error.__cause__, WrongSpec):  # a spec that could not even be made
                 raise SpecsRefused(faults=(str(error.__cause__),)) from None
-            raise SpecsRefused(faults=(error.why,)) from error.__cause__
+            is_nowhere = isinstance(error.__cause__, SyntaxError) and not error.__cause__.filename  # such as that of a null byte
+            raise SpecsRefused(faults=(f"{file.name}: {error.why}" if is_nowhere else error.why,)) from error.__cause__
     numbers = count()
 
     def finish(spec: Spec, raw: DeploymentSpec) -> Spec:

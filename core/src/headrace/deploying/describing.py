@@ -8,7 +8,7 @@ import attrs
 
 from headrace.deploying.child import answering
 from headrace.deploying.interruptions import interruptions_told
-from headrace.errors import HeadraceError
+from headrace.errors import CodeUnusable, HeadraceError
 from headrace.hooks.registry import Registry
 from headrace.model.choices import Choice
 from headrace.model.definitions import FlowDefinition
@@ -35,6 +35,7 @@ def _described(question: dict[str, Any], root: Path | None) -> dict[str, Any]:
         flow = loaded_flow(root, entrypoint, what=what, flow_name=question["flow_name"])
         entrypoint = entrypoint if ":" in entrypoint else entrypoint_of(flow, entrypoint)
     definition = flow.definition
+    _check_task_runner(definition, question)
     return {
         "entrypoint": entrypoint,
         "flow_name": flow.name,
@@ -45,6 +46,18 @@ def _described(question: dict[str, Any], root: Path | None) -> dict[str, Any]:
         "parameter_schema": parameter_schema(definition.signature, validated=definition.validate_parameters),
         "parameters": [_taken(definition, parameters) for parameters in question["parameters"]],
     }
+
+
+def _check_task_runner(definition: FlowDefinition, question: dict[str, Any]) -> None:
+    """Refuses the name of a task runner that there is not; a value has its class, so that is there."""
+    wanted = definition.task_runner
+    name = wanted.name if isinstance(wanted, Choice) else wanted
+    if isinstance(name, str):
+        try:
+            Registry(blocked=question["blocked"], runs_code=True).offer("task runner", name)
+        except HeadraceError as error:
+            why = f"{error}; where it is installed only where the flow runs, deploy with --no-verify"
+            raise CodeUnusable(what=question["what"], why=why) from None
 
 
 def _taken(definition: FlowDefinition, parameters: dict[str, Any]) -> dict[str, Any]:

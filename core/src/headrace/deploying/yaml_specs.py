@@ -1,5 +1,6 @@
 """Specs in YAML: one mapping in each document, or a list of them."""
 
+import reprlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,9 @@ from headrace.errors import WrongSpec
 
 KEYS = tuple(name for name in FIELDS if name != "flow")
 MOMENT, MERGE = "tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:merge"
+
+MOST_REPEATED = 100_000
+"""How many values the aliases of a file may make of those that it has: a few lines can make thousands of millions."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -32,6 +36,19 @@ class _Loader(yaml.SafeLoader):
             if name is not None:
                 seen.add(name)
         return node
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        """JSON, which is YAML too, writes some characters as two halves."""
+        text = super().construct_scalar(node)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            halves = text.encode("utf-16-le", "surrogatepass")
+            try:
+                return halves.decode("utf-16-le")
+            except UnicodeDecodeError:
+                raise yaml.constructor.ConstructorError(None, None, f"{text!r} is no text that UTF-8 can hold", node.start_mark) from None
+        return text
 
 
 def yaml_specs(file: Path) -> list[tuple[Callable[[], DeploymentSpec], str]]:
@@ -60,15 +77,42 @@ def _located(loader: _Loader, name: str) -> Iterator[tuple[Any, str]]:
     while loader.check_node():
         node = loader.get_node()
         assert node is not None, "a document has a node"
+        _check_size(node)
         for each in node.value if isinstance(node, yaml.SequenceNode) else [node]:
             row = loader.construct_document(each)
             if row is not None:
                 yield row, f"{name}, line {each.start_mark.line + 1}"
 
 
+def _check_size(document: yaml.Node) -> None:
+    """Refuses what contains itself, and what aliases make much more of than is written."""
+    sizes: dict[yaml.Node, int] = {}
+
+    def size(node: yaml.Node) -> int:
+        if isinstance(node, yaml.ScalarNode):
+            return 1
+        if node not in sizes:
+            sizes[node] = 0
+            sizes[node] = 1 + sum(map(size, _held(node)))
+        if not sizes[node]:
+            raise yaml.composer.ComposerError(None, None, "what is written here contains itself", node.start_mark)
+        return sizes[node]
+
+    if size(document) > MOST_REPEATED + sum(1 + len(_held(node)) for node in sizes):
+        why = f"its aliases (such as *name) make more than {MOST_REPEATED:,} values of what is written"
+        raise yaml.composer.ComposerError(None, None, why, document.start_mark)
+
+
+def _held(node: yaml.Node) -> list[yaml.Node]:
+    """The nodes in a node."""
+    return [each for pair in node.value for each in pair] if isinstance(node, yaml.MappingNode) else node.value
+
+
 def _spec(row: Any, where: str) -> DeploymentSpec:
     if not isinstance(row, dict):
-        raise WrongSpec(where=where, why=f"a deployment is a mapping of keys and values, not {row!r}; its keys are: {', '.join(KEYS)}")
+        raise WrongSpec(
+            where=where, why=f"a deployment is a mapping of keys and values, not {reprlib.repr(row)}; its keys are: {', '.join(KEYS)}"
+        )
     for key in row:
         if key == "flow":
             raise WrongSpec(where=where, why="flow is an object of Python, which YAML cannot hold; give flow_location")

@@ -262,17 +262,25 @@ class Registry:
 
         It is ImportError since `from … import` shows no other error's words.
         """
-        classes = {
-            str(offer.provider.target).rpartition(":")[2]: provider
-            for provider, offers in self.offers(port).items()
-            for offer in offers
-            if isinstance(offer.provider.target, str)
-        }
+        classes = self._classes(port)
         if name not in classes:
             raise ImportError(
                 f"no {port} class {name!r} is installed; there are: {', '.join(sorted(classes)) or 'none'}{_dist_of(port, name)}"
             )
         return self.load(port, classes[name])
+
+    def class_names(self, port: str) -> list[str]:
+        """The names of the classes of providers, none of which is imported for it."""
+        return sorted(self._classes(port))
+
+    def _classes(self, port: str) -> dict[str, str]:
+        """Providers by the names of their classes."""
+        return {
+            str(offer.provider.target).rpartition(":")[2]: provider
+            for provider, offers in self.offers(port).items()
+            for offer in offers
+            if isinstance(offer.provider.target, str)
+        }
 
     def rows(self) -> list[PluginRow]:
         """Everything that is installed, provider by provider, then what cannot be used."""

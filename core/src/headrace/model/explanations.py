@@ -59,7 +59,7 @@ class Explanation:
     def hindrance(self) -> Obstacle | None:
         """What somebody must do something about, or it is never started; None where it is only a matter of time, or nothing is in the way."""
         lasting = [obstacle for obstacle in self.obstacles if obstacle.kind not in PASSING]
-        closed = {obstacle.queue for obstacle in self.obstacles}
-        if not lasting or (lasting[0].queue is not None and any(queue not in closed for queue in self.queues)):
+        stuck = {obstacle.queue for obstacle in lasting}
+        if not lasting or (lasting[0].queue is not None and any(queue not in stuck for queue in self.queues)):
             return None
         return lasting[0]

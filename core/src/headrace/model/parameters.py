@@ -86,7 +86,7 @@ class Signature:
     def bind(self, where: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """A call's values by name, in order, with defaults. Raises UnknownParameter, MissingParameter or WrongParameters."""
         if len(args) > len(self._positional) and self._rest is None:
-            raise WrongParameters(where=where, why=_too_many(len(self._positional), len(args)))
+            raise WrongParameters(where=where, why=_too_many([each.name for each in self._positional], len(args)))
         given = {parameter.name: value for parameter, value in zip(self._positional, args, strict=False)}
         extra: dict[str, Any] = {}
         for name, value in kwargs.items():
@@ -175,10 +175,10 @@ TAKES_ALL = Signature(
 )
 
 
-def _too_many(taken: int, given: int) -> str:
+def _too_many(taken: list[str], given: int) -> str:
     if not taken:
         return f"it takes no positional values, and {given} {'was' if given == 1 else 'were'} given"
-    return f"it takes {taken} positional {'value' if taken == 1 else 'values'} at most, not {given}"
+    return f"it takes {len(taken)} positional {'value' if len(taken) == 1 else 'values'} at most ({', '.join(taken)}), not {given}"
 
 
 def _parameter(written: inspect.Parameter, outer: Names, inner: Names) -> Parameter:

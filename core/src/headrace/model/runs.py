@@ -56,7 +56,7 @@ class FlowRun(_Run):
     `flow_runner` is of a run that an agent is to start. `is_named` says that somebody chose its name, so that its flow does not; `keeps_result` says
     that its result is to be read later, whatever its flow says. `max_restarts` is how often it is started anew when its process has crashed, and `restarts`
     how often it was; None: by nobody, since no agent takes it. `lost_starts` is how often it was taken and not begun. `pauses` is how often its flow has
-    paused it.
+    paused it. `work_queue` is the name that the queue had which it was last taken from.
     """
 
     flow_name: str
@@ -75,6 +75,7 @@ class FlowRun(_Run):
     lost_starts: int = 0
     max_restarts: int | None = None
     pauses: int = 0
+    work_queue: str | None = None
 
     def entering(self, state: State) -> Self:
         """As of every run; being started anew, and pausing by itself, is counted."""

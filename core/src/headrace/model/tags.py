@@ -17,4 +17,6 @@ def as_tags(given: Iterable[str]) -> Tags:
     for tag in tags:
         if not isinstance(tag, str) or not tag:
             raise WrongData(where="tags", why=f"every tag is a text of at least one character, not {tag!r}")
+        if not tag.isascii() and any("\ud800" <= character <= "\udfff" for character in tag):
+            raise WrongData(where="tags", why=f"{tag!r} is no text that UTF-8 can hold; write it in the encoding of your terminal")
     return tuple(sorted(set(tags)))

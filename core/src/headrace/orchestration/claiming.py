@@ -60,11 +60,12 @@ class Claiming:
             if held:
                 return Claimed(runs=tuple(held))
             queues = _queues(writing, request.queue_ids)
-            while len(taken) < request.limit and (run := _first(writing, queues, now, passed)):
+            while len(taken) < request.limit and (found := _first(writing, queues, now, passed)):
+                run, queue = found
                 if run.max_restarts is None:  # its own process has it, or had it and is about to be found lost
                     passed[run.id] = None
                     continue
-                verdict, run = self._decided(writing, run, request, now)
+                verdict, run = self._decided(writing, attrs.evolve(run, work_queue=queue.name), request, now)
                 if verdict.state is None:
                     passed[run.id] = verdict.until
                     continue
@@ -129,15 +130,19 @@ def _orphans(reading: Reading, agent_id: str, identities: Iterable[str]) -> Iter
             yield run
 
 
-def _first(reading: Reading, queues: Iterable[WorkQueue], until: datetime, passed: Iterable[str]) -> FlowRun | None:
-    """The run that is due first, out of the queues that have room."""
+def _first(reading: Reading, queues: Iterable[WorkQueue], until: datetime, passed: Iterable[str]) -> tuple[FlowRun, WorkQueue] | None:
+    """The run that is due first, out of the queues that have room, with its queue."""
     passed = frozenset(passed)
     firsts = (
-        next((run for run in reading.due(queue.id, until, 1 + len(passed)) if run.id not in passed), None)
+        next(((run, queue) for run in reading.due(queue.id, until, 1 + len(passed)) if run.id not in passed), None)
         for queue in queues
         if _is_open(reading, queue)
     )
-    return min((run for run in firsts if run is not None), key=lambda run: (run.state.scheduled_time or until, run.id), default=None)
+    return min((first for first in firsts if first is not None), key=lambda first: _urgency(first[0], until), default=None)
+
+
+def _urgency(run: FlowRun, until: datetime) -> tuple[datetime, str]:
+    return run.state.scheduled_time or until, run.id
 
 
 def _is_open(reading: Reading, queue: WorkQueue) -> bool:
@@ -147,5 +152,5 @@ def _is_open(reading: Reading, queue: WorkQueue) -> bool:
 
 def _next_due(reading: Reading, queues: Iterable[WorkQueue], passed: Iterable[str]) -> datetime | None:
     """When the next run is due that is not held back; a full queue will say when it has room again, by the end of a run."""
-    run = _first(reading, queues, EVER, passed)
-    return run.state.scheduled_time if run is not None else None
+    first = _first(reading, queues, EVER, passed)
+    return first[0].state.scheduled_time if first is not None else None

@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from opcode import opmap
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
@@ -162,11 +163,23 @@ def _imported(run: Callable[[], ModuleType], name: str, root: Path | None, what:
     with calls_skipped():
         try:
             return run()
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            if not isinstance(error, (Exception, SystemExit)) and not _is_raised_by_user(error):
+                raise
             if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}.") and users_frames(error) is None:
                 place = "among the files that travel" if root else "installed here"
                 raise CodeUnusable(what=what, why=f"there is no module {error.name!r} {place}") from None
             raise CodeUnusable(what=what, why=said_by_user(error, root)) from error.with_traceback(users_frames(error))
+
+
+def _is_raised_by_user(error: BaseException) -> bool:
+    """Whether user code says `raise`, as some does with KeyboardInterrupt; what a signal raises, no statement does, or one of headrace's."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None or _is_foreign(trace.tb_frame.f_code.co_filename):
+        return False
+    return trace.tb_frame.f_code.co_code[trace.tb_lasti] == opmap["RAISE_VARARGS"]
 
 
 def _named(module: ModuleType, attribute: str, what: str) -> Any:
