@@ -42,7 +42,7 @@ with headrace.open() as house:
 
     put = house.client.put_deployments(
         (
-            deployment("hello", "nightly", tags=("nightly", "eu"), flow_runner=Choice("docker")),
+            deployment("hello", "nightly", tags=("nightly", "eu"), flow_runner=Choice("subprocess")),
             deployment("hello", "hourly", tags=("hourly",)),
             deployment("bye", "nightly", tags=("nightly",)),
         )
@@ -138,7 +138,7 @@ def test_create_prints_the_id(headrace: Headrace) -> None:
 
 def test_create_with_everything(headrace: Headrace, deployments: dict[str, str]) -> None:
     """All options go into the queue; criteria are sorted, each once, and deployments are kept by their ids."""
-    typed = "create all --tag b --tag a --tag b --flow-runner subprocess --flow-runner docker --limit 3 --paused".split()
+    typed = "create all --tag b --tag a --tag b --flow-runner subprocess --flow-runner universal --limit 3 --paused".split()
     typed += ["--deployment", "hello/nightly", "--deployment", "bye/nightly", "--description", "All of it", "--match", 'flows=["hello"]']
     queue = found(headrace, *typed)
     assert queue == found(headrace, "ls")[0]
@@ -147,7 +147,7 @@ def test_create_with_everything(headrace: Headrace, deployments: dict[str, str])
     assert queue["criteria"] == {
         "tags": ["a", "b"],
         "deployments": sorted([deployments["hello/nightly"], deployments["bye/nightly"]]),
-        "flow_runners": ["docker", "subprocess"],
+        "flow_runners": ["subprocess", "universal"],
         "flows": ["hello"],
     }
 
@@ -334,7 +334,7 @@ def test_a_start_that_several_ids_have(headrace: Headrace) -> None:
 @pytest.fixture
 def queue(headrace: Headrace) -> Row:
     """A queue with criteria, a description and a limit."""
-    typed = "create q --tag a --flow-runner docker --limit 2 --description what --paused".split()
+    typed = "create q --tag a --flow-runner universal --limit 2 --description what --paused".split()
     made: Row = found(headrace, *typed)
     return made
 
@@ -346,9 +346,9 @@ def queue(headrace: Headrace) -> Row:
         (["--name", "q"], {}),
         (["--description", "new"], {"description": "new"}),
         (["--description", ""], {"description": ""}),
-        (["--tag", "c", "--tag", "b"], {"criteria": {"tags": ["b", "c"], "flow_runners": ["docker"]}}),
-        (["--match", 'flows="f"'], {"criteria": {"tags": ["a"], "flow_runners": ["docker"], "flows": ["f"]}}),
-        (["--clear", "tags"], {"criteria": {"flow_runners": ["docker"]}}),
+        (["--tag", "c", "--tag", "b"], {"criteria": {"tags": ["b", "c"], "flow_runners": ["universal"]}}),
+        (["--match", 'flows="f"'], {"criteria": {"tags": ["a"], "flow_runners": ["universal"], "flows": ["f"]}}),
+        (["--clear", "tags"], {"criteria": {"flow_runners": ["universal"]}}),
         (["--clear", "tags", "--flow-runner", "subprocess", "--name", "r"], {"criteria": {"flow_runners": ["subprocess"]}, "name": "r"}),
     ],
 )
@@ -411,14 +411,14 @@ def test_a_change_between_reading_and_writing_is_kept(headrace: Headrace, queue:
 
 def test_changes_at_the_same_time(home: Path, headrace: Headrace, queue: Row) -> None:
     """None of those that several processes make at once is lost."""
-    typed = ("update q --description all", "update q --tag b", "update q --flow-runner x", "set-concurrency-limit q 7", "resume q")
+    typed = ("update q --description all", "update q --tag b", "update q --flow-runner universal", "set-concurrency-limit q 7", "resume q")
     commands = [[COMMAND, "work-queue", *line.split()] for line in typed]
     processes = [subprocess.Popen(command, env=environment_of(home), stdout=subprocess.DEVNULL) for command in commands]
     assert [process.wait(120) for process in processes] == [0] * len(typed)
     row = found(headrace, "ls")[0]
     assert (row["description"], row["criteria"], row["concurrency_limit"], row["is_paused"]) == (
         "all",
-        {"flow_runners": ["x"], "tags": ["b"]},
+        {"flow_runners": ["universal"], "tags": ["b"]},
         7,
         False,
     )
@@ -518,7 +518,7 @@ def test_each_queue_shows_what_it_wants(headrace: Headrace, home: Path) -> None:
     """Queues overlap: a run waits in each that wants it. A change of criteria is a change of what waits."""
     run_script(home, DEPLOYMENTS + RUNS)
     done(headrace, "create", "eu", "--tag", "nightly", "--tag", "eu")
-    done(headrace, "create", "docker", "--flow-runner", "docker")
+    done(headrace, "create", "docker", "--flow-runner", "subprocess")
     done(headrace, "create", "universal", "--flow-runner", "universal")
     done(headrace, "create", "hourly", "--deployment", "hello/hourly", "--deployment", "bye/nightly")
     assert waiting(headrace, "eu") == waiting(headrace, "docker") == ["late", "soon"]
@@ -540,7 +540,7 @@ def test_preview_says_why_nothing_starts(headrace: Headrace, home: Path) -> None
     """That a queue is paused or full is said beside what waits; a run counts in every queue that wants it."""
     run_script(home, DEPLOYMENTS + RUNS)
     done(headrace, "create", "nightly", "--tag", "nightly")
-    docker = found(headrace, "create", "docker", "--flow-runner", "docker", "--limit", "1", "--paused")
+    docker = found(headrace, "create", "docker", "--flow-runner", "subprocess", "--limit", "1", "--paused")
     run_script(home, DEPLOYMENTS + CLAIM)
     shown = found(headrace, "preview", "docker")
     assert [run["name"] for run in shown["runs"]] == ["soon"]
@@ -556,7 +556,7 @@ def test_preview_says_why_nothing_starts(headrace: Headrace, home: Path) -> None
     assert headrace("work-queue", "preview", "docker").stderr.splitlines()[1:] == [
         "nothing of work queue 'docker' starts while its limit is 0"
     ]
-    assert found(headrace, "update", "docker", "--clear", "tags", "--flow-runner", "docker")["concurrency_limit"] == 0
+    assert found(headrace, "update", "docker", "--clear", "tags", "--flow-runner", "subprocess")["concurrency_limit"] == 0
     assert found(headrace, "inspect", "docker")["under_way"] == 1
 
 
