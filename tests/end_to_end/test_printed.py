@@ -314,9 +314,11 @@ def test_a_flow_that_closes_all_files(home: Home, flow: str) -> None:
 
 def test_a_supervisor_that_is_told_to_end_as_soon_as_it_begins(home: Home) -> None:
     """Between its fork and its first look, a signal is kept for then: the run is ended and its end is reported."""
+    never = home.folder / "never"
+    os.mkfifo(never)
     with home.open() as house:
         deployment = house.client.read_deployments(DeploymentFilter(), Page(newest_first=False))[0]
-        request = RunRequest(id="r", deployment_id=deployment.id, name="r", parameters={"how": "wait", "gate": "/dev/null"}, holder="test")
+        request = RunRequest(id="r", deployment_id=deployment.id, name="r", parameters={"how": "wait", "gate": str(never)}, holder="test")
         run = house.client.request_run(request)
     order = Order(run_id=run.id, run_name=run.name, epoch=run.epoch, environment=home.environment)
     source = """
