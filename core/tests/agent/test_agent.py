@@ -2,8 +2,9 @@
 
 import logging
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
+import attrs
 import pytest
 
 from headrace.agent.agent import AgentAtWork
@@ -14,8 +15,9 @@ from headrace.model.deployments import Code, Deployment, RunRequest
 from headrace.model.filters import LogFilter, Page
 from headrace.model.moves import Move
 from headrace.model.orders import ExitStatus
-from headrace.model.queues import WorkQueue
+from headrace.model.queues import Claimed, ClaimRequest, WorkQueue
 from headrace.model.states import State
+from headrace.ports.client import OpenClient
 from headrace.testing.clock import START, FixedClock
 
 
@@ -53,6 +55,38 @@ def test_what_is_due_is_started(house: Instance, agent: AgentAtWork, stage: Any)
     assert order.environment["HEADRACE_HOME"] == str(house.settings.home)
     assert "HEADRACE_GRACE_SECONDS" not in order.environment
     assert house.client.read_flow_run("one").state.is_pending()
+
+
+class GivesTokens:
+    """A client of a server that gives each run that is claimed a token of its own."""
+
+    def __init__(self, inner: OpenClient) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def claim_runs(self, request: ClaimRequest) -> Claimed:
+        claimed = self._inner.claim_runs(request)
+        return attrs.evolve(claimed, tokens={run.id: f"hrr_{run.id}" for run in claimed.runs})
+
+
+def test_a_run_has_its_own_token(house: Instance, queue: WorkQueue, stage: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """In place of the agent's, where the answer to the claim has one; and neither is told."""
+    caplog.set_level("DEBUG")
+    far = attrs.evolve(
+        house, client=cast(OpenClient, GivesTokens(house.client)), settings=attrs.evolve(house.settings, api_token="hrt_of_the_agent")
+    )
+    agent = AgentAtWork(far, [queue])
+    run(house, "one")
+    agent.step()
+    agent.leave()
+    (order,) = stage.orders
+    assert order.environment["HEADRACE_API_TOKEN"] == "hrr_one"
+    assert "hrt_of_the_agent" not in order.environment.values()
+    told = caplog.text + repr(order) + repr(far.settings) + repr(agent.agent)
+    assert "hrr_one" not in told
+    assert "hrt_of_the_agent" not in told
 
 
 def test_an_end_is_seen(house: Instance, agent: AgentAtWork, stage: Any, caplog: pytest.LogCaptureFixture) -> None:

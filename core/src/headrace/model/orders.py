@@ -41,7 +41,7 @@ class Order:
     run_id: str
     run_name: str
     epoch: int
-    environment: Mapping[str, str] = attrs.field(factory=dict)
+    environment: Mapping[str, str] = attrs.field(factory=dict, repr=False)  # there may be secrets in it
 
     @property
     def identity(self) -> str:

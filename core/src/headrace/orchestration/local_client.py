@@ -23,7 +23,7 @@ from headrace.model.queues import Claimed, ClaimRequest, WorkQueue
 from headrace.model.retention import Forgotten, Retention
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.states import State
-from headrace.model.tokens import DIGEST_LENGTH, Token
+from headrace.model.tokens import DIGEST_LENGTH, Scope, Token
 from headrace.orchestration.claiming import Claiming
 from headrace.orchestration.deployments import Deployments, unknown_deployment
 from headrace.orchestration.explaining import Explaining
@@ -277,9 +277,12 @@ class LocalClient:
         checked_name("token", token.name)
         if len(token.digest) != DIGEST_LENGTH:
             raise WrongData(where=f"token {token.name!r}", why="its digest must be a sha256 in hexadecimal digits")
+        if token.scope is Scope.RUN:
+            raise WrongData(where=f"token {token.name!r}", why="the scope run is for runs, which get their tokens when they are claimed")
         with self.store.writing() as writing:
-            writing.add_token(token)
-        return attrs.evolve(token, digest="")
+            kept = token if writing.add_token(token) else writing.token(token.id)
+            assert kept is not None, "a token that could not be added is known"
+        return attrs.evolve(kept, digest="")
 
     def read_tokens(self) -> list[Token]:
         with self.store.reading() as reading:

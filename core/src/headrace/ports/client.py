@@ -306,7 +306,7 @@ class OpenClient(Protocol):
 
     @operation("POST", "/tokens", scope=Scope.ADMIN)
     def create_token(self, token: Token) -> Token:
-        """Remembers a token by the digest of its secret, which stays with who made it. A known id: the token as it is. Raises WrongData."""
+        """Remembers a token by the digest of its secret, which stays with who made it. A known id: the token as it is. Raises InvalidName, WrongData."""
         ...
 
     @operation("GET", "/tokens", scope=Scope.ADMIN)

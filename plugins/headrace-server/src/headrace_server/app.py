@@ -66,7 +66,7 @@ class Asked:
 
 
 class App:
-    """The application over a house. It is to be closed, which lets go of its threads."""
+    """The application over a house. It is to be closed, which lets go of its threads. `routes`: all that there are, by where their paths go on from."""
 
     def __init__(self, house: Instance, doors: Doors, own: Own, *, storage_bytes: int = MOST_BYTES, pages: bool = True) -> None:
         self.house = house
@@ -75,12 +75,13 @@ class App:
         self._threads = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="headrace-api")
         self.waiting = Waiting(in_process(house.client).store, self.in_thread)
         files = Files(house, self.in_thread, most_bytes=storage_bytes)
-        operations = [*self._operations(OpenClient, house.client), *self._operations(Own, own), *self._of_files(files)]
+        operations: list[BaseRoute] = [*self._operations(OpenClient, house.client), *self._operations(Own, own), *self._of_files(files)]
         operations.append(Route(DOCUMENT.path, self.guarded(self._document)))
-        told = [Route("/health", self.guarded(self._health)), Route(PROBLEM.path, self.guarded(self._problem))]
-        self._api = _Exactly([*operations])
-        others = _Exactly([*told, *(self._of_plugins() if pages else ())])
-        self._others = Starlette(routes=[Mount("", app=others)], exception_handlers={HTTPException: _refused})
+        told: list[BaseRoute] = [Route("/health", self.guarded(self._health)), Route(PROBLEM.path, self.guarded(self._problem))]
+        others = [*told, *(self._of_plugins() if pages else ())]
+        self.routes: Mapping[str, list[BaseRoute]] = {API: operations, "": others}
+        self._api = _Exactly(self.routes[API])
+        self._others = Starlette(routes=[Mount("", app=_Exactly(others))], exception_handlers={HTTPException: _refused})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["raw_path"].decode("ascii")
@@ -139,11 +140,19 @@ class App:
 
     async def _wait(self, request: Request, asked: Asked) -> Response:
         events = await self.waiting.events(**asked.arguments, gone=_gone(request))
+        await self.doors.still_admitted(request, asked.endpoint.operation, dict(asked.arguments))
         return json_answer(asked.endpoint.answer(events, asked.unknown))
 
     async def _stream(self, request: Request, asked: Asked) -> Response:
         arguments = dict(asked.arguments)
-        return await news_stream(request, arguments, client=self.house.client, waiting=self.waiting, in_thread=self.in_thread)
+        return await news_stream(
+            request,
+            arguments,
+            client=self.house.client,
+            waiting=self.waiting,
+            in_thread=self.in_thread,
+            check=lambda: self.doors.still_admitted(request, asked.endpoint.operation, arguments),
+        )
 
     # Files
 
@@ -293,6 +302,7 @@ class Behind(BaseRoute):
         operation = Operation(name="a page", method=request.method, path=scope["path"], scope=reach, kind=Kind.ASK)
         try:
             await self._app.doors.admitted(request, operation, None)
+            await self._app.doors.admitted(request, operation, {})
         except HeadraceError as error:
             await problem_answers.of_error(error)(scope, receive, send)
             return

@@ -20,6 +20,7 @@ from headrace.hooks.registry import Registry
 from headrace.instance import Instance
 from headrace.model.tokens import Scope
 from headrace.ports.client import Operation
+from headrace_server.attempts import Attempts
 from headrace_server.in_process import in_process
 from headrace_server.own_run import OwnRun
 from headrace_server.tokens import Tokens
@@ -59,6 +60,7 @@ class Doors:
 
     registry: Registry
     tokens: Tokens
+    attempts: Attempts
     names: frozenset[str] | None = LOOPBACK_NAMES
     needs_token: bool = False
 
@@ -70,6 +72,7 @@ class Doors:
         return cls(
             registry=house.registry,
             tokens=Tokens(in_process(house.client).store, house.clock),
+            attempts=Attempts(house.clock.monotonic),
             names=known | LOOPBACK_NAMES | {host} if is_near or known else None,
             needs_token=needs_token or not is_near,
         )
@@ -82,10 +85,18 @@ class Doors:
         asker: Asker = request.scope[ASKER]
         if not asker.scope.includes(operation.scope):
             raise NotAllowed(who=asker.name, what=operation.name, why=f"it takes the scope {operation.scope}, not {asker.scope}")
+        if asker.scope is Scope.RUN and asker.run is None and operation.scope is not Scope.VIEWER:
+            raise NotAllowed(who=asker.name, what=operation.name, why="it may ask as a run does, and is none")
         if arguments is not None and asker.run is not None:
             run_id, epoch = asker.run
-            await asyncio.to_thread(OwnRun(store=self.tokens.store, run_id=run_id, epoch=epoch).check, operation, arguments)
+            own = OwnRun(store=self.tokens.store, run_id=run_id, epoch=epoch, now=self.tokens.clock.now())
+            await asyncio.to_thread(own.check, operation, arguments)
         return asker
+
+    async def still_admitted(self, request: Request, operation: Operation, arguments: dict[str, Any]) -> None:
+        """The same for who was let in and is still there, since a token may be revoked meanwhile. Raises NotAuthenticated, NotAllowed."""
+        await self.admitted(request, operation, None)
+        await self.admitted(request, operation, arguments)
 
     async def _asker(self, request: Request) -> Asker:
         """Who asks: by a plugin's way, by a token, or as somebody of this machine. Raises NotAuthenticated."""
@@ -93,7 +104,7 @@ class Doors:
         if found is not None:
             return found
         kind, _, token = request.headers.get("authorization", "").partition(" ")
-        if token and kind.lower() == "bearer":
+        if kind.lower() == "bearer":
             return await self._with_token(request, token.strip())
         if self.needs_token:
             raise NotAuthenticated(why="no token was sent")
@@ -106,7 +117,7 @@ class Doors:
         if (known := await asyncio.to_thread(self.tokens.found, token)) is not None:
             return Asker(name=known.name, scope=known.scope)
         address = request.client.host if request.client is not None else "somewhere"
-        logger.warning("Somebody at %s sent a token that is not known here", address)
+        self.attempts.note(address)
         raise NotAuthenticated(why="the token is not known here, was revoked, or has expired")
 
     def _check_names(self, request: Request) -> None:
@@ -133,8 +144,12 @@ class Doors:
             except Exception as error:
                 logger.exception("Plugin %r of %s failed while it was asked who is asking", plugin.name, plugin.dist)
                 raise NotAuthenticated(why=f"plugin {plugin.name!r} failed") from error
-            if asker is not None:
-                return asker
+            if asker is None:
+                continue
+            if not isinstance(asker, Asker):
+                logger.error("Plugin %r of %s was asked who is asking, and gave a %s", plugin.name, plugin.dist, type(asker).__name__)
+                raise NotAuthenticated(why=f"plugin {plugin.name!r} failed")
+            return asker
         return None
 
 

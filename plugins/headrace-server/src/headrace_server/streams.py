@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from headrace.errors import NotAllowed, NotAuthenticated, NotFound
 from headrace.model.filters import EventFilter
 from headrace.model.news import News
 from headrace.ports.client import OpenClient
@@ -23,6 +24,9 @@ from headrace_server.waiting import Waiting
 
 SHORTEST_SECONDS, LONGEST_SECONDS = 0.05, 30.0
 """How often a listener may hear that nothing is new. What stands between hangs up on those who hear nothing for long."""
+
+CHECKED_SECONDS = 1.0
+"""Who listens is asked again who it is, when it hears something so long after the last time."""
 
 MEDIA_TYPE = "text/event-stream"
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -35,12 +39,15 @@ async def news_stream(
     client: OpenClient,
     waiting: Waiting,
     in_thread: Callable[[Callable[[], Any]], Awaitable[Any]],
+    check: Callable[[], Awaitable[object]],
 ) -> Response:
-    """News of a flow run as they come; the first are there before the answer begins, so that it can still be a refusal."""
+    """News of a flow run as they come; the first are there before the answer begins, so that it can still be a refusal. It ends once `check` raises that
+    who listens may not any more."""
     run_id, every = arguments["run_id"], min(max(arguments["every"], SHORTEST_SECONDS), LONGEST_SECONDS)
+    may_listen = _checked_again(check)
 
     async def follow(after: int) -> AsyncIterator[News]:
-        while not waiting.is_ended:
+        while not waiting.is_ended and await may_listen():
             seen = await in_thread(client.read_last_event)
             news: News = await in_thread(partial(client.read_news, run_id, after))
             yield news
@@ -58,6 +65,25 @@ async def news_stream(
             yield _event(news)
 
     return StreamingResponse(events(), media_type=MEDIA_TYPE, headers=_HEADERS)
+
+
+def _checked_again(check: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[bool]]:
+    """Whether who was let in still may, looked at now and then."""
+    now = asyncio.get_running_loop().time
+    checked = now()
+
+    async def may_listen() -> bool:
+        nonlocal checked
+        if now() < checked + CHECKED_SECONDS:
+            return True
+        try:
+            await check()
+        except (NotAllowed, NotAuthenticated, NotFound):
+            return False
+        checked = now()
+        return True
+
+    return may_listen
 
 
 def _last_heard(request: Request, asked: int) -> int:

@@ -123,6 +123,6 @@ def _row(found: "Token") -> dict[str, Any]:
 
 def _seconds(text: str) -> timedelta:
     unit = _UNITS.get(text[-1:])
-    if unit is None or not text[:-1].isdigit() or not 0 < int(text[:-1]) < 10_000:
+    if unit is None or not (text.isascii() and text[:-1].isdigit()) or not 0 < int(text[:-1][:6]) < 10_000:
         raise WrongData(where=f"--expires-in {text}", why="it must be a number with m, h, d or w, such as 90d")
     return timedelta(**{unit: int(text[:-1])})
