@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +33,17 @@ def stamp(path: str):
 SPEC = 'from headrace.deployments import DeploymentSpec\n\nDeploymentSpec(name="warm", flow_location="stamp.py")\n'
 
 
-class Bench:
-    """A home with a deployment that is started warm and one that is started cold, and a queue for both."""
+SETTLING_SECONDS = 0.15
+"""Until the agents, which have looked whether the end of a run gives them room, wait again."""
 
-    def __init__(self, folder: Path) -> None:
+
+class Bench:
+    """A home with a deployment that is started warm and one that is started cold, and a queue for both; with a `url` they are at the server there."""
+
+    def __init__(self, folder: Path, url: str = "") -> None:
         self._folder = folder
-        self.home = folder / "home"
-        self._environment = {**os.environ, "HEADRACE_HOME": str(self.home)}
+        self._settings = {"HEADRACE_HOME": str(folder / "home"), "HEADRACE_API_URL": url}
+        self._environment = {**os.environ, **self._settings}
         self._environment.pop("PYTHONDONTWRITEBYTECODE", None)
         (folder / "stamp.py").write_text(SCRIPT)
         (folder / "specs.py").write_text(SPEC)
@@ -52,7 +56,7 @@ class Bench:
     @contextmanager
     def open(self) -> Iterator[tuple[Instance, Deployment, Deployment]]:
         """The house, and the two deployments."""
-        with headrace.open(load({"HEADRACE_HOME": str(self.home)})) as house:
+        with headrace.open(load(self._settings)) as house:
             (warm,) = house.client.read_deployments(DeploymentFilter(names=("warm",)), Page())
             runner = Choice("subprocess", {"warm": False})
             (cold,) = house.client.put_deployments((attrs.evolve(warm, id=house.ids.new(), name="cold", flow_runner=runner),))
@@ -61,15 +65,22 @@ class Bench:
     @contextmanager
     def agent(self) -> Iterator[None]:
         """An agent at work."""
-        command = [_headrace(), "agent", "start", "bench"]
-        process = subprocess.Popen(command, env=self._environment, cwd=self._folder, stderr=subprocess.PIPE, text=True)
-        assert process.stderr is not None
-        process.stderr.readline()
-        try:
+        with self.agents(1):
             yield
-        finally:
-            process.terminate()
-            process.communicate()
+
+    @contextmanager
+    def agents(self, count: int) -> Iterator[None]:
+        """So many agents at work, each in a home of its own but the first."""
+        command = [_headrace(), "agent", "start", "bench"]
+        with ExitStack() as stack:
+            for number in range(count):
+                environment = {**self._environment, "HEADRACE_HOME": str(self._folder / f"home{number or ''}")}
+                process = subprocess.Popen(command, env=environment, cwd=self._folder, stderr=subprocess.PIPE, text=True)
+                stack.callback(process.communicate)
+                stack.callback(process.terminate)
+                assert process.stderr is not None
+                process.stderr.readline()
+            yield
 
     def start(self, house: Instance, deployment: Deployment) -> float:
         """Seconds from asking for a run until its code writes down the time."""
@@ -111,6 +122,20 @@ def starts(folder: Path, rounds: int) -> tuple[float, float]:
         return tuple(  # type: ignore[return-value]
             statistics.median(bench.start(house, deployment) for _ in range(rounds)) * 1000 for deployment in (warm, cold)
         )
+
+
+def starts_over_http(folder: Path, url: str, agents: int, rounds: int) -> float:
+    """Median milliseconds from asking a server for a run to the first line of its code, warm, while so many agents wait for it."""
+    bench = Bench(folder, url)
+    with bench.open() as (house, warm, _), bench.agents(agents):
+
+        def start() -> float:
+            time.sleep(SETTLING_SECONDS)
+            return bench.start(house, warm)
+
+        for _ in range(agents * 2):  # most of them have started one, and are warm
+            start()
+        return statistics.median(start() for _ in range(rounds)) * 1000
 
 
 def many(folder: Path, count: int) -> float:

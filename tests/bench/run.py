@@ -4,6 +4,7 @@ Run it with `nox -s bench`. Each row says what was measured, its median, the med
 between machines; the ratio is what to compare.
 """
 
+import argparse
 import os
 import sqlite3
 import statistics
@@ -18,6 +19,9 @@ from pathlib import Path
 import attrs
 
 ROUNDS = 9
+
+KEPT = Path(__file__).resolve().parents[2] / ".nox" / "bench"
+"""Where a store with very many runs is kept from one bench to the next."""
 
 
 @attrs.frozen(kw_only=True)
@@ -221,6 +225,56 @@ def web_api(home: Path) -> list[Row]:
     ]
 
 
+def dispatch_over_http(home: Path) -> list[Row]:
+    """Runs of deployments by agents that wait for them at a server, against a process that does nothing."""
+    from dispatch import starts_over_http  # these two are beside this file
+    from web_api import serving
+
+    bare = median_of(process(sys.executable, "-c", "pass", home=home))
+    rows = []
+    for agents in (1, 10):
+        folder = home / f"{agents}"
+        folder.mkdir()
+        with serving(str(Path(sys.executable).with_name("headrace")), folder / "server") as (_, address):
+            taken = starts_over_http(folder, address, agents, ROUNDS * 5)
+        who = "one agent waits" if agents == 1 else f"{agents} agents wait"
+        what = f"run asked for → first line of its code, over HTTP, warm, {who}"
+        rows.append(Row(what=what, ours=taken, floor_is="python -c pass", floor=bare, budget="≤ 50 ms"))
+    return rows
+
+
+def lists(_: Path) -> list[Row]:
+    """Lists and counts over HTTP, where there are a million flow runs and five million task runs; the slowest filter of each."""
+    import many_runs  # these two are beside this file
+    from lists import measured
+    from web_api import asking, serving
+
+    import headrace
+    from headrace.settings import load
+
+    count = int(os.environ.get("BENCH_RUNS", "1000000"))
+    kept = many_runs.kept(KEPT, count)
+    with headrace.open(load({"HEADRACE_HOME": str(kept)})) as house:
+        floors = measured(lambda name, **arguments: getattr(house.client, name)(**arguments), count)
+    command = str(Path(sys.executable).with_name("headrace"))
+    with serving(command, kept, "--no-services") as (_, address), asking(address) as ask:
+        taken = measured(ask, count)
+    in_process = {str(each.question): each.percentile for each in floors}
+    for each in taken:
+        print(f"{each.percentile:8.1f} ms ({in_process[str(each.question)]:6.1f} in process)  {each.question}", file=sys.stderr)
+    slowest = {each.question.operation: each for each in reversed(taken)}
+    return [
+        Row(
+            what=f"{name.replace('_', ' ')}, p99; slowest by {each.question.about}",
+            ours=each.percentile,
+            floor_is="in process",
+            floor=in_process[str(each.question)],
+            budget="≤ 100 ms",
+        )
+        for name, each in sorted(slowest.items())
+    ]
+
+
 def table(rows: list[Row]) -> str:
     """The rows as a Markdown table."""
     head = ("What", "Ours, median", "Floor", "Ratio", "Budget")
@@ -228,18 +282,29 @@ def table(rows: list[Row]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+PARTS = {
+    "start-up": start_up,
+    "runs": runs,
+    "dispatch": dispatch,
+    "web-api": web_api,
+    "dispatch-over-http": dispatch_over_http,
+    "lists": lists,
+}
+
+
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as nowhere:
-        home = Path(folder)
-        measured = start_up(home)
-        stderr, sys.stderr = sys.stderr, nowhere
-        try:
-            measured += runs(home)
-            measured += dispatch(home)
-            measured += web_api(home)
-        finally:
-            sys.stderr = stderr
-        print(table(measured))
+    parser = argparse.ArgumentParser(description="Measures what DESIGN promises.")
+    parser.add_argument("--only", action="append", choices=PARTS, help="what is measured; all of it, unless some are named")
+    parts = parser.parse_args().only or list(PARTS)
+    measured: list[Row] = []
+    for part in parts:
+        with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as nowhere:
+            stderr, sys.stderr = sys.stderr, sys.stderr if part == "lists" else nowhere  # runs log there, and so do many
+            try:
+                measured += PARTS[part](Path(folder))
+            finally:
+                sys.stderr = stderr
+    print(table(measured))
 
 
 if __name__ == "__main__":

@@ -128,6 +128,53 @@ def test_each_hears_what_it_waits_for(store: CountedStore) -> None:
     ]
 
 
+def test_those_who_wait_for_anything_are_told_by_turns(store: CountedStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for news of a subject is told first; the others one after the other, the one that has waited longest before those that came later,
+    and each of everything that happened until its turn."""
+    monkeypatch.setattr(headrace_server.waiting, "TURN_SECONDS", 0.2)
+    monkeypatch.setattr(headrace_server.waiting, "LAST_TURN_SECONDS", LONG)
+
+    async def scene(waiting: Waiting) -> list[tuple[str, int]]:
+        told: list[tuple[str, int]] = []
+
+        async def wait(name: str, wanted: EventFilter, seconds: float = LONG) -> None:
+            told.append((name, len(await waiting.events(wanted, seconds, never()))))
+
+        asked = []
+        for name in "abc":
+            asked.append(asyncio.create_task(wait(name, EventFilter(kinds=("run.done",)))))
+            await until_waiting(waiting, len(asked))
+        asked.append(asyncio.create_task(wait("of a subject", EventFilter(subjects=("a",)))))
+        await until_waiting(waiting, len(asked))
+        happened(store)
+        waiting.nudge()
+        await asyncio.wait(asked[:1])
+        happened(store)
+        waiting.nudge()
+        await asyncio.gather(*asked)
+        return told
+
+    told = on_a_loop(store, scene)
+    assert [name for name, _ in told] == ["of a subject", "a", "b", "c"]
+    assert [number for _, number in told[:2]] == [1, 1]
+    assert told[3][1] == 2
+
+
+def test_a_turn_that_comes_too_late_is_not_waited_for(store: CountedStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What somebody has heard when its time is over is its answer, though its turn has not come."""
+    monkeypatch.setattr(headrace_server.waiting, "TURN_SECONDS", LONG)
+    monkeypatch.setattr(headrace_server.waiting, "LAST_TURN_SECONDS", 2 * LONG)
+
+    async def scene(waiting: Waiting) -> list[int]:
+        asked = [asyncio.create_task(waiting.events(EventFilter(), seconds, never())) for seconds in (LONG, 0.2)]
+        await until_waiting(waiting, len(asked))
+        happened(store)
+        waiting.nudge()
+        return [len(events) for events in await asyncio.gather(*asked)]
+
+    assert on_a_loop(store, scene) == [1, 1]
+
+
 def test_nobody_is_told_twice_and_nothing_is_missed(store: CountedStore) -> None:
     """Who asks again after the last event it heard gets every event once, whatever is written meanwhile."""
     number = 500

@@ -88,14 +88,20 @@ FLOW_RUNS = [
     ({"created_after": NOW}, "flow_runs_by_created (created>?"),
     ({"created_before": NOW}, "flow_runs_by_created (created<?"),
     ({"created_after": NOW, "created_before": NOW}, "flow_runs_by_created (created>? AND created<?"),
-    ({"state_types": (StateType.RUNNING,), "flow_names": ("a",), "deployment_ids": ("a",)}, "flow_runs_by_deployment_id (deployment_id=?"),
+    (
+        {"state_types": (StateType.RUNNING,), "flow_names": ("a",), "deployment_ids": ("a",)},
+        "flow_runs_by_deployment_and_state (deployment_id=? AND state_type=?",
+    ),
+    ({"state_types": (StateType.RUNNING,), "flow_names": ("a", "b")}, "flow_runs_by_flow_and_state (flow_name=? AND state_type=?"),
+    ({"created_after": NOW, "flow_names": ("a",)}, "flow_runs_by_flow_name (flow_name=? AND id>? AND id<?"),
     ({"names": ("a",), "tags": ("a",), "root_only": True}, "flow_runs_by_name (name=?"),
 ]
 
 TASK_RUNS = [
     ({"ids": ("a", "b")}, "sqlite_autoindex_task_runs_1 (id=?"),
     ({"id_prefix": "a"}, "sqlite_autoindex_task_runs_1 (id>? AND id<?"),
-    ({"names": ("a",)}, "task_runs_by_name (name=?"),
+    ({"names": ("a",)}, "task_runs_by_name_and_state (name=? AND state_type=?"),
+    ({"names": ("a",), "state_types": (StateType.RUNNING,)}, "task_runs_by_name_and_state (name=? AND state_type=?"),
     ({"flow_run_ids": ("a", "b")}, "task_runs_by_flow_run_id (flow_run_id=?"),
     ({"state_types": (StateType.RUNNING,)}, "task_runs_by_state_type (state_type=?"),
     ({"state_names": ("Cached",)}, "task_runs_by_state_name (state_name=?"),
@@ -158,6 +164,8 @@ def test_pages_are_not_sorted(connection: Any, ask: Any, wanted: Any, index: str
         (listing.flow_runs, FlowRunFilter(root_only=True), "flow_runs_that_are_roots"),
         (listing.task_runs, TaskRunFilter(), "sqlite_autoindex_task_runs_1"),
         (listing.logs, LogFilter(text="a"), "sqlite_autoindex_logs_1"),
+        (listing.logs, LogFilter(least_level=30), "logs_that_warn"),
+        (listing.logs, LogFilter(least_level=40, text="a"), "logs_that_warn"),
         (listing.deployments, DeploymentFilter(tags=("a",)), "sqlite_autoindex_deployments_1"),
         (listing.work_queues, WorkQueueFilter(), "sqlite_autoindex_work_queues_1"),
     ],
@@ -167,6 +175,67 @@ def test_a_list_of_everything_is_read_in_order(connection: Any, ask: Any, wanted
     plan = steps(connection, *ask(wanted, Page(after="m")))
     assert any(f"INDEX {index} (id<?)" in step for step in plan), plan
     assert scanned(plan) <= MAY_SCAN
+
+
+WINDOW = {"created_after": NOW, "created_before": NOW}
+
+
+@pytest.mark.parametrize(
+    ("ask", "wanted", "rows", "lookup"),
+    [
+        (
+            listing.flow_runs,
+            FlowRunFilter(flow_names=("a",), state_names=("b",)),
+            {"by_state_name": 5},
+            "flow_runs_by_state_name (state_name=?",
+        ),
+        (
+            listing.flow_runs,
+            FlowRunFilter(flow_names=("a",), state_names=("b",)),
+            {"by_flow_name": 5},
+            "flow_runs_by_flow_name (flow_name=?",
+        ),
+        (listing.flow_runs, FlowRunFilter(flow_names=("a",), state_names=("b",)), {}, "flow_runs_by_flow_name (flow_name=?"),
+        (listing.flow_runs, FlowRunFilter(**WINDOW), {"by_created": 5}, "flow_runs_by_created (created>? AND created<?"),  # type: ignore[arg-type]
+        (listing.flow_runs, FlowRunFilter(**WINDOW), {}, "sqlite_autoindex_flow_runs_1 (id>? AND id<?"),  # type: ignore[arg-type]
+        (listing.flow_runs, FlowRunFilter(tags=("a",), **WINDOW), {}, "flow_run_tags_by_tag (tag=? AND run_id>? AND run_id<?"),  # type: ignore[arg-type]
+        (listing.flow_runs, FlowRunFilter(root_only=True, **WINDOW), {}, "flow_runs_that_are_roots (id>? AND id<?"),  # type: ignore[arg-type]
+        (
+            listing.task_runs,
+            TaskRunFilter(tags=("a",), names=("b",)),
+            {"by_name_and": 5},
+            "task_runs_by_name_and_state (name=? AND state_type=?",
+        ),
+    ],
+)
+def test_what_has_the_fewest_rows_drives(connection: Any, ask: Any, wanted: Any, rows: dict[str, int], lookup: str) -> None:
+    """Where several fields are in use, the one drives that has the fewest rows; if all have very many, nothing that would have to be sorted."""
+    asked: list[tuple[str, Any]] = []
+
+    def count(statement: str, parameters: Any) -> int:
+        asked.append((statement, parameters))
+        return next((number for index, number in rows.items() if index in statement), parameters["most"])
+
+    statement, parameters = ask(wanted, Page(), count)
+    for each in ((statement, parameters), *asked):
+        plan = steps(connection, *each)
+        assert scanned(plan) <= MAY_SCAN | {"(subquery-3)", "(subquery-1)"}, plan
+    plan = steps(connection, statement, parameters)
+    assert any(lookup in step for step in plan), plan
+
+
+def test_no_more_is_counted_than_must_be(connection: Any) -> None:
+    """Counting stops where a field has more rows than the best one so far, or than are sorted in a moment; and where there are few, or nothing to choose."""
+    asked: list[int] = []
+
+    def count(_: str, parameters: Any) -> int:
+        asked.append(parameters["most"])
+        return [5000, 300][len(asked) - 1]
+
+    listing.flow_runs(FlowRunFilter(names=("a",), tags=("b",), flow_names=("c",), state_names=("d",)), Page(), count)
+    listing.flow_runs(FlowRunFilter(names=("a",)), Page(), count)
+    listing.flow_runs(FlowRunFilter(), Page(), count)
+    assert asked == [listing.ENOUGH, 5000]
 
 
 @pytest.mark.parametrize(

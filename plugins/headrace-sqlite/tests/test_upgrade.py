@@ -13,6 +13,7 @@ import attrs
 import pytest
 from sqlite_utils import Database
 
+from headrace.model.counts import CountFilter
 from headrace.model.events import Event
 from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
 from headrace.model.leases import Lease
@@ -27,6 +28,7 @@ from headrace.testing.conformance.run_store import (
     SCHEDULED,
     STRANGE,
     agent,
+    counts_of,
     deployment,
     flow_run,
     ids,
@@ -57,7 +59,7 @@ LINES = [log_line("1", of="a", message=STRANGE), log_line("2", of="c", task_run_
 EVENTS = [Event(sequence=number, moment=NOW, kind=f"kind {number}", subject=STRANGE if number % 2 else "flow") for number in range(1, 6)]
 
 
-@pytest.fixture(params=[1, 2, 3, 4])
+@pytest.fixture(params=[1, 2, 3, 4, 5])
 def path(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """A file as an earlier release left it, with something in each of the tables that the first one had."""
     path = tmp_path / "headrace.db"
@@ -72,7 +74,7 @@ def path(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
             names = ", ".join(row)
             connection.execute(f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(row))})", tuple(row.values()))
         if request.param > 1:
-            later = {2: "waits", 3: "arrivals", 4: "tokens"}[request.param]
+            later = {2: "waits", 3: "arrivals", 4: "tokens", 5: "counts"}[request.param]
             MIGRATIONS.apply(Database(connection, execute_plugins=False, recursive_triggers=False), stop_before=later)
             connection.execute(f"PRAGMA user_version = {request.param}")
         connection.execute("COMMIT")
@@ -136,6 +138,9 @@ def assert_all_there(reading: Reading) -> None:
     assert (reading.verdict("move"), reading.cached("key", NOW)) == (refused("no"), FULL_STATE)
     assert reading.limits() == [ConcurrencyLimit(tag="x", limit=1, holders=("task",))]
     assert reading.events(EventFilter(), 100) == EVENTS
+    assert reading.count_flow_runs(CountFilter()) == counts_of(RUNS)
+    assert reading.count_flow_runs(CountFilter(flow_names=("etl",), deployment_ids=("deployment",))) == counts_of(RUNS[2:3])
+    assert reading.flow_runs(FlowRunFilter(created_before=NOW), first) == [run for run in RUNS if run.created <= NOW]
 
 
 def tables(path: Path) -> list[Any]:
@@ -196,10 +201,10 @@ def test_an_upgraded_file_is_like_a_new_one(path: Path, tmp_path: Path) -> None:
     assert upgraded == new
 
 
-FIRST_MADE = {1: "deployments", 2: "waits", 3: "logs_by_arrival", 4: "tokens"}
+FIRST_MADE = {1: "deployments", 2: "waits", 3: "logs_by_arrival", 4: "tokens", 5: "flow_run_counts"}
 """What the upgrade of a file of each version makes first."""
 
-LAST_MADE = "tokens"
+LAST_MADE = "logs_that_warn"
 
 
 @pytest.mark.parametrize("at", ["begin", "end"])

@@ -42,6 +42,7 @@ class AgentLoop:
         self._signals = 0
         self._drains = False
         self._has_told = False
+        self._seen: int | None = None
         self._failures = 0
 
     def run(self) -> None:
@@ -70,7 +71,9 @@ class AgentLoop:
 
     def _round(self) -> None:
         try:
-            cursor = self._house.client.read_last_event()  # before the step, so that nothing it did not see is missed
+            # Known before the step, so that nothing it did not see is missed.
+            cursor = self._house.client.read_last_event() if self._seen is None else self._seen
+            self._seen = None
             next_round = self._beside() if self._beside is not None else None
             next_due = self._agent.step()
             if self._once and not self._agent.is_busy and (next_due is None or next_due > self._house.clock.now()):
@@ -80,7 +83,8 @@ class AgentLoop:
             for moment in (next_due, next_round):
                 if moment is not None:
                     seconds = min(seconds, max(0.0, (moment - self._house.clock.now()).total_seconds()))
-            self._house.client.wait_for_events(EventFilter(after=cursor, kinds=WAKING), seconds)
+            events = self._house.client.wait_for_events(EventFilter(after=cursor, kinds=WAKING), seconds)
+            self._seen = events[-1].sequence if events else None
             self._failures = 0
         except HeadraceError as error:
             self._pause("The orchestration cannot be asked now, and is asked again: %s", error)

@@ -8,6 +8,7 @@ import attrs
 from headrace.clock import Clock
 from headrace.errors import InvalidOption, NotFound, WrongData
 from headrace.model.agents import Agent
+from headrace.model.counts import CountFilter, FlowRunCounts, window_of
 from headrace.model.deployments import Deployment, RunRequest
 from headrace.model.events import Event
 from headrace.model.explanations import Explanation
@@ -103,6 +104,12 @@ class LocalClient:
         with self.store.reading() as reading:
             return reading.flow_runs(wanted, page)
 
+    def count_flow_runs(self, wanted: CountFilter) -> FlowRunCounts:
+        first, last = window_of(wanted, self.clock.now())
+        with self.store.reading() as reading:
+            states = tuple(reading.count_flow_runs(attrs.evolve(wanted, created_after=first, created_before=last)))
+        return FlowRunCounts(created_after=first, created_before=last, states=states)
+
     def explain_flow_run(self, run_id: str) -> Explanation:
         return self.explaining.explain(run_id)
 
@@ -149,6 +156,9 @@ class LocalClient:
             return reading.states(run_id)
 
     def read_logs(self, wanted: LogFilter, page: Page) -> list[LogLine]:
+        if wanted.text and not wanted.flow_run_ids and wanted.task_run_id is None:
+            why = "a text is looked for in the lines of some runs; say in those of which, by flow_run_ids or task_run_id"
+            raise WrongData(where="wanted.text", why=why)
         with self.store.reading() as reading:
             return reading.logs(wanted, page)
 

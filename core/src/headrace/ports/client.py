@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 import attrs
 
 from headrace.model.agents import Agent
+from headrace.model.counts import CountFilter, FlowRunCounts
 from headrace.model.deployments import Deployment, RunRequest
 from headrace.model.events import Event
 from headrace.model.explanations import Explanation
@@ -86,6 +87,12 @@ class OpenClient(Protocol):
         """Runs that fit, a page."""
         ...
 
+    @operation("POST", "/flow-runs/counts", scope=Scope.VIEWER)
+    def count_flow_runs(self, wanted: CountFilter) -> FlowRunCounts:
+        """How many flow runs are in which state, of those made in a window of time: the last day, unless another one is wanted. Answered from
+        counters, however many runs there are."""
+        ...
+
     @operation("GET", "/flow-runs/{run_id}/explanation", scope=Scope.VIEWER)
     def explain_flow_run(self, run_id: str) -> Explanation:
         """Why a run is not running, or what happened to it. Raises NotFound."""
@@ -148,7 +155,7 @@ class OpenClient(Protocol):
 
     @operation("POST", "/logs/query", scope=Scope.VIEWER)
     def read_logs(self, wanted: LogFilter, page: Page) -> list[LogLine]:
-        """Log lines that fit, a page."""
+        """Log lines that fit, a page. A text is looked for in the lines of some runs. Raises WrongData for one without runs."""
         ...
 
     @operation("GET", "/flow-runs/{run_id}/news", scope=Scope.VIEWER)

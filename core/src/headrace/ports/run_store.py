@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import ClassVar, Protocol
 
 from headrace.model.agents import Agent
+from headrace.model.counts import CountFilter, StateCount
 from headrace.model.deployments import Deployment
 from headrace.model.events import Event
 from headrace.model.explanations import Wait
@@ -28,6 +29,11 @@ class Reading(Protocol):
 
     def flow_runs(self, wanted: FlowRunFilter, page: Page) -> list[FlowRun]:
         """Flow runs that fit, in order of their ids."""
+        ...
+
+    def count_flow_runs(self, wanted: CountFilter) -> list[StateCount]:
+        """How many flow runs that fit are in which state, sorted by its type and name. Times are taken as whole hours of UTC, and a time that is not
+        given is no bound. Answered from counters."""
         ...
 
     def task_run(self, run_id: str) -> TaskRun | None: ...

@@ -7,6 +7,7 @@ the first for ever.
 
 import copy
 import threading
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -17,6 +18,7 @@ import attrs
 
 from headrace.clock import Clock, SystemClock
 from headrace.model.agents import Agent
+from headrace.model.counts import CountFilter, StateCount, first_of_hour
 from headrace.model.deployments import Deployment
 from headrace.model.events import Event
 from headrace.model.explanations import Wait
@@ -89,6 +91,10 @@ class _Look:
 
     def flow_runs(self, wanted: FlowRunFilter, page: Page) -> list[FlowRun]:
         return _page((run for run in self._tables.flow_runs.values() if _is_wanted_flow_run(run, wanted)), page)
+
+    def count_flow_runs(self, wanted: CountFilter) -> list[StateCount]:
+        counts = Counter((run.state.type, run.state.name) for run in self._tables.flow_runs.values() if _is_counted(run, wanted))
+        return [StateCount(type=kind, name=name, count=count) for (kind, name), count in sorted(counts.items())]
 
     def task_run(self, run_id: str) -> TaskRun | None:
         return self._tables.task_runs.get(run_id)
@@ -523,6 +529,16 @@ def _is_wanted_flow_run(run: FlowRun, wanted: FlowRunFilter) -> bool:
         and (wanted.created_after is None or run.created >= wanted.created_after)
         and (wanted.created_before is None or run.created <= wanted.created_before)
         and _is_wanted_run(run, wanted)
+    )
+
+
+def _is_counted(run: FlowRun, wanted: CountFilter) -> bool:
+    hour, first, last = first_of_hour(run.created), wanted.created_after, wanted.created_before
+    return (
+        _is_one_of(run.flow_name, wanted.flow_names)
+        and _is_one_of(run.deployment_id, wanted.deployment_ids)
+        and (first is None or hour >= first_of_hour(first))
+        and (last is None or hour <= first_of_hour(last))
     )
 
 

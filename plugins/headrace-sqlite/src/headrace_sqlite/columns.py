@@ -8,6 +8,11 @@ def moment_text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat()
 
 
+def hour_text(moment: datetime) -> str:
+    """The hour of a moment: how the text of every moment in it begins."""
+    return moment_text(moment)[: len("2026-01-01T00")]
+
+
 def storable(text: str) -> str:
     """The text, with halves of surrogate pairs (in names of files, say) written out, since no file can hold those.
 

@@ -1,21 +1,39 @@
 """Lists: a filter and a page as one statement that reads no more rows than it must.
 
-One field of the filter drives the list: its values are looked up in the index of that field, which has the id as its second column, so each value's
+One field of the filter drives the list: its values are looked up in the index of that field, which has the id as its last column, so each value's
 rows come in the order of the page and stop at its limit. The other fields are tested on those rows. SQLite left alone would often read
-all rows that fit and sort them; so the index is named, and which field drives is fixed by how few rows a value of it usually has.
+all rows that fit and sort them; so the index is named, and the field that drives is the one that has the fewest rows: each is counted first, up to
+`ENOUGH`, which takes a millisecond at most. Where all have more, the order of the clauses says, and a page is mostly full soon.
+
+Runs are made in the order of their ids, or nearly so. So a window of time is looked for between the least and the greatest id of its hours,
+whatever drives.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from itertools import product
 from typing import Any
 
 import attrs
 
 from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
-from headrace_sqlite.columns import moment_text
+from headrace.model.states import StateType
+from headrace_sqlite.columns import hour_text, moment_text
 
 Question = tuple[str, dict[str, Any]]
+
+Count = Callable[[str, dict[str, Any]], int]
+"""Answers a question that has one number."""
+
+ENOUGH = 20_000
+"""So many rows are read in some milliseconds, and sorted too."""
+
+FEW = 500
+"""Where so few rows are, nothing else is counted."""
+
+WARNING = 30
+"""Lines that are as grave have an index."""
 
 LOG_COLUMNS = "t.id, t.flow_run_id, t.task_run_id, t.timestamp, t.level, t.logger, t.message"
 
@@ -24,25 +42,31 @@ LOG_COLUMNS = "t.id, t.flow_run_id, t.task_run_id, t.timestamp, t.level, t.logge
 class _Clause:
     """One field of a filter that is in use. With `source` it can drive: where its rows come from, narrowed by `lookup` for each of `values`.
 
-    `key` is what the rows of a value are in order of, where that is not the key of the list itself.
+    `key` is what the rows of a value are in order of, where that is not the key of the list itself; `counted` is where they can be counted without
+    looking at anything else. What is `sorted_by_id` comes in no other order, so that a page of many rows need not be sorted. Without a `test` it only
+    drives, for other clauses that test the same. `least` and `greatest` say between which keys all rows lie, the latter not being one.
     """
 
-    test: str
-    parameters: dict[str, Any]
+    test: str = ""
+    parameters: dict[str, Any] = attrs.field(factory=dict)
     source: str = ""
     lookup: str = ""
-    values: Sequence[str | None] = (None,)
+    values: Sequence[Any] = (None,)
     key: str = ""
+    counted: str = ""
+    sorted_by_id: bool = True
+    least: str = ""
+    greatest: str = ""
 
 
-def flow_runs(wanted: FlowRunFilter, page: Page) -> Question:
+def flow_runs(wanted: FlowRunFilter, page: Page, count: Count | None = None) -> Question:
     """The flow runs of a page, as JSON texts."""
-    return _question("flow_runs", "t.value", page, _flow_run_clauses(wanted))
+    return _question("flow_runs", "t.value", page, _flow_run_clauses(wanted), count=count)
 
 
-def task_runs(wanted: TaskRunFilter, page: Page) -> Question:
+def task_runs(wanted: TaskRunFilter, page: Page, count: Count | None = None) -> Question:
     """The task runs of a page, as JSON texts."""
-    return _question("task_runs", "t.value", page, _task_run_clauses(wanted))
+    return _question("task_runs", "t.value", page, _task_run_clauses(wanted), count=count)
 
 
 def logs(wanted: LogFilter, page: Page) -> Question:
@@ -66,7 +90,7 @@ def events(wanted: EventFilter, limit: int) -> Question:
     return _question("events", "t.sequence, t.value", page, _event_clauses(wanted), key="sequence")
 
 
-# The clauses of each filter, those that drive first in the order in which they would
+# The clauses of each filter, in the order in which they would drive
 
 
 def _flow_run_clauses(wanted: FlowRunFilter) -> Iterator[_Clause]:
@@ -75,14 +99,15 @@ def _flow_run_clauses(wanted: FlowRunFilter) -> Iterator[_Clause]:
     yield from _one_of("flow_runs", "name", wanted.names)
     yield from _tagged("flow_runs", "flow_run_tags", wanted.tags)
     yield from _one_of("flow_runs", "root_id", wanted.root_ids)
+    yield from _in_state("flow_runs_by_deployment_and_state", "flow_runs", "deployment_id", wanted.deployment_ids, wanted.state_types)
     yield from _one_of("flow_runs", "deployment_id", wanted.deployment_ids)
+    yield from _in_state("flow_runs_by_flow_and_state", "flow_runs", "flow_name", wanted.flow_names, wanted.state_types)
     yield from _one_of("flow_runs", "flow_name", wanted.flow_names)
     yield from _one_of("flow_runs", "state_name", wanted.state_names)
     yield from _one_of("flow_runs", "state_type", wanted.state_types)
     if wanted.root_only:
-        yield _Clause("s.root_id = s.id", {}, source=_indexed("flow_runs", "flow_runs_that_are_roots"), lookup="s.root_id = s.id")
-    yield from _created(">=", "created_after", wanted.created_after)
-    yield from _created("<=", "created_before", wanted.created_before)
+        yield _Clause("s.root_id = s.id", source=_indexed("flow_runs", "flow_runs_that_are_roots"), lookup="s.root_id = s.id")
+    yield from _created(wanted.created_after, wanted.created_before)
 
 
 def _task_run_clauses(wanted: TaskRunFilter) -> Iterator[_Clause]:
@@ -90,7 +115,8 @@ def _task_run_clauses(wanted: TaskRunFilter) -> Iterator[_Clause]:
     yield from _starting_with("task_runs", wanted.id_prefix)
     yield from _one_of("task_runs", "flow_run_id", wanted.flow_run_ids)
     yield from _tagged("task_runs", "task_run_tags", wanted.tags)
-    yield from _one_of("task_runs", "name", wanted.names)
+    yield from _in_state("task_runs_by_name_and_state", "task_runs", "name", wanted.names, wanted.state_types or tuple(StateType))
+    yield from _tested("name", wanted.names)
     yield from _one_of("task_runs", "state_name", wanted.state_names)
     yield from _one_of("task_runs", "state_type", wanted.state_types)
 
@@ -99,7 +125,10 @@ def _log_clauses(wanted: LogFilter) -> Iterator[_Clause]:
     yield from _one_of("logs", "task_run_id", () if wanted.task_run_id is None else (wanted.task_run_id,))
     yield from _one_of("logs", "flow_run_id", wanted.flow_run_ids)
     if wanted.least_level > 0:
-        yield _Clause("s.level >= :least_level", {"least_level": wanted.least_level})
+        test, source, lookup = "s.level >= :least_level", "", ""
+        if wanted.least_level >= WARNING:  # said as the index says it, since otherwise SQLite does not know that it may be used
+            source, lookup = _indexed("logs", "logs_that_warn"), f"s.level >= {WARNING} AND {test}"
+        yield _Clause(test, {"least_level": wanted.least_level}, source=source, lookup=lookup)
     if wanted.text:
         yield _Clause("instr(s.message, :text) > 0", {"text": wanted.text})
 
@@ -129,18 +158,33 @@ def _event_clauses(wanted: EventFilter) -> Iterator[_Clause]:
 
 
 def _one_of(table: str, column: str, values: Sequence[str]) -> Iterator[_Clause]:
-    if values:
-        each = sorted({str(value) for value in values})
+    for clause in _tested(column, values):
         index = f"sqlite_autoindex_{table}_1" if column == "id" else f"{table}_by_{column}"
-        test = f"s.{column} IN (SELECT value FROM json_each(:{column}))"
-        yield _Clause(test, {column: json.dumps(each)}, source=_indexed(table, index), lookup=f"s.{column} = wanted.value", values=each)
+        is_sorted = column != "id"
+        each = _each(values)
+        yield attrs.evolve(clause, source=_indexed(table, index), lookup=f"s.{column} = wanted.value", values=each, sorted_by_id=is_sorted)
+
+
+def _tested(column: str, values: Sequence[str]) -> Iterator[_Clause]:
+    if values:
+        yield _Clause(f"s.{column} IN (SELECT value FROM json_each(:{column}))", {column: json.dumps(_each(values))})
+
+
+def _in_state(index: str, table: str, column: str, values: Sequence[str], types: Sequence[StateType]) -> Iterator[_Clause]:
+    """Drives two fields at once, where both are in use."""
+    if values and types:
+        lookup = f"s.{column} = json_extract(wanted.value, '$[0]') AND s.state_type = json_extract(wanted.value, '$[1]')"
+        yield _Clause(source=_indexed(table, index), lookup=lookup, values=list(product(_each(values), _each(types))))
+
+
+def _each(values: Sequence[str]) -> list[str]:
+    return sorted({str(value) for value in values})
 
 
 def _starting_with(table: str, prefix: str | None) -> Iterator[_Clause]:
     if prefix:
-        test = "s.id >= :prefix AND s.id < :beyond_prefix"
         parameters = {"prefix": prefix, "beyond_prefix": prefix + "\U0010ffff"}
-        yield _Clause(test, parameters, source=_by_id(table), lookup=test)
+        yield _Clause("", parameters, source=_by_id(table), least=":prefix", greatest=":beyond_prefix")
 
 
 def _tagged(table: str, tags_table: str, tags: Sequence[str]) -> Iterator[_Clause]:
@@ -148,13 +192,37 @@ def _tagged(table: str, tags_table: str, tags: Sequence[str]) -> Iterator[_Claus
     for number, tag in enumerate(sorted(set(tags))):
         test = f"EXISTS (SELECT 1 FROM {tags_table} WHERE run_id = s.id AND tag = :tag{number})"
         source = f"{tags_table} AS tagged INDEXED BY {tags_table}_by_tag CROSS JOIN {table} AS s ON s.id = tagged.run_id"
-        yield _Clause(test, {f"tag{number}": tag}, source=source, lookup="tagged.tag = wanted.value", values=(tag,), key="tagged.run_id")
+        yield _Clause(
+            test,
+            {f"tag{number}": tag},
+            source=source,
+            lookup="tagged.tag = wanted.value",
+            values=(tag,),
+            key="tagged.run_id",
+            counted=f"{tags_table} AS tagged INDEXED BY {tags_table}_by_tag",
+        )
 
 
-def _created(sign: str, name: str, moment: datetime | None) -> Iterator[_Clause]:
-    if moment is not None:
-        test = f"s.created {sign} :{name}"
-        yield _Clause(test, {name: moment_text(moment)}, source=_indexed("flow_runs", "flow_runs_by_created"), lookup=test)
+def _created(after: datetime | None, before: datetime | None) -> Iterator[_Clause]:
+    """Drives if there are few in the window; else they are looked for in order of their ids, among those of its hours."""
+    parameters: dict[str, Any] = {}
+    tests, hours = [], []
+    for sign, name, moment in ((">=", "created_after", after), ("<=", "created_before", before)):
+        if moment is not None:
+            tests.append(f"s.created {sign} :{name}")
+            hours.append(f"hour {sign} :{name}_hour")
+            parameters |= {name: moment_text(moment), f"{name}_hour": hour_text(moment)}
+    if tests:
+        test, of_hours = " AND ".join(tests), f"FROM flow_run_hours WHERE {' AND '.join(hours)}"
+        yield _Clause(
+            test,
+            parameters,
+            source=_indexed("flow_runs", "flow_runs_by_created"),
+            lookup=test,
+            sorted_by_id=False,
+            least=f"(SELECT min(least_id) {of_hours})",
+            greatest=f"(SELECT max(greatest_id) || ' ' {of_hours})",  # no id lies between an id and itself with a blank
+        )
 
 
 def _indexed(table: str, index: str) -> str:
@@ -165,21 +233,76 @@ def _by_id(table: str) -> str:
     return _indexed(table, f"sqlite_autoindex_{table}_1")
 
 
-def _question(table: str, columns: str, page: Page, clauses: Iterator[_Clause], *, key: str = "id") -> Question:
+def _question(table: str, columns: str, page: Page, clauses: Iterator[_Clause], *, key: str = "id", count: Count | None = None) -> Question:
     """The whole statement: for each value of the driving clause the rows of a page, and of those together the page."""
     used = list(clauses)
-    drivers = [clause for clause in used if clause.source]
-    driver = drivers[0] if drivers else _Clause("", {}, source=_by_id(table))
-    driver_key = driver.key or f"s.{key}"
-    before, order = ("<", "DESC") if page.newest_first else (">", "ASC")
-    tests = [driver.lookup, f"{driver_key} {before} :after" if page.after is not None else ""]
-    tests += [clause.test for clause in used if clause is not driver]
-    parameters: dict[str, Any] = {"values": json.dumps(driver.values), "limit": max(page.limit, 0), "after": page.after}
-    for clause in used:
-        parameters |= clause.parameters
+    asked = _Asked(used, page, key, count)
+    driver = asked.driver() or _Clause(source=_by_id(table))
+    order = "DESC" if page.newest_first else "ASC"
+    tests = [driver.lookup, *asked.bounds(driver), *(clause.test for clause in used if clause is not driver)]
     return (
         f"SELECT {columns} FROM json_each(:values) AS wanted CROSS JOIN {table} AS t"
-        f" WHERE t.rowid IN (SELECT s.rowid FROM {driver.source}"
-        f" WHERE {' AND '.join(test for test in tests if test) or 'true'} ORDER BY {driver_key} {order} LIMIT :limit)"
+        f" WHERE t.rowid IN (SELECT s.rowid FROM {driver.source}{_where(tests)} ORDER BY {asked.key_of(driver)} {order} LIMIT :limit)"
         f" ORDER BY t.{key} {order} LIMIT :limit"
-    ), parameters
+    ), asked.parameters | {"values": json.dumps(driver.values)}
+
+
+class _Asked:
+    """The clauses of a question, and which of them drives it."""
+
+    def __init__(self, clauses: list[_Clause], page: Page, key: str, count: Count | None) -> None:
+        self._clauses = clauses
+        self._page = page
+        self._key = key
+        self._count = count
+        self.parameters: dict[str, Any] = {"limit": max(page.limit, 0), "after": page.after}
+        for clause in clauses:
+            self.parameters |= clause.parameters
+
+    def key_of(self, driver: _Clause) -> str:
+        return driver.key or f"s.{self._key}"
+
+    def bounds(self, driver: _Clause) -> Iterator[str]:
+        """Between which keys is looked. Of several bounds on one side SQLite would begin at any, so there is one; where the page before ended is
+        excluded without being one (that is what the sign is for)."""
+        key, after = self.key_of(driver), self._page.after is not None
+        # Whatever has to be sorted is looked at whole, so that its own bounds would save nothing.
+        bounding = [clause for clause in self._clauses if clause.sorted_by_id or clause is not driver]
+        least = [clause.least for clause in bounding if clause.least]
+        greatest = [clause.greatest for clause in bounding if clause.greatest]
+        if after and not (greatest if self._page.newest_first else least):
+            yield f"{key} {'<' if self._page.newest_first else '>'} :after"
+        elif after:
+            (greatest if self._page.newest_first else least).append(":after")
+            yield f"+{key} <> :after"
+        if least:
+            yield f"{key} >= {_one('max', least)}"
+        if greatest:
+            yield f"{key} < {_one('min', greatest)}"
+
+    def driver(self) -> _Clause | None:
+        """The clause with the fewest rows; the first of those that have too many to count, unless they would have to be sorted."""
+        drivers = [clause for clause in self._clauses if clause.source]
+        if self._count is None or (len(drivers) < 2 and all(clause.sorted_by_id for clause in drivers)):
+            return drivers[0] if drivers else None
+        smallest, least = None, ENOUGH
+        for clause in drivers:
+            if least > FEW and (found := self._size(clause, least)) < least:
+                smallest, least = clause, found
+        return smallest or next((clause for clause in drivers if clause.sorted_by_id), None)
+
+    def _size(self, clause: _Clause, most: int) -> int:
+        """How many rows a clause would give, counted up to a number."""
+        assert self._count is not None, "it is asked only then"
+        tests = [clause.lookup, *(self.bounds(clause) if clause.sorted_by_id else ())]
+        counted = f"SELECT 1 FROM json_each(:values) AS wanted CROSS JOIN {clause.counted or clause.source}{_where(tests)} LIMIT :most"
+        return self._count(f"SELECT count(*) FROM ({counted})", self.parameters | {"values": json.dumps(clause.values), "most": most})
+
+
+def _one(function: str, bounds: list[str]) -> str:
+    """The narrowest of some bounds."""
+    return bounds[0] if len(bounds) == 1 else f"{function}({', '.join(bounds)})"
+
+
+def _where(tests: list[str]) -> str:
+    return f" WHERE {' AND '.join(test for test in tests if test) or 'true'}"

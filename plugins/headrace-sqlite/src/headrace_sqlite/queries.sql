@@ -15,6 +15,12 @@ PRAGMA user_version;
 -- name: flow_run: One flow run.
 SELECT value FROM flow_runs WHERE id = :run_id;
 
+-- name: count_flow_runs: How many flow runs are in which state, by whole hours; of flows or deployments, which are counted beside all.
+SELECT state_type, state_name, sum(count) FROM flow_run_counts
+WHERE counted IN (SELECT value FROM json_each(:counted)) AND hour >= :first AND hour <= :last
+    AND (:flow_names IS NULL OR flow_name IN (SELECT value FROM json_each(:flow_names)))
+GROUP BY state_type, state_name ORDER BY state_type, state_name;
+
 -- name: task_run: One task run.
 SELECT value FROM task_runs WHERE id = :run_id;
 

@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from headrace.model.agents import Agent
+from headrace.model.counts import CountFilter, StateCount
 from headrace.model.deployments import Deployment
 from headrace.model.events import Event
 from headrace.model.explanations import Wait
@@ -19,14 +20,16 @@ from headrace.model.limits import ConcurrencyLimit
 from headrace.model.logs import LogLine
 from headrace.model.queues import WorkQueue
 from headrace.model.runs import FlowRun, TaskRun
-from headrace.model.states import State
+from headrace.model.states import State, StateType
 from headrace.model.tokens import Token
 from headrace.rules.verdicts import Verdict
 from headrace.wire.plain import from_text
 from headrace_sqlite import listing
-from headrace_sqlite.columns import moment_text, storable
+from headrace_sqlite.columns import hour_text, moment_text, storable
 from headrace_sqlite.lease_clock import LeaseClock
 from headrace_sqlite.queries import queries
+
+LAST_HOUR = "9999-12-31T23"
 
 
 class SqliteReading:
@@ -42,14 +45,20 @@ class SqliteReading:
         return row and from_text(FlowRun, row[0])
 
     def flow_runs(self, wanted: FlowRunFilter, page: Page) -> list[FlowRun]:
-        return [from_text(FlowRun, text) for (text,) in self._connection.execute(*listing.flow_runs(wanted, page))]
+        return [from_text(FlowRun, text) for (text,) in self._connection.execute(*listing.flow_runs(wanted, page, self._count))]
+
+    def count_flow_runs(self, wanted: CountFilter) -> list[StateCount]:
+        first = "" if wanted.created_after is None else hour_text(wanted.created_after)
+        last = LAST_HOUR if wanted.created_before is None else hour_text(wanted.created_before)
+        rows = self._execute("count_flow_runs", first=first, last=last, **_counted(wanted))
+        return [StateCount(type=StateType(kind), name=name, count=count) for kind, name, count in rows]
 
     def task_run(self, run_id: str) -> TaskRun | None:
         row = self._row("task_run", run_id=run_id)
         return row and from_text(TaskRun, row[0])
 
     def task_runs(self, wanted: TaskRunFilter, page: Page) -> list[TaskRun]:
-        return [from_text(TaskRun, text) for (text,) in self._connection.execute(*listing.task_runs(wanted, page))]
+        return [from_text(TaskRun, text) for (text,) in self._connection.execute(*listing.task_runs(wanted, page, self._count))]
 
     def states(self, run_id: str) -> list[State]:
         return [from_text(State, text) for (text,) in self._execute("states", run_id=run_id)]
@@ -151,11 +160,24 @@ class SqliteReading:
         """Now, as leases are judged by it."""
         return {"boot": self._clock.boot, "now": self._clock.seconds()}
 
+    def _count(self, statement: str, parameters: dict[str, Any]) -> int:
+        count: int = self._connection.execute(statement, parameters).fetchone()[0]
+        return count
+
     def _execute(self, name: str, **parameters: Any) -> sqlite3.Cursor:
         return self._connection.execute(self._queries[name], parameters)
 
     def _row(self, name: str, **parameters: Any) -> Any:
         return self._execute(name, **parameters).fetchone()
+
+
+def _counted(wanted: CountFilter) -> dict[str, str | None]:
+    """Which counters are wanted: all, or those of flows, or those of deployments, of which some may be of other flows."""
+    flow_names = [storable(name) for name in wanted.flow_names]
+    if wanted.deployment_ids:
+        each = [f"deployment {storable(deployment_id)}" for deployment_id in wanted.deployment_ids]
+        return {"counted": json.dumps(each), "flow_names": json.dumps(flow_names) if flow_names else None}
+    return {"counted": json.dumps([f"flow {name}" for name in flow_names] or ["all"]), "flow_names": None}
 
 
 def _wait(text: str, until: str | None) -> Wait:

@@ -195,6 +195,72 @@ def tokens(database: Database) -> None:
     _create(database, "tokens", {"id": str, "value": str})
 
 
+@MIGRATIONS()
+def counts(database: Database) -> None:
+    """How many flow runs there are, by the hour in which they were made and their state; between which ids those of an hour lie; and indexes for
+    what lists were slow without."""
+    _create(
+        database,
+        "flow_run_counts",
+        {"counted": str, "hour": str, "flow_name": str, "state_type": str, "state_name": str, "count": int},
+        key=("counted", "hour", "flow_name", "state_type", "state_name"),
+    )
+    _create(database, "flow_run_hours", {"hour": str, "least_id": str, "greatest_id": str}, key="hour")
+    # A flow's name stands with a deployment, since both may be asked for at once, and nowhere else, where it would say the same twice.
+    for counted, flow_name, where in (
+        ("'all'", "''", "true"),
+        ("'flow ' || flow_name", "''", "true"),
+        ("'deployment ' || deployment_id", "flow_name", "deployment_id IS NOT NULL"),
+    ):
+        database.execute(
+            "INSERT INTO flow_run_counts (counted, hour, flow_name, state_type, state_name, count)"
+            f" SELECT {counted}, substr(created, 1, 13), {flow_name}, state_type, state_name, count(*) FROM flow_runs WHERE {where}"
+            " GROUP BY 1, 2, 3, 4, 5"
+        )
+    database.execute(
+        "INSERT INTO flow_run_hours (hour, least_id, greatest_id) SELECT substr(created, 1, 13), min(id), max(id) FROM flow_runs GROUP BY 1"
+    )
+    one_more = "ON CONFLICT DO UPDATE SET count = count + 1;"
+    into = "INSERT INTO flow_run_counts (counted, hour, flow_name, state_type, state_name, count)"
+    state = "new.state_type, new.state_name, 1"
+    count = (
+        f"{into} VALUES ('all', substr(new.created, 1, 13), '', {state}),"
+        f" ('flow ' || new.flow_name, substr(new.created, 1, 13), '', {state}) {one_more}"
+        f" {into} SELECT 'deployment ' || new.deployment_id, substr(new.created, 1, 13), new.flow_name, {state}"
+        f" WHERE new.deployment_id IS NOT NULL {one_more}"
+    )
+    hour = (
+        "INSERT INTO flow_run_hours (hour, least_id, greatest_id) VALUES (substr(new.created, 1, 13), new.id, new.id)"
+        " ON CONFLICT DO UPDATE SET least_id = min(least_id, new.id), greatest_id = max(greatest_id, new.id)"
+        " WHERE new.id < least_id OR new.id > greatest_id;"
+    )
+    these = (
+        "WHERE counted IN ('all', 'flow ' || old.flow_name, 'deployment ' || old.deployment_id) AND hour = substr(old.created, 1, 13)"
+        " AND flow_name IN ('', old.flow_name) AND state_type = old.state_type AND state_name = old.state_name"
+    )
+    discount = f"UPDATE flow_run_counts SET count = count - 1 {these}; DELETE FROM flow_run_counts {these} AND count = 0;"
+    counted_by = ("created", "flow_name", "deployment_id", "state_type", "state_name")
+    differs = " OR ".join(f"new.{column} IS NOT old.{column}" for column in counted_by)
+    database.execute(f"CREATE TRIGGER flow_runs_counted AFTER INSERT ON flow_runs BEGIN {count} {hour} END")
+    database.execute(f"CREATE TRIGGER flow_runs_discounted AFTER DELETE ON flow_runs BEGIN {discount} END")
+    database.execute(
+        f"CREATE TRIGGER flow_runs_counted_anew AFTER UPDATE OF {', '.join(counted_by)} ON flow_runs WHEN {differs}"
+        f" BEGIN {discount} {count} END"
+    )
+    database.execute(
+        f"CREATE TRIGGER flow_runs_moved AFTER UPDATE OF created ON flow_runs WHEN new.created <> old.created BEGIN {hour} END"
+    )
+    # What is asked for together most, where there may be many rows of each and none of both.
+    database.execute("CREATE INDEX flow_runs_by_flow_and_state ON flow_runs (flow_name, state_type, id)")
+    database.execute(
+        "CREATE INDEX flow_runs_by_deployment_and_state ON flow_runs (deployment_id, state_type, id) WHERE deployment_id IS NOT NULL"
+    )
+    # The types of states are few, so that it is as good for names alone.
+    database.execute("CREATE INDEX task_runs_by_name_and_state ON task_runs (name, state_type, id)")
+    database.execute("DROP INDEX task_runs_by_name")
+    database.execute("CREATE INDEX logs_that_warn ON logs (id, level) WHERE level >= 30")
+
+
 def _due(value: str) -> str | None:
     due: str | None = json.loads(value)["state"].get("scheduled_time")
     return due

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import attrs
@@ -24,6 +24,7 @@ from headrace.errors import (
     WrongParameterType,
 )
 from headrace.model.agents import Agent
+from headrace.model.counts import CountFilter, FlowRunCounts, StateCount
 from headrace.model.deployments import Code, Deployment, RunRequest
 from headrace.model.explanations import Kind
 from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
@@ -192,6 +193,15 @@ class ClientConformance(Facts):
         assert raised.value.command
         assert client.read_last_event() == 0
 
+    def test_a_text_is_looked_for_in_some_runs(self, client: OpenClient) -> None:
+        """A text is found in the lines of runs that are named; of all lines there may be millions, so that it is refused there."""
+        client.create_flow_run(flow_run(), "me")
+        client.write_journal(JournalBatch(flow_run_id="flow", epoch=1, logs=(log_line("x", message=STRANGE), log_line("y"))))
+        found = LogFilter(flow_run_ids=("flow",), text=STRANGE[1:])
+        assert [line.id for line in client.read_logs(found, Page())] == ["x"]
+        with pytest.raises(WrongData, match=r"flow_run_ids or task_run_id"):
+            client.read_logs(attrs.evolve(found, flow_run_ids=()), Page())
+
     def test_what_is_nowhere_is_empty(self, client: OpenClient) -> None:
         """A list about something unknown is empty, what nobody owns is to stop, and who is unknown may leave."""
         assert client.read_states(NOBODY) == []
@@ -230,6 +240,29 @@ class ClientConformance(Facts):
         rest = client.read_flow_runs(even, Page(limit=2, after=first[-1].id))
         assert [run.id for run in (*first, *rest)] == ["4", "2", "0"]
         assert [run.id for run in client.read_flow_runs(FlowRunFilter(), Page(newest_first=False))] == list("01234")
+
+    def test_runs_are_counted(self, client: OpenClient, clock: FixedClock) -> None:
+        """By their states: those of the last day, unless another window is wanted; the answer says which one it was, in whole hours."""
+        for name, days in (("old", 2), ("late", 1), ("new", 0)):
+            client.create_flow_run(flow_run(name, created=START - timedelta(days=days)), "me")
+        moved(client, "move", State.running(), run_id="new")
+        hour = START.replace(minute=0, second=0, microsecond=0)
+        end = timedelta(hours=1) - timedelta(microseconds=1)
+        pending = StateCount(type=StateType.PENDING, name="Pending", count=1)
+        running = StateCount(type=StateType.RUNNING, name="Running", count=1)
+        found = client.count_flow_runs(CountFilter())
+        assert found == FlowRunCounts(created_after=hour - timedelta(days=1), created_before=hour + end, states=(pending, running))
+        day_before = CountFilter(created_before=START - timedelta(days=1))
+        found = client.count_flow_runs(day_before)
+        last = hour - timedelta(days=1) + end
+        assert found == FlowRunCounts(created_after=hour - timedelta(days=2), created_before=last, states=(attrs.evolve(pending, count=2),))
+        everything = CountFilter(created_after=datetime.min.replace(tzinfo=UTC), created_before=datetime.max.replace(tzinfo=UTC))
+        assert client.count_flow_runs(everything).states == (attrs.evolve(pending, count=2), running)
+        of_flow = [client.count_flow_runs(CountFilter(flow_names=(name,))).states for name in (flow_run().flow_name, NOBODY)]
+        assert of_flow == [(pending, running), ()]
+        assert client.count_flow_runs(CountFilter(created_before=datetime.min.replace(tzinfo=UTC))).states == ()
+        clock.advance(timedelta(days=3).total_seconds())
+        assert client.count_flow_runs(CountFilter(deployment_ids=(NOBODY,))).states == client.count_flow_runs(CountFilter()).states == ()
 
     def test_a_run_moves(self, client: OpenClient, clock: FixedClock) -> None:
         """A legal move is accepted and written; one that is not is refused with a reason, and nothing is written."""
@@ -384,7 +417,7 @@ class ClientConformance(Facts):
         assert client.read_task_runs(TaskRunFilter(flow_run_ids=("flow",), tags=("a",)), Page()) == [run]
         assert client.read_states("task") == [run.state]
         assert client.read_logs(LogFilter(flow_run_ids=("flow",)), Page(newest_first=False)) == list(lines)
-        assert client.read_logs(LogFilter(least_level=30, text="漢字"), Page()) == [lines[1]]
+        assert client.read_logs(LogFilter(flow_run_ids=("flow",), least_level=30, text="漢字"), Page()) == [lines[1]]
 
     def test_news_come_once(self, client: OpenClient) -> None:
         """Lines come in the order in which they arrived, each once, also to who begins again after a cursor; with them comes the run as it is."""

@@ -2,8 +2,10 @@
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import combinations
 from typing import Any, TypeVar
@@ -13,6 +15,7 @@ import pytest
 
 from headrace.model.agents import Agent
 from headrace.model.choices import Choice
+from headrace.model.counts import CountFilter, StateCount
 from headrace.model.deployments import Archive, Code, Deployment
 from headrace.model.events import Event
 from headrace.model.explanations import Kind, Obstacle, Wait
@@ -105,6 +108,12 @@ def log_line(line_id: str, of: str = "flow", **fields: Any) -> LogLine:
     """A log line with what it must have."""
     whole: dict[str, Any] = {"timestamp": NOW, "level": 20, "logger": "headrace.flow_runs", "message": f"message of {line_id}"} | fields
     return LogLine(id=line_id, flow_run_id=of, **whole)
+
+
+def counts_of(runs: Iterable[FlowRun]) -> list[StateCount]:
+    """What a store counts of these runs."""
+    counts = Counter((run.state.type, run.state.name) for run in runs)
+    return [StateCount(type=kind, name=name, count=count) for (kind, name), count in sorted(counts.items())]
 
 
 def deployment(deployment_id: str, **fields: Any) -> Deployment:
@@ -743,6 +752,62 @@ class RunStoreConformance(Facts):
             newest = reading.flow_runs(FlowRunFilter(**fields), Page(limit=2))
         assert found == [run for run in LISTED_FLOW_RUNS if fits(run)]
         assert newest == found[:-3:-1]
+
+    def test_flow_runs_are_counted(self, open_store: OpenRunStore) -> None:
+        """By type and name of their state; of all flows and deployments, or of some, and of whole hours, of which the first and the last are counted."""
+        runs = [
+            flow_run("a", RUNNING),
+            flow_run("b", RUNNING, created=later(-HOUR), flow_name=STRANGE),
+            flow_run("c", stamped(State.scheduled(NOW, name="Late")), created=later(HOUR), deployment_id="daily"),
+            flow_run("d", SCHEDULED, created=later(HOUR), deployment_id="daily", flow_name="all"),
+            flow_run("e", SCHEDULED, created=NOW.astimezone(timezone(timedelta(hours=5, minutes=30))), deployment_id="flow etl"),
+        ]
+        put(open_store, *runs)
+        for wanted, counted in (
+            (CountFilter(), "abcde"),
+            (CountFilter(flow_names=("etl",)), "ace"),
+            (CountFilter(flow_names=("etl", STRANGE, "nothing")), "abce"),
+            (CountFilter(flow_names=("all",)), "d"),
+            (CountFilter(deployment_ids=("daily",)), "cd"),
+            (CountFilter(deployment_ids=("daily", "flow etl"), flow_names=("etl",)), "ce"),
+            (CountFilter(deployment_ids=("nothing",)), ""),
+            (CountFilter(created_after=NOW), "acde"),
+            (CountFilter(created_after=later(-HOUR / 2)), "acde"),
+            (CountFilter(created_before=NOW), "abe"),
+            (CountFilter(created_before=later(HOUR / 2 - 60)), "abe"),
+            (CountFilter(created_after=later(HOUR), created_before=later(HOUR)), "cd"),
+            (CountFilter(created_after=later(-HOUR), created_before=NOW, flow_names=("etl",)), "ae"),
+            (CountFilter(created_after=later(HOUR), created_before=NOW), ""),
+        ):
+            with open_store.reading() as reading:
+                assert reading.count_flow_runs(wanted) == counts_of([run for run in runs if run.id in counted])
+
+    def test_counts_follow_the_runs(self, open_store: OpenRunStore) -> None:
+        """A run is counted in the state that it is in, and nowhere when it was deleted, with its subflows, or was not written; a second one with
+        its id does not count."""
+        put(open_store, flow_run("a"), flow_run("b", root_id="a"), flow_run("c"))
+        seen = []
+        with open_store.writing() as writing:
+            assert not writing.add_flow_run(flow_run("a", RUNNING))
+            assert not writing.update_flow_run(flow_run("a").entering(RUNNING), was=7)
+            seen.append(writing.count_flow_runs(CountFilter()))
+            assert writing.update_flow_run(flow_run("a").entering(RUNNING), was=1)
+            seen.append(writing.count_flow_runs(CountFilter()))
+            assert writing.update_flow_run(
+                attrs.evolve(flow_run("a", RUNNING, revision=3), flow_name="other", deployment_id="daily"), was=2
+            )
+            seen.append(writing.count_flow_runs(CountFilter(flow_names=("other",), deployment_ids=("daily",))))
+            seen.append(writing.count_flow_runs(CountFilter(flow_names=("etl",))))
+        with suppress(Interrupted), open_store.writing() as writing:
+            writing.delete_flow_run("c")
+            raise Interrupted
+        with open_store.writing() as writing:
+            writing.delete_flow_run("a")
+            seen.append(writing.count_flow_runs(CountFilter()))
+        scheduled = StateCount(type=StateType.SCHEDULED, name="Scheduled", count=1)
+        running = StateCount(type=StateType.RUNNING, name="Running", count=1)
+        two = attrs.evolve(scheduled, count=2)
+        assert seen == [[attrs.evolve(scheduled, count=3)], [running, two], [running], [two], [scheduled]]
 
     @pytest.mark.parametrize(("fields", "fits"), alone_and_combined(TASK_RUN_FILTERS))
     def test_task_runs_are_filtered(self, open_store: OpenRunStore, fields: dict[str, Any], fits: Callable[[TaskRun], bool]) -> None:
