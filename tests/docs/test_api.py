@@ -48,7 +48,8 @@ def operation(method: str, path: str, call: dict[str, Any]) -> Iterator[str]:
 def taken(call: dict[str, Any]) -> Iterator[str]:
     """A row for each argument."""
     for each in call.get("parameters", ()):
-        yield f"| `{each['name']}` | {each['in']} | {kind(each['schema'])} | {needed(is_needed=each.get('required', False), schema=each['schema'])} |"
+        where, told = (f"{each['in']}, as JSON", each["content"]["application/json"]) if "content" in each else (each["in"], each)
+        yield f"| `{each['name']}` | {where} | {kind(told['schema'])} | {needed(is_needed=each.get('required', False), schema=told['schema'])} |"
     for media_type, body in call.get("requestBody", {}).get("content", {}).items():
         schema = body["schema"]
         if media_type != "application/json":

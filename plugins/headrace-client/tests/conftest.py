@@ -15,7 +15,7 @@ import attrs
 import pytest
 
 from headrace.errors import HeadraceError
-from headrace.model.news import News
+from headrace.model.news import EventNews, News
 from headrace.ports.client import Kind, OpenClient
 from headrace.testing.clock import FixedClock
 from headrace.testing.orchestration import in_memory
@@ -135,7 +135,9 @@ def plainly(client: OpenClient) -> Answering:
             body = json.loads(exchange.asked.body or b"{}")
             arguments, unknown = endpoint.arguments_of(in_path, dict(parse_qsl(parts.query, keep_blank_values=True)), body)
             if "last-event-id" in exchange.asked.headers:
-                arguments["after"] = int(exchange.asked.headers["last-event-id"])
+                _go_on(arguments, int(exchange.asked.headers["last-event-id"]))
+            if endpoint.operation.name == "follow_events":
+                arguments["every"] = 0.0  # the clock stands still: who has gone would be waited for until something happens
             result = getattr(client, endpoint.operation.name)(**arguments)
             if endpoint.operation.kind is Kind.STREAM:
                 _stream(exchange, result)
@@ -159,7 +161,14 @@ def _found(method: str, path: str) -> tuple[Endpoint, dict[str, str]]:
     raise AssertionError(f"{method} {path} is not in the table")
 
 
-def _stream(exchange: Exchange, news: Iterator[News]) -> None:
+def _go_on(arguments: dict[str, Any], after: int) -> None:
+    if "wanted" in arguments:
+        arguments["wanted"] = attrs.evolve(arguments["wanted"], after=after)
+    else:
+        arguments["after"] = after
+
+
+def _stream(exchange: Exchange, news: Iterator[News | EventNews]) -> None:
     coming = chain([next(news)], news)  # what is not there is found before the answer begins
     exchange.send_response(200)
     exchange.send_header("Content-Type", "text/event-stream")

@@ -1,5 +1,6 @@
 """The document of the API says what the API does: it is valid, its examples are taken, and whatever it allows or forbids is answered so."""
 
+import json
 from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
@@ -46,12 +47,18 @@ def test_every_operation_is_there(endpoint: Endpoint) -> None:
     assert ("404" in told["responses"]) == ("NotFound" in endpoint.meaning)
 
 
+def _example(parameter: dict[str, Any]) -> str:
+    """As it stands in a query."""
+    content = parameter.get("content")
+    return str(parameter["example"]) if content is None else json.dumps(content["application/json"]["example"])
+
+
 @each_endpoint
 def test_examples_are_taken(endpoint: Endpoint) -> None:
     """The example of a call is one that can be read, with nothing in it that is not known."""
     in_path = {place.name: "a" for place in endpoint.places}
     told = document()["paths"][endpoint.path][endpoint.operation.method.lower()]
-    query = {each["name"]: str(each["example"]) for each in told.get("parameters", []) if each["in"] == "query"}
+    query = {each["name"]: _example(each) for each in told.get("parameters", []) if each["in"] == "query"}
     body = {} if endpoint.is_asked_in_query else example_body(endpoint)
     _, unknown = endpoint.arguments_of(in_path, query, body)
     assert unknown == []

@@ -1,7 +1,8 @@
-"""News of a flow run: what changed since somebody looked last."""
+"""News: what changed since somebody looked last, of a flow run or of all."""
 
 import attrs
 
+from headrace.model.events import Event
 from headrace.model.logs import LogLine
 from headrace.model.runs import FlowRun
 
@@ -18,3 +19,11 @@ class News:
     def subjects(self) -> tuple[str, ...]:
         """What events are about that bring more: a subflow's lines are written with those of its root run."""
         return tuple({self.run.id, self.run.root_id})
+
+
+@attrs.frozen(kw_only=True)
+class EventNews:
+    """Events in their order; `cursor` is after which the next ones come, also where none fit that there were."""
+
+    events: tuple[Event, ...] = ()
+    cursor: int = 0

@@ -19,7 +19,7 @@ from headrace.model.limits import ConcurrencyLimit
 from headrace.model.logs import LogLine
 from headrace.model.moves import Move
 from headrace.model.names import checked_name
-from headrace.model.news import News
+from headrace.model.news import EventNews, News
 from headrace.model.queues import Claimed, ClaimRequest, WorkQueue
 from headrace.model.retention import Forgotten, Retention
 from headrace.model.runs import FlowRun, TaskRun
@@ -280,6 +280,15 @@ class LocalClient:
 
     def wait_for_events(self, wanted: EventFilter, seconds: float) -> list[Event]:
         return events_after(self.store, wanted, seconds, now=self.clock.monotonic)
+
+    def follow_events(self, wanted: EventFilter, every: float = 0.5) -> Iterator[EventNews]:
+        seconds = 0.0
+        while True:
+            seen = self.read_last_event()
+            events = tuple(self.wait_for_events(wanted, seconds))
+            cursor = events[-1].sequence if events else max(wanted.after, seen)
+            yield EventNews(events=events, cursor=cursor)
+            wanted, seconds = attrs.evolve(wanted, after=cursor), every
 
     # Tokens
 

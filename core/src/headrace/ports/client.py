@@ -24,7 +24,7 @@ from headrace.model.leases import LeaseOrder
 from headrace.model.limits import ConcurrencyLimit
 from headrace.model.logs import LogLine
 from headrace.model.moves import Move
-from headrace.model.news import News
+from headrace.model.news import EventNews, News
 from headrace.model.queues import Claimed, ClaimRequest, WorkQueue
 from headrace.model.retention import Forgotten
 from headrace.model.runs import FlowRun, TaskRun
@@ -294,6 +294,12 @@ class OpenClient(Protocol):
     @operation("POST", "/events/wait", scope=Scope.VIEWER, kind=Kind.WAIT)
     def wait_for_events(self, wanted: EventFilter, seconds: float) -> list[Event]:
         """Events that fit, as soon as there are any; none if there are none after so many seconds."""
+        ...
+
+    @operation("GET", "/events/stream", scope=Scope.VIEWER, kind=Kind.STREAM)
+    def follow_events(self, wanted: EventFilter, every: float = 0.5) -> Iterator[EventNews]:
+        """Events that fit as they come, runs that enter a state among them, for as long as somebody asks for the next: each once, and none after
+        `every` seconds without any. Who goes on later begins after the last cursor, and misses nothing."""
         ...
 
     @operation("GET", "/concurrency-limits", scope=Scope.VIEWER)

@@ -1,10 +1,12 @@
 """Endpoints: the operations of the client port as they travel, derived from its table and its signatures.
 
-A call has its arguments by name: those that the path names stand there, the others in a JSON object, or, with GET and DELETE, in the query. A path
-may name a field of an argument; the object may then leave it out. The answer is `{"result": ...}`, and `warnings` where fields were not known.
+A call has its arguments by name: those that the path names stand there, the others in a JSON object, or, with GET and DELETE, in the query, where one
+that has fields is JSON. A path may name a field of an argument; the object may then leave it out. The answer is `{"result": ...}`, and `warnings` where
+fields were not known.
 """
 
 import inspect
+import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -82,7 +84,7 @@ class Endpoint:
         path = re.sub(r"\{([^}]*)\}", lambda found: _in_path(found[1], arguments), self.operation.path)
         others = {name: arguments[name] for name in self.outside_path if name in arguments}
         if self.is_asked_in_query:
-            query = {name: str(value) for name, value in others.items() if value is not None}
+            query = {name: _as_text(value) for name, value in others.items() if value is not None}
             return Call(method=self.operation.method, path=path, query=query, body=None)
         return Call(method=self.operation.method, path=path, query={}, body={name: to_plain(value) for name, value in others.items()})
 
@@ -104,10 +106,10 @@ class Endpoint:
         for name, kind in self.arguments.items():
             if name not in given:
                 arguments[name] = self._default(name)
-            elif isinstance(given[name], str) and (self.is_asked_in_query or name in in_path):
-                arguments[name] = _of_text(name, given[name], kind)
             else:
-                arguments[name], more = received(kind, given[name], where=name)
+                is_text = isinstance(given[name], str) and (self.is_asked_in_query or name in in_path)
+                value = _of_text(name, given[name], kind) if is_text else given[name]
+                arguments[name], more = received(kind, value, where=name)
                 unknown += more
         return arguments, unknown
 
@@ -134,6 +136,10 @@ def _in_path(written: str, arguments: Mapping[str, Any]) -> str:
         raise WrongData(where=field or name, why=f"{text!r} is no text that UTF-8 can hold") from None
 
 
+def _as_text(value: Any) -> str:
+    return json.dumps(to_plain(value), separators=(",", ":")) if attrs.has(type(value)) else str(value)
+
+
 def _object(body: Any) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise WrongData(where="the body", why="it must be a JSON object with the arguments by name")
@@ -154,11 +160,11 @@ def _put(place: Place, text: str, given: dict[str, Any]) -> None:
 
 def _of_text(name: str, text: str, kind: Any) -> Any:
     try:
-        value = coerced(text, kind, where="the call", name=name)
+        return json.loads(text) if attrs.has(kind) else coerced(text, kind, where="the call", name=name)
     except WrongParameterType as error:
         raise WrongData(where=name, why=f"it must be {error.expected}, not {error.given}") from None
-    value, _ = received(kind, value, where=name)  # numbers within the bounds of those in a body
-    return value
+    except (ValueError, RecursionError):
+        raise WrongData(where=name, why="it must be a JSON object") from None
 
 
 @cache

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import unquote
@@ -35,7 +35,7 @@ from headrace_server.files import DELETE, LIST, MOST_BYTES, READ, WRITE, Files
 from headrace_server.in_process import in_process
 from headrace_server.own import Own
 from headrace_server.problem_answers import DESCRIBED_AT
-from headrace_server.streams import news_stream
+from headrace_server.streams import Streams
 from headrace_server.tokens import Tokens
 from headrace_server.waiting import Waiting
 
@@ -74,6 +74,7 @@ class App:
         self._own = own
         self._threads = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="headrace-api")
         self.waiting = Waiting(in_process(house.client).store, self.in_thread)
+        self._streams = Streams(client=house.client, waiting=self.waiting, in_thread=self.in_thread)
         files = Files(house, self.in_thread, most_bytes=storage_bytes)
         operations: list[BaseRoute] = [*self._operations(OpenClient, house.client), *self._operations(Own, own), *self._of_files(files)]
         operations.append(Route(DOCUMENT.path, self.guarded(self._document)))
@@ -144,15 +145,9 @@ class App:
         return json_answer(asked.endpoint.answer(events, asked.unknown))
 
     async def _stream(self, request: Request, asked: Asked) -> Response:
-        arguments = dict(asked.arguments)
-        return await news_stream(
-            request,
-            arguments,
-            client=self.house.client,
-            waiting=self.waiting,
-            in_thread=self.in_thread,
-            check=lambda: self.doors.still_admitted(request, asked.endpoint.operation, arguments),
-        )
+        operation, arguments = asked.endpoint.operation, asked.arguments
+        check = partial(self.doors.still_admitted, request, operation, dict(arguments))
+        return await self._streams.answer(request, operation, arguments, check)
 
     # Files
 

@@ -27,9 +27,9 @@ TOKEN = "token"
 
 _INTRODUCTION = (
     "Everything that commands, agents and flow runs ask of an orchestration. Arguments stand in the path and in a JSON object, or, with GET and DELETE, in "
-    'the query. An answer is `{"result": ...}`; fields that were sent and are not known are ignored and named in its `warnings`. What went wrong is '
-    "told as a problem (RFC 9457), whose `detail` says what to do. Operations that say of themselves that they are moves may be asked again with the "
-    "same id, and give the first answer."
+    'the query, one with fields as JSON. An answer is `{"result": ...}`; fields that were sent and are not known are ignored and named in its '
+    "`warnings`. What went wrong is told as a problem (RFC 9457), whose `detail` says what to do. Operations that say of themselves that they are moves "
+    "may be asked again with the same id, and give the first answer."
 )
 _ALWAYS = (
     HTTPStatus.BAD_REQUEST,
@@ -122,13 +122,8 @@ def _in_query(endpoint: Endpoint, schemas: Schemas) -> Iterator[dict[str, Any]]:
         for name, kind in endpoint.outside_path.items():
             is_required = name not in endpoint.defaults
             default = {} if is_required else {"default": to_plain(endpoint.defaults[name])}
-            yield {
-                "name": name,
-                "in": "query",
-                "required": is_required,
-                "schema": {**schemas.of(kind), **_bound(endpoint, name), **default},
-                "example": example_of(kind, name),
-            }
+            told = {"schema": {**schemas.of(kind), **_bound(endpoint, name), **default}, "example": example_of(kind, name)}
+            yield {"name": name, "in": "query", "required": is_required, **({"content": {JSON: told}} if attrs.has(kind) else told)}
 
 
 def _body(endpoint: Endpoint, schemas: Schemas) -> dict[str, Any]:
@@ -168,9 +163,7 @@ def _answer(endpoint: Endpoint, schemas: Schemas) -> dict[str, Any]:
     if endpoint.operation.kind is Kind.STREAM:
         (item,) = endpoint.result.__args__
         schemas.of(item)
-        sentence = (
-            f"Server-sent events named `news`; the data of each is a {item.__name__}, and its id the cursor after it, for `Last-Event-ID`."
-        )
+        sentence = f"Server-sent events named `news`; the data of each is one {item.__name__}, and its id the cursor after it, for `Last-Event-ID`."
         return {"description": sentence, "content": {EVENTS: {"schema": {"type": "string"}}}}
     warnings = {"type": "array", "items": {"type": "string"}, "description": "What was sent and is not known here."}
     schema = {"type": "object", "properties": {"result": schemas.of(endpoint.result), "warnings": warnings}, "required": ["result"]}

@@ -6,19 +6,23 @@ after it; so nothing is missed and nothing comes twice.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
+import attrs
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from headrace.errors import NotAllowed, NotAuthenticated, NotFound
+from headrace.errors import HeadraceError, NotAllowed, NotAuthenticated, NotFound
+from headrace.model.events import Event
 from headrace.model.filters import EventFilter
-from headrace.model.news import News
-from headrace.ports.client import OpenClient
+from headrace.model.news import EventNews, News
+from headrace.ports.client import OpenClient, Operation
 from headrace.wire.plain import to_plain
 from headrace_server.waiting import Waiting
 
@@ -32,39 +36,61 @@ MEDIA_TYPE = "text/event-stream"
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-async def news_stream(
-    request: Request,
-    arguments: dict[str, Any],
-    *,
-    client: OpenClient,
-    waiting: Waiting,
-    in_thread: Callable[[Callable[[], Any]], Awaitable[Any]],
-    check: Callable[[], Awaitable[object]],
-) -> Response:
-    """News of a flow run as they come; the first are there before the answer begins, so that it can still be a refusal. It ends once `check` raises that
-    who listens may not any more."""
-    run_id, every = arguments["run_id"], min(max(arguments["every"], SHORTEST_SECONDS), LONGEST_SECONDS)
-    may_listen = _checked_again(check)
+@attrs.frozen(kw_only=True)
+class Streams:
+    """What can be listened to, by the names of operations. `in_thread` runs what asks the client."""
 
-    async def follow(after: int) -> AsyncIterator[News]:
-        while not waiting.is_ended and await may_listen():
-            seen = await in_thread(client.read_last_event)
-            news: News = await in_thread(partial(client.read_news, run_id, after))
+    client: OpenClient
+    waiting: Waiting
+    in_thread: Callable[[Callable[[], Any]], Awaitable[Any]]
+
+    async def answer(
+        self, request: Request, operation: Operation, arguments: Mapping[str, Any], check: Callable[[], Awaitable[object]]
+    ) -> Response:
+        """What comes, as it comes; the first is there before the answer begins, so that it can still be a refusal. It ends once `check` raises that who
+        listens may not any more."""
+        asked = dict(arguments)
+        asked["every"] = min(max(asked["every"], SHORTEST_SECONDS), LONGEST_SECONDS)
+        following = _FOLLOWED[operation.name](self, _last_heard(request), **asked)
+        may_listen = _checked_again(check)
+        first = await anext(following)
+
+        async def events() -> AsyncIterator[str]:
+            yield _event(first)
+            with suppress(HeadraceError):  # a run that was deleted, a store that is away: who asks again is told
+                while not self.waiting.is_ended and await may_listen():
+                    yield _event(await anext(following))
+
+        return StreamingResponse(events(), media_type=MEDIA_TYPE, headers=_HEADERS)
+
+    async def of_run(self, heard: int | None, *, run_id: str, after: int, every: float) -> AsyncIterator[News]:
+        """A run as it is, and what arrives in its log."""
+        cursor = after if heard is None else heard
+        while True:
+            seen = await self.in_thread(self.client.read_last_event)
+            news: News = await self.in_thread(partial(self.client.read_news, run_id, cursor))
             yield news
             if not news.lines:
-                await waiting.events(EventFilter(after=seen, subjects=news.subjects), every, asyncio.Event().wait())
-            after = news.cursor
+                await self._events(EventFilter(after=seen, subjects=news.subjects), every)
+            cursor = news.cursor
 
-    following = follow(_last_heard(request, arguments["after"]))
-    first = await anext(following, None)
+    async def of_events(self, heard: int | None, *, wanted: EventFilter, every: float) -> AsyncIterator[EventNews]:
+        """Events that fit."""
+        cursor, seconds = wanted.after if heard is None else heard, 0.0
+        while True:
+            seen = await self.in_thread(self.client.read_last_event)
+            events = await self._events(attrs.evolve(wanted, after=cursor), seconds)
+            cursor = events[-1].sequence if events else max(cursor, seen)
+            yield EventNews(events=tuple(events), cursor=cursor)
+            seconds = every
 
-    async def events() -> AsyncIterator[str]:
-        if first is not None:
-            yield _event(first)
-        async for news in following:
-            yield _event(news)
+    async def _events(self, wanted: EventFilter, seconds: float) -> list[Event]:
+        return await self.waiting.events(wanted, seconds, asyncio.Event().wait())
 
-    return StreamingResponse(events(), media_type=MEDIA_TYPE, headers=_HEADERS)
+
+_FOLLOWED: Mapping[str, Callable[..., AsyncIterator[News | EventNews]]] = MappingProxyType(
+    {"follow_flow_run": Streams.of_run, "follow_events": Streams.of_events}
+)
 
 
 def _checked_again(check: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[bool]]:
@@ -86,14 +112,15 @@ def _checked_again(check: Callable[[], Awaitable[object]]) -> Callable[[], Await
     return may_listen
 
 
-def _last_heard(request: Request, asked: int) -> int:
+def _last_heard(request: Request) -> int | None:
+    """After what who was cut off goes on."""
     heard = request.headers.get("last-event-id", "")
     if not heard:
-        return asked
+        return None
     if not (heard.isascii() and heard.isdigit() and len(heard) < 19):
         raise HTTPException(HTTPStatus.BAD_REQUEST, "Last-Event-ID must be the id of an event of this stream, which is a number")
     return int(heard)
 
 
-def _event(news: News) -> str:
+def _event(news: News | EventNews) -> str:
     return f"id: {news.cursor}\nevent: news\ndata: {json.dumps(to_plain(news), separators=(',', ':'))}\n\n"

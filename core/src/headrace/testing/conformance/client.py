@@ -461,6 +461,28 @@ class ClientConformance(Facts):
         with pytest.raises(NotFound):
             next(iter(client.follow_flow_run(NOBODY)))
 
+    def test_events_are_followed(self, client: OpenClient) -> None:
+        """Events that fit come once and by themselves, runs of any kind among them; the cursor goes on where none fit."""
+        of_run = EventFilter(kinds=("flow-run.RUNNING",), subjects=("flow", STRANGE))
+        following = client.follow_events(of_run, every=SECONDS)
+        assert next(following).events == ()
+        with_events = (news for news in following if news.events)
+        for run_id in ("other", "flow"):
+            client.create_flow_run(flow_run(run_id), "me")
+            moved(client, run_id, State.running(), run_id=run_id)
+        news = next(with_events)
+        assert [(event.kind, event.subject) for event in news.events] == [("flow-run.RUNNING", "flow")]
+        with ThreadPoolExecutor(1) as elsewhere:
+            coming = elsewhere.submit(next, with_events)
+            client.create_flow_run(flow_run(STRANGE), "me")
+            moved(client, "last", State.running(), run_id=STRANGE)
+            assert [event.subject for event in coming.result(SECONDS).events] == [STRANGE]
+        later = next(client.follow_events(attrs.evolve(of_run, after=news.cursor)))
+        assert [event.subject for event in later.events] == [STRANGE]
+        client.create_flow_run(flow_run("unwanted"), "me")
+        idle = next(client.follow_events(attrs.evolve(of_run, after=later.cursor)))
+        assert (idle.events, idle.cursor) == ((), client.read_last_event())
+
     def test_a_task_run_moves(self, client: OpenClient) -> None:
         """What depends on other runs is asked; a replay gets the first answer, and a failure is tried again where that is allowed."""
         client.create_flow_run(flow_run(), "me")
