@@ -133,12 +133,12 @@ def drive_behind(life: Life, live: LiveRun, ended: "Future[State]", known: Calla
             except BaseException as error:
                 ended.set_result(known() if known().is_terminal() else State.crashed(said_by(error), error))
                 return error
+            # No thread may be left for it, or nobody take calls any more: the life says so, and whoever waits for it hears.
             try:
                 done = context.run(_begun, step, live)
-            except (
-                Exception
-            ) as error:  # no thread is left for it, or nobody takes calls any more; the life says so, and whoever waits for it hears
-                done = _failed(error)
+            except Exception as error:
+                done = Future()
+                done.set_exception(error)
             if not done.done():
                 done.add_done_callback(go_on)
                 return None
@@ -236,12 +236,6 @@ def _at_once(function: Callable[[], Any]) -> "Future[Any]":
         future.set_result(function())
     except BaseException as error:
         future.set_exception(error)
-    return future
-
-
-def _failed(error: Exception) -> "Future[Any]":
-    future: Future[Any] = Future()
-    future.set_exception(error)
     return future
 
 

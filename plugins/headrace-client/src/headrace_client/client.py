@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 import attrs
 
@@ -11,6 +10,7 @@ import headrace
 from headrace.clock import SystemClock
 from headrace.errors import InvalidOption
 from headrace.ports.client import OpenClient
+from headrace.settings import ADDRESS
 from headrace_client.connection import Connection
 from headrace_client.open_client import OpenHttpClient
 
@@ -18,13 +18,8 @@ WHERE = "client 'http'"
 
 
 def _is_address(_: object, field: "attrs.Attribute[str]", value: Any) -> None:
-    try:
-        parts = urlsplit(value)
-        is_whole = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except (ValueError, AttributeError):
-        is_whole = False
-    if not is_whole or not value.isascii() or not value.isprintable():
-        raise InvalidOption(where=WHERE, option=field.name, value=value, why="it must be an address such as http://127.0.0.1:4200/api")
+    if not ADDRESS.read(value):
+        raise InvalidOption(where=WHERE, option=field.name, value=value, why=f"it must be {ADDRESS.accepts}")
 
 
 def _is_token(_: object, field: "attrs.Attribute[str]", value: Any) -> None:
