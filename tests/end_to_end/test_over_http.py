@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -93,6 +94,16 @@ class Server:
             self.process.kill()
             self.process.communicate()
             self.process = None
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Within, connections are taken, and nobody answers."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def stop(self) -> str:
         """What it said until it had ended by itself."""
@@ -218,6 +229,22 @@ def following(process: subprocess.Popen[str], text: str) -> None:
         assert process.poll() is None
 
 
+def hearing(process: subprocess.Popen[str], text: str) -> None:
+    """Returns when a process has said a line with this text on its standard error."""
+    assert process.stderr is not None
+    said = []
+    while text not in (line := process.stderr.readline()):
+        said.append(line)
+        assert line, said
+
+
+def ended_by_ctrl_c(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """The exit code of a process that is told to end and does so soon, and what it said in the end."""
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=SECONDS / 6)[1]
+    return process.returncode, said
+
+
 def out_lived_lease() -> None:
     """Returns after more than the time of a lease."""
     threading.Event().wait(2 * LEASE_SECONDS)
@@ -293,11 +320,102 @@ def test_a_server_ends_while_somebody_follows(machine: Machine, server: Server) 
 
 
 def test_no_server(machine: Machine, server: Server) -> None:
-    """Commands and scripts say so in one line."""
+    """Commands say so at once, and scripts when they have waited, in one line with what to do."""
     server.kill()
-    sentence = f"error: the web API at {server.url} does not answer: Connection refused"
-    assert machine.headrace("flow-run", "ls", code=1) == f"{sentence}\n"
-    assert machine.finished(machine.script(), code=1).startswith(sentence)
+    sentence = f"error: the web API at {server.url} does not answer: Connection refused; start its server (`headrace server start`)"
+    said = machine.headrace("flow-run", "ls", code=1)
+    assert said.startswith(sentence)
+    assert said.count("\n") == 1
+    waited, ended = machine.finished(machine.script(HEADRACE_OUTAGE_SECONDS="0.6"), code=1).splitlines()
+    assert "waits to begin, for 1 seconds at most (Ctrl+C ends the waiting): the web API at" in waited
+    assert ended.startswith(sentence)
+
+
+def test_a_script_that_begins_before_the_server(machine: Machine, server: Server) -> None:
+    """It says that it waits, and runs when the server is there: once."""
+    server.kill()
+    script = machine.script("early")
+    hearing(script, "waits to begin, for 600 seconds at most")
+    server.start()
+    assert machine.finished(script) == "5\n"
+    (run,) = machine.json("flow-run", "ls")
+    assert machine.states(run["name"]) == STATES[1:]
+
+
+def test_an_agent_that_begins_before_the_server(machine: Machine, server: Server) -> None:
+    """It says that it waits, and serves its queues when the server is there."""
+    machine.deploy()
+    machine.request("one")
+    server.kill()
+    with machine.agent() as agent:
+        hearing(agent, f"The agent waits until it can begin (Ctrl+C ends it): the web API at {server.url} does not answer")
+        server.start()
+        hearing(agent, "it looks for work from 'q'")
+        machine.headrace("flow-run", "logs", "one", "--follow")
+        machine.assert_once("one")
+
+
+def test_ctrl_c_at_an_agent_that_waits_for_its_server(machine: Machine, server: Server) -> None:
+    """It ends at once, also where somebody takes the connection and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(SECONDS)
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/api"
+        agent = machine.start(COMMAND, "agent", "start", "q", HEADRACE_API_URL=url)
+        with silent.accept()[0] as connection:
+            assert connection.recv(1)
+            assert ended_by_ctrl_c(agent) == (130, "")
+    server.kill()
+    agent = machine.start(COMMAND, "agent", "start", "q")
+    hearing(agent, "The agent waits")
+    assert ended_by_ctrl_c(agent) == (130, "")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "sentence"),
+    [
+        ("API_URL", "{url}/somewhere", "error: there is no web API of headrace at {url}/somewhere"),
+        ("API_URL", "https://{address}", "error: there is no web API of headrace at https://{address}"),
+        ("API_TOKEN", "hrt_a_b", "error: the web API does not know who is asking"),
+    ],
+    ids=["path", "scheme", "token"],
+)
+def test_an_agent_does_not_wait_for_what_does_not_pass(machine: Machine, server: Server, setting: str, value: str, sentence: str) -> None:
+    """It ends with one sentence."""
+    words = {"url": server.url, "address": server.url.partition("://")[2]}
+    agent = machine.start(COMMAND, "agent", "start", "q", **{f"HEADRACE_{setting}": value.format(**words)})
+    said = machine.finished(agent, code=1)
+    assert said.startswith(sentence.format(**words)), said
+    assert said.count("\n") == 1
+
+
+def test_ctrl_c_at_an_agent_whose_server_says_nothing(machine: Machine, server: Server) -> None:
+    """It is heard at once, and the agent leaves, though it cannot say so."""
+    machine.deploy()
+    agent = machine.start(COMMAND, "agent", "start", "q")
+    while not machine.json("agent", "ls"):
+        assert agent.poll() is None
+    with server.silent():
+        code, said = ended_by_ctrl_c(agent)
+    assert code == 0
+    assert "Draining: no more runs are taken; flow runs under way (0) may end." in said
+    assert said.endswith("Agent stopped.\n")
+    assert "Traceback" not in said
+
+
+def test_ctrl_c_twice_at_an_agent_whose_server_says_nothing(machine: Machine, server: Server) -> None:
+    """The first is heard at once, and lets its run go on; the second ends it."""
+    machine.deploy()
+    machine.pipes("long")
+    machine.request("long", "wait")
+    agent = machine.start(COMMAND, "agent", "start", "q", HEADRACE_GRACE_SECONDS="0.5")
+    machine.has_begun("long")
+    with server.silent():
+        agent.send_signal(signal.SIGINT)
+        hearing(agent, "Draining: no more runs are taken; flow runs under way (1) may end.")
+        agent.send_signal(signal.SIGINT)
+        hearing(agent, "Stopping: flow runs under way are ended (1)")
+        assert agent.wait(SECONDS) == 0
+    assert "Traceback" not in machine.finished(agent)
 
 
 def test_runs_outlive_a_server_that_is_killed(machine: Machine, server: Server) -> None:

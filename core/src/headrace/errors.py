@@ -533,7 +533,8 @@ class StoreTooNew(HeadraceError):
 
 @attrs.frozen(kw_only=True, repr=False)
 class ApiAway(MayPass):
-    """the web API at {where} does not answer: {why}"""
+    """the web API at {where} does not answer: {why}; start its server (`headrace server start`), or set HEADRACE_API_URL to where it is
+    (`headrace config view` shows what is set)"""
 
     where: str
     why: str

@@ -170,7 +170,8 @@ def test_nobody_is_there(opened: Opening) -> None:
     url = f"http://127.0.0.1:{unused_port()}/api"
     with pytest.raises(ApiAway) as caught:
         opened(url=url).read_last_event()
-    assert str(caught.value) == f"the web API at {url} does not answer: Connection refused"
+    advice = "start its server (`headrace server start`), or set HEADRACE_API_URL to where it is (`headrace config view` shows what is set)"
+    assert str(caught.value) == f"the web API at {url} does not answer: Connection refused; {advice}"
 
 
 def test_a_name_that_is_none(opened: Opening) -> None:
@@ -389,6 +390,13 @@ def test_an_authority_that_nobody_trusts(answerer: Any, authority: trustme.CA, o
     assert str(caught.value).startswith(f"who answers at {url} cannot be trusted: ")
     assert "SSL_CERT_FILE" in str(caught.value)
     assert answerer.asked == []
+
+
+def test_a_server_with_tls_alone(answerer: Any, authority: trustme.CA, opened: Opening) -> None:
+    """Who does not speak it is told to, though such a server only hangs up."""
+    url = over_tls(answerer).replace("https://", "http://")
+    with pytest.raises(NotAnApi, match="what answers there speaks TLS alone; its address may begin with https://"):
+        opened(url=url).read_last_event()
 
 
 def test_a_server_without_tls(answerer: Any, opened: Opening) -> None:

@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from math import inf
 from types import FrameType
 
 from headrace.agent.agent import WAKING, AgentAtWork
-from headrace.errors import HeadraceError
+from headrace.agent.questions import Questions
+from headrace.errors import HeadraceError, MayPass
 from headrace.instance import Instance
 from headrace.model.filters import EventFilter
 
@@ -18,11 +20,17 @@ IDLE_SECONDS, BUSY_SECONDS = 0.5, 0.05
 
 LONGEST_PAUSE = 5.0
 
+LAST_SECONDS = 2.0
+"""How long an answer to what an agent says when it leaves may take, where it is asked by way of `Questions`."""
+
 logger = logging.getLogger("headrace.agent")
 
 
 class AgentLoop:
-    """Steps an agent until it is told to end, or with `once` until nothing is due and nothing runs; `beside` is stepped before it each time."""
+    """Steps an agent until it is told to end, or with `once` until nothing is due and nothing runs; `beside` is stepped before it each time.
+
+    `questions` is what the house and the agent ask by, where a signal is to be heard while they wait for an answer.
+    """
 
     def __init__(
         self,
@@ -32,8 +40,10 @@ class AgentLoop:
         once: bool = False,
         drain_seconds: float | None = None,
         beside: Callable[[], datetime | None] | None = None,
+        questions: Questions | None = None,
     ) -> None:
         self._house = house
+        self._questions = questions
         self._agent = agent
         self._beside = beside
         self._once = once
@@ -52,14 +62,14 @@ class AgentLoop:
                 while self._goes_on():
                     self._round()
                 if self._signals > 1:
-                    logger.warning("Stopping: flow runs under way are ended (%d)", self._agent.underway)
-                    self._agent.stop_all()
+                    self._stop_all()
                 elif self._agent.is_busy:
                     logger.warning("Leaving: flow runs under way go on by themselves (%d)", self._agent.underway)
             finally:
                 self._leave()
 
     def _goes_on(self) -> bool:
+        self._allow(inf if self._drain_until is None else max(LAST_SECONDS, self._drain_until - self._house.clock.monotonic()))
         self._tell_draining()
         if self._signals > 1 or not (self._agent.has_queues or self._agent.is_busy):
             return False
@@ -102,11 +112,28 @@ class AgentLoop:
         while self._signals == signals and self._house.clock.monotonic() < end:
             time.sleep(0.05)
 
+    def _stop_all(self) -> None:
+        logger.warning("Stopping: flow runs under way are ended (%d)", self._agent.underway)
+        self._allow(LAST_SECONDS)
+        try:
+            self._agent.stop_all()
+        except MayPass as error:
+            logger.warning("How they ended could not be told: %s", error)
+
     def _leave(self) -> None:
+        self._allow(LAST_SECONDS)
         try:
             self._agent.leave()
         except HeadraceError as error:
             logger.warning("The agent could not say that it leaves: %s", error)
+
+    def _allow(self, seconds: float) -> None:
+        if self._questions is not None:
+            self._questions.allow(seconds)
+
+    def _hurry(self) -> None:
+        if self._questions is not None:
+            self._questions.hurry()
 
     @contextmanager
     def _signals_heard(self) -> Iterator[None]:
@@ -123,6 +150,7 @@ class AgentLoop:
         self._signals = max(self._signals, 1)
         self._agent.drain()
         self._drain_until = self._house.clock.monotonic()
+        self._hurry()
 
     def _tell_draining(self) -> None:
         """Not where the signal is heard: that may be in the middle of another line."""
@@ -137,3 +165,4 @@ class AgentLoop:
             self._agent.drain()
             if self._drain_seconds is not None:
                 self._drain_until = self._house.clock.monotonic() + self._drain_seconds
+        self._hurry()

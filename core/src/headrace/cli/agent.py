@@ -6,7 +6,7 @@ from headrace import instance
 from headrace.cli import lookup, show
 from headrace.cli.invocation import Invocation
 from headrace.cli.numbers import Number, WholeNumber
-from headrace.errors import NoQueueLeft
+from headrace.errors import MayPass, NoQueueLeft
 from headrace.model.agents import Agent
 from headrace.model.filters import Page, WorkQueueFilter
 from headrace.model.queues import WorkQueue
@@ -32,27 +32,39 @@ def agent() -> None:
 def start(invocation: Invocation, queues: tuple[str, ...], limit: int | None, run_once: bool, drain_timeout: float | None) -> None:
     """Serve work queues, named or by id.
 
-    The first Ctrl+C (or SIGTERM) lets the runs under way end and takes no more; the second ends them too. Runs whose agent was killed go on.
+    A server that is not there yet is waited for. The first Ctrl+C (or SIGTERM) lets the runs under way end and takes no more; the second ends them
+    too. Runs whose agent was killed go on.
 
     \b
     headrace agent start tutorial_queue
     headrace agent start nightly reports --limit 4
     """
     from headrace.agent.agent import AgentAtWork  # what lists agents need not load what starts runs
+    from headrace.agent.arrival import awaited
     from headrace.agent.loop import AgentLoop
+    from headrace.agent.questions import asking_beside
     from headrace.engine.run_logs import install
     from headrace.services.rounds import Rounds
 
-    with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
-        served = {queue.id: queue for queue in (lookup.work_queue(house.client, name) for name in queues)}
+    with (
+        instance.open(invocation.settings, registry=invocation.registry, lasting=True) as opened,
+        asking_beside(opened) as (house, questions),
+    ):
+        served = {
+            queue.id: queue for queue in awaited(house, lambda: [lookup.work_queue(house.client, name) for name in queues], _tell_trouble)
+        }
         install(house.settings.log_level)
         at_work = AgentAtWork(house, tuple(served.values()), limit=limit)
         show.remark(_greeting(at_work.agent, list(served.values())))
-        beside = None if instance.client_choice(house.settings) else Rounds.of_all_installed(house).step  # a server has its own
-        AgentLoop(house, at_work, once=run_once, drain_seconds=drain_timeout, beside=beside).run()
+        beside = None if questions else Rounds.of_all_installed(house).step  # a server has its own
+        AgentLoop(house, at_work, once=run_once, drain_seconds=drain_timeout, beside=beside, questions=questions).run()
         if not at_work.has_queues:
             raise NoQueueLeft()
         show.remark("Agent stopped.")
+
+
+def _tell_trouble(error: MayPass) -> None:
+    show.remark(f"The agent waits until it can begin (Ctrl+C ends it): {error}")
 
 
 def _greeting(agent: Agent, queues: list[WorkQueue]) -> str:

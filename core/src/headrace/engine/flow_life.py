@@ -25,7 +25,7 @@ from headrace.engine.slots import Slots
 from headrace.engine.steps import Ask, Invoke, Life, Settle, Sleep, Steps
 from headrace.engine.terminated import Terminated
 from headrace.errors import HeadraceError, MayPass, NotSerializable, RunStopped, StorageUnusable, TimedOut
-from headrace.instance import Instance
+from headrace.instance import Instance, client_choice
 from headrace.model.definitions import FlowDefinition
 from headrace.model.moves import Move
 from headrace.model.orders import OrderedRun
@@ -129,9 +129,12 @@ class FlowLife:
         )
 
     def _tell_trouble(self, error: MayPass, seconds: float) -> None:
+        way_out = " (Ctrl+C ends the waiting)" if self.speaks_on_console else ""
         if self._live is not None:
-            way_out = " (Ctrl+C ends the waiting)" if self.speaks_on_console else ""
             self._logger.warning("The run waits, for %g seconds at most%s: %s", round(seconds), way_out, error)
+        elif self.speaks_on_console:
+            what = f"Flow run {self.run.name!r} for flow {self._definition.name!r}"
+            logging.getLogger(FLOW_RUNS).warning("%s waits to begin, for %g seconds at most%s: %s", what, round(seconds), way_out, error)
 
     def _tell_end_of_trouble(self, seconds: float) -> None:
         if self._live is not None:
@@ -182,9 +185,13 @@ class FlowLife:
         if self._parent is not None:
             return (yield from self._patience.asked(lambda: self._house.client.create_flow_run(self.run)))
         holder = self._house.ids.new()
-        run: FlowRun = yield Ask(
-            lambda: self._house.client.create_flow_run(self.run, holder)
-        )  # once: nothing is lost by a run that was not made
+
+        def made() -> FlowRun:
+            return self._house.client.create_flow_run(self.run, holder)
+
+        if client_choice(self._house.settings) is not None:  # a server that is away comes back, as in the middle of the run
+            return (yield from self._patience.asked(made))
+        run: FlowRun = yield Ask(made)  # once: nothing is lost by a run that was not made, and a store has waited by itself
         return run
 
     def _made_live(self) -> LiveRun:

@@ -5,11 +5,12 @@ own, and leaves those of the parent as they are.
 """
 
 import os
+import socket
 import ssl
 from collections.abc import Generator, Mapping
 from http import HTTPStatus
 from typing import Any, BinaryIO
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import attrs
 from urllib3 import PoolManager, ProxyManager, Timeout
@@ -31,6 +32,9 @@ from headrace_client.proxies import Proxy, proxy_for
 
 KEPT = 256
 """Sockets that are kept at most; more are opened for as long as so many threads ask at once."""
+
+PROBE_SECONDS = 1.0
+"""How long it may take to find out whether TLS is spoken where nothing else was."""
 
 _PIECE = 1 << 16
 _NOT_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG"})
@@ -81,6 +85,7 @@ class Connection:
         self._sockets = self._made()
         self._process = os.getpid()
         self._of_parents: list[PoolManager] = []
+        self._has_answered = False
 
     def close(self) -> None:
         """Closes the sockets of this process."""
@@ -131,7 +136,7 @@ class Connection:
         query = f"?{urlencode(asking.query)}" if asking.query else ""
         if asking.body is not None and not isinstance(asking.body, bytes):
             asking.body.seek(0)  # it may have been sent before
-        return self._own_sockets().urlopen(
+        response = self._own_sockets().urlopen(
             asking.method,
             f"{self.url}{asking.path}{query}",
             body=asking.body,
@@ -141,6 +146,8 @@ class Connection:
             redirect=False,
             preload_content=whole,
         )
+        self._has_answered = True
+        return response
 
     def _own_sockets(self) -> PoolManager:
         if self._process != os.getpid():  # without a lock, which a thread of the parent might have held when this process was forked
@@ -162,7 +169,22 @@ class Connection:
             return NotTrusted(where=self.url, why=reason.verify_message)
         if isinstance(error, SSLError) and isinstance(reason, ssl.SSLError) and reason.reason in _NOT_TLS:
             return NotAnApi(where=self.url, why="what answers there does not speak TLS; its address may begin with http://")
+        if isinstance(error, ProtocolError) and not self._has_answered and self._speaks_tls():
+            return NotAnApi(where=self.url, why="what answers there speaks TLS alone; its address may begin with https://")
         return ApiAway(where=self.url, why=_why(error, seconds=asking.seconds, connect_seconds=self._connect_seconds))
+
+    def _speaks_tls(self) -> bool:
+        """Whether what breaks off does so because it was not spoken to in TLS. Nothing is told there, so anybody is believed."""
+        parts = urlsplit(self.url)
+        if parts.scheme != "http" or proxy_for(self.url) is not None:
+            return False
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        try:
+            with socket.create_connection((parts.hostname or "", parts.port or 80), PROBE_SECONDS) as plain, context.wrap_socket(plain):
+                return True
+        except (OSError, ValueError):
+            return False
 
 
 def _through(proxy: Proxy, options: Mapping[str, Any]) -> PoolManager:

@@ -1,9 +1,10 @@
 """Bodies of requests and answers: JSON, strictly as its standard has it, and never more than a machine can hold."""
 
+import asyncio
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
@@ -15,6 +16,10 @@ from starlette.responses import Response
 MOST_BYTES = 16 << 20
 MOST_DEPTH = 100
 MOST_IN_QUERY = 50
+
+BODY_SECONDS = 30.0
+LEAST_RATE = 8192
+"""For how long a body may come by fewer bytes a second: who sends byte by byte does not hold a place for ever."""
 
 _ALWAYS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -39,11 +44,33 @@ async def read_bytes(request: Request, *, most: int) -> bytes:
     if told.isdigit() and int(told) > most:
         _refuse_size(most)
     raw = bytearray()
-    async for part in request.stream():
+    async for part in parts(request):
         raw += part
         if len(raw) > most:
             _refuse_size(most)
     return bytes(raw)
+
+
+async def parts(request: Request) -> AsyncIterator[bytes]:
+    """The body as it comes. Raises HTTPException where it comes too slowly; then the connection ends, with what would still come."""
+    monotonic, stream, left = asyncio.get_running_loop().time, request.stream(), BODY_SECONDS
+    while True:
+        begun = monotonic()
+        try:
+            async with asyncio.timeout(left):
+                part = await anext(stream, None)
+        except TimeoutError:
+            why = f"the body came too slowly: for {BODY_SECONDS:g} seconds it was less than {LEAST_RATE} bytes a second; send it faster, or less at once"
+            raise HTTPException(HTTPStatus.REQUEST_TIMEOUT, why, headers={"Connection": "close"}) from None
+        if part is None:
+            return
+        left = time_left(left, monotonic() - begun, len(part))
+        yield part
+
+
+def time_left(left: float, seconds: float, size: int) -> float:
+    """For how long the next part of a body may be waited for, of which so many bytes came after so many seconds, when there was so much time left."""
+    return min(BODY_SECONDS, left - seconds + size / LEAST_RATE)
 
 
 def _refuse_size(most: int) -> NoReturn:

@@ -25,7 +25,7 @@ from headrace.instance import Instance
 from headrace.model.tokens import Scope
 from headrace.ports.client import Kind, Operation
 from headrace.ports.storage import OpenStorage, Written, checked_key
-from headrace_server.bodies import json_answer, read_query
+from headrace_server.bodies import json_answer, parts, read_query
 
 CHUNK = 1 << 20
 MOST_KEYS = 1000
@@ -53,7 +53,7 @@ class Files:
         checked_key(key)
         with SpooledTemporaryFile(max_size=CHUNK) as spool:
             size = 0
-            async for part in request.stream():
+            async for part in parts(request):
                 size += len(part)
                 self._bound.check(size)
                 await self._in_thread(spool.write, part) if size >= CHUNK else spool.write(part)

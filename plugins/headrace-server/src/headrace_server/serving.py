@@ -20,6 +20,7 @@ from uvicorn import Config, Server
 from headrace.errors import CannotServe
 from headrace.instance import Instance
 from headrace_server.app import API, App
+from headrace_server.connections import bounded
 from headrace_server.doors import Doors
 from headrace_server.files import MOST_BYTES
 from headrace_server.own import Own
@@ -142,7 +143,7 @@ def _config(app: App, address: Address) -> Config:
         app,
         lifespan="off",
         loop="asyncio",
-        http="h11",
+        http=bounded(),
         ws="none",
         log_config=None,
         access_log=logging.getLogger("headrace.server").isEnabledFor(logging.DEBUG),
