@@ -52,7 +52,7 @@ def questions(count: int) -> Iterator[Question]:
         yield Question(
             operation="count_flow_runs", about=about, drawn=lambda draw, fields=fields: {"wanted": CountFilter(**_each(fields, draw))}
         )
-    for name in ("read_agents", "read_limits", "read_last_event"):
+    for name in ("read_agents", "read_limits", "read_last_event", "plan_forgetting"):
         yield Question(operation=name, about="all", drawn=lambda draw: {})
     for name in ("read_flow_run", "read_states", "read_news", "explain_flow_run"):
         yield Question(operation=name, about="a run", drawn=lambda draw: {"run_id": made.run_id(_detailed(draw, count), count)})
@@ -66,6 +66,7 @@ def questions(count: int) -> Iterator[Question]:
     for about, wanted in (
         ("of a subject", lambda draw: EventFilter(subjects=(made.run_id(_detailed(draw, count), count),))),
         ("of a kind", lambda draw: EventFilter(after=draw.randrange(count // 10), kinds=("flow-run.PAUSED",))),
+        ("of a rare kind", lambda draw: EventFilter(kinds=("flow-run.PAUSED",))),
         ("of a kind that there is none of", lambda draw: EventFilter(kinds=("nothing",))),
         ("any", lambda draw: EventFilter(after=draw.randrange(count // 10))),
     ):
@@ -145,6 +146,7 @@ def _task_runs(count: int) -> dict[str, Fields]:
             "flow_run_ids": _some(lambda draw: made.run_id(draw.randrange(count), count)),
         },
         "tags and names": {"tags": _some(_tag), "names": name},
+        "tags and names, of both many, together none": {"tags": _some(_tag), "names": _same((f"task-{made.BIG[5:]}-1",))},
     }
 
 
@@ -283,7 +285,7 @@ def main() -> None:
     import headrace
     from headrace.settings import load
 
-    with headrace.open(load({"HEADRACE_HOME": sys.argv[1]})) as house:
+    with headrace.open(load({"HEADRACE_HOME": sys.argv[1]}), lasting=True) as house:  # so that no old run is forgotten
         for each in measured(lambda name, **arguments: getattr(house.client, name)(**arguments), int(sys.argv[2])):
             print(f"{each.percentile:9.2f} {each.median:9.2f}  {each.question}")
 

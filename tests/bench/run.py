@@ -254,7 +254,7 @@ def lists(_: Path) -> list[Row]:
 
     count = int(os.environ.get("BENCH_RUNS", "1000000"))
     kept = many_runs.kept(KEPT, count)
-    with headrace.open(load({"HEADRACE_HOME": str(kept)})) as house:
+    with headrace.open(load({"HEADRACE_HOME": str(kept)}), lasting=True) as house:  # so that no old run is forgotten
         floors = measured(lambda name, **arguments: getattr(house.client, name)(**arguments), count)
     command = str(Path(sys.executable).with_name("headrace"))
     with serving(command, kept, "--no-services") as (_, address), asking(address) as ask:

@@ -12,6 +12,7 @@ from headrace.model.logs import LogLine
 from headrace.model.retention import Forgotten, Retention
 from headrace.model.runs import FlowRun
 from headrace.model.states import State
+from headrace.orchestration import retention
 from headrace.orchestration.local_client import LocalClient
 from headrace.testing.clock import START, FixedClock
 
@@ -124,3 +125,30 @@ def test_scripts_forget_once_a_day(client: LocalClient, clock: FixedClock) -> No
     clock.advance(0.6 * DAY)
     client.forgetting.forget_daily()
     assert lines(client) == []
+
+
+def test_a_plan_counts_as_far_as_it_says(client: LocalClient, clock: FixedClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is more than it counts, it says so; a plan with fewer is exact, and what it tells of events is what will be forgotten."""
+    for number in range(5):
+        run(client, clock, f"run{number}", State.completed())
+    clock.advance(20 * DAY)
+    plan = client.plan_forgetting()
+    assert (plan.runs, plan.details, plan.is_more) == (0, 5, False)
+    monkeypatch.setattr(retention, "MOST_COUNTED", 5)
+    assert client.plan_forgetting() == attrs.evolve(plan, is_more=True)
+    clock.advance(80 * DAY)
+    monkeypatch.setattr(retention, "MOST_COUNTED", 3)
+    assert client.plan_forgetting() == attrs.evolve(plan, runs=3, details=3, is_more=True)
+    assert sum(portion.events for portion in forget(client)) == plan.events
+
+
+def test_a_plan_tells_old_events_from_young_ones(client: LocalClient, clock: FixedClock) -> None:
+    """Those of runs that were made since are not counted."""
+    assert client.plan_forgetting().events == 0
+    run(client, clock, "old", State.completed())
+    old = client.read_last_event()
+    clock.advance(20 * DAY)
+    run(client, clock, "young", State.completed())
+    assert client.plan_forgetting().events == old
+    assert client.forget_old().events == old
+    assert client.plan_forgetting().events == 0

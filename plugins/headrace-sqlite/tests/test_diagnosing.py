@@ -5,12 +5,14 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from headrace.model.counts import CountFilter
 from headrace.ports.run_store import RunStore
 from headrace.testing.conformance.diagnosis import DiagnosisConformance
 from headrace.testing.conformance.run_store import flow_run, put
@@ -155,6 +157,7 @@ def test_a_writer_goes_on(used: Path) -> None:
 
 LOOK = """
 import sys
+from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
 from headrace_sqlite.run_store import SqliteRunStore
@@ -178,3 +181,39 @@ def test_what_may_not_be_written(used: Path, mode: int, of_folder: int, runs: st
     assert found[0] == (
         f"the run store at {used} cannot be used: its file or folder may not be written; change its permissions, or choose another path"
     )
+
+
+DAMAGES = {
+    "a counter is wrong": ("UPDATE flow_run_counts SET count = count + 1 WHERE counted = 'all'", "1 counter"),
+    "a counter is missing": ("DELETE FROM flow_run_counts WHERE counted LIKE 'flow %'", "1 counter"),
+    "a counter counts nothing": (
+        "INSERT INTO flow_run_counts SELECT 'deployment d', hour, 'etl', 'FAILED', 'Failed', 2 FROM flow_run_hours",
+        "1 counter",
+    ),
+    "an hour is too narrow": ("UPDATE flow_run_hours SET greatest_id = '3'", "1 counter"),
+    "an hour is missing": ("DELETE FROM flow_run_hours", "1 counter"),
+    "all of it": ("UPDATE flow_run_counts SET count = 7", "2 counters"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_counters_that_disagree(used: Path, damage: str) -> None:
+    """They are told with what mends them; and that mends them, says so, and finds nothing to mend the next time."""
+    statement, count = DAMAGES[damage]
+    with closing(sqlite3.connect(used)) as connection, connection:
+        connection.execute(statement)
+    verb = "disagree with the runs, so that numbers of runs are told wrong; `headrace store upgrade` counts them anew"
+    assert faults(used) == (f"{count} of flow runs in {used} {verb}",)
+    (mended,) = SqliteRunStore(path=used).upgrade()
+    assert mended == f"{count} of flow runs disagreed with the runs; they were counted anew"
+    assert (faults(used), SqliteRunStore(path=used).upgrade()) == ((), ())
+    with SqliteRunStore(path=used).open() as opened, opened.reading() as reading:
+        assert sum(each.count for each in reading.count_flow_runs(CountFilter())) == 50
+
+
+def test_counters_agree_with_what_is_forgotten(used: Path) -> None:
+    """Ids of an hour lie closer together when runs are forgotten, and that is no fault."""
+    with SqliteRunStore(path=used).open() as opened, opened.writing() as writing:
+        writing.delete_flow_run("0")
+        writing.delete_flow_run("9")
+    assert faults(used) == ()

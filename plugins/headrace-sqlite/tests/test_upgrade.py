@@ -40,6 +40,7 @@ from headrace.testing.conformance.run_store import (
     work_queue,
 )
 from headrace.wire.plain import to_text
+from headrace_sqlite import opening
 from headrace_sqlite.lease_clock import LeaseClock
 from headrace_sqlite.opening import OURS, VERSION
 from headrace_sqlite.run_store import SqliteRunStore
@@ -59,7 +60,7 @@ LINES = [log_line("1", of="a", message=STRANGE), log_line("2", of="c", task_run_
 EVENTS = [Event(sequence=number, moment=NOW, kind=f"kind {number}", subject=STRANGE if number % 2 else "flow") for number in range(1, 6)]
 
 
-@pytest.fixture(params=[1, 2, 3, 4, 5])
+@pytest.fixture(params=[1, 2, 3, 4, 5, 6])
 def path(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """A file as an earlier release left it, with something in each of the tables that the first one had."""
     path = tmp_path / "headrace.db"
@@ -74,7 +75,7 @@ def path(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
             names = ", ".join(row)
             connection.execute(f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(row))})", tuple(row.values()))
         if request.param > 1:
-            later = {2: "waits", 3: "arrivals", 4: "tokens", 5: "counts"}[request.param]
+            later = {2: "waits", 3: "arrivals", 4: "tokens", 5: "counts", 6: "lookups"}[request.param]
             MIGRATIONS.apply(Database(connection, execute_plugins=False, recursive_triggers=False), stop_before=later)
             connection.execute(f"PRAGMA user_version = {request.param}")
         connection.execute("COMMIT")
@@ -147,7 +148,7 @@ def tables(path: Path) -> list[Any]:
     """The schema, and what is in each table."""
     with closing(sqlite3.connect(path)) as connection:
         schema = connection.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name").fetchall()
-        contents = [connection.execute(f"SELECT * FROM {name} ORDER BY rowid").fetchall() for kind, name, _ in schema if kind == "table"]
+        contents = [sorted(connection.execute(f"SELECT * FROM {name}"), key=repr) for kind, name, _ in schema if kind == "table"]
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         return [version, schema, contents]
 
@@ -201,10 +202,10 @@ def test_an_upgraded_file_is_like_a_new_one(path: Path, tmp_path: Path) -> None:
     assert upgraded == new
 
 
-FIRST_MADE = {1: "deployments", 2: "waits", 3: "logs_by_arrival", 4: "tokens", 5: "flow_run_counts"}
+FIRST_MADE = {1: "deployments", 2: "waits", 3: "logs_by_arrival", 4: "tokens", 5: "flow_run_counts", 6: "narrow_tags"}
 """What the upgrade of a file of each version makes first."""
 
-LAST_MADE = "logs_that_warn"
+LAST_MADE = "events_by_kind"
 
 
 @pytest.mark.parametrize("at", ["begin", "end"])
@@ -277,3 +278,23 @@ def assert_read(opened: OpenRunStore, event: Event) -> None:
     with opened.reading() as reading:
         assert reading.flow_run("a") == RUNS[0].entering(RUNNING)
         assert reading.events(EventFilter(after=5), 10) == [event]
+
+
+def test_a_large_file_tells_that_it_takes_long(path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits for an upgrade of minutes is told so, and what of it is seen by others; a small one says nothing, nor does one that is up to date."""
+    monkeypatch.setattr(opening, "LARGE", path.stat().st_size)
+    with closing(sqlite3.connect(path)) as connection:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+    for _ in range(2):
+        assert SqliteRunStore(path=path).upgrade() == ()
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        f"The run store at {path} (0.0 GB) is brought from schema {version} to {VERSION}, which may take minutes; others cannot write to it meanwhile."
+        " If it is interrupted, nothing has changed."
+    )
+
+
+def test_a_small_file_is_upgraded_in_silence(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is said where nobody has to wait."""
+    assert SqliteRunStore(path=path).upgrade() == ()
+    assert caplog.records == []

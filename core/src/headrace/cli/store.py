@@ -13,7 +13,7 @@ from headrace.clock import SystemClock
 from headrace.instance import Instance, run_store_choice
 from headrace.model.retention import Forgotten
 from headrace.packaging.sizes import said
-from headrace.ports.diagnosis import Copyable, Diagnosable, Diagnosis, Emptiable
+from headrace.ports.diagnosis import Copyable, Diagnosable, Diagnosis, Emptiable, Upgradable
 from headrace.wire.plain import to_plain
 
 
@@ -56,13 +56,15 @@ def gc(invocation: Invocation, is_plan: bool, as_json: bool) -> None:
         "unpacked_code": len(left.unpacked),
     }
     if as_json:
-        show.json({"is_plan": is_plan, **rows})
+        show.json({"is_plan": is_plan, "is_more": forgotten.is_more, **rows})
         return
     show.table(
         ("would be removed" if is_plan else "removed", "number"),
         [(name.replace("_", " "), number) for name, number in rows.items()],
         empty="",
     )
+    if forgotten.is_more:
+        show.remark("there are more runs than were counted")
 
 
 def _forget(house: Instance) -> Forgotten:
@@ -141,14 +143,21 @@ def backup(invocation: Invocation, file: Path, as_json: bool) -> None:
 def upgrade(invocation: Invocation, as_json: bool) -> None:
     """Bring the run store up to this release, or make it.
 
-    Whatever opens it does that too; this is for whoever wants it done before.
+    Whatever opens it does that too; this is for whoever wants it done before, as with a large one, which takes minutes. It also mends what disagrees with
+    the runs, if `headrace store check` says so.
     """
     value = _store(invocation)
-    with value.open():
-        pass
-    if as_json:
-        show.json({"is_upgraded": True})
+    mended: tuple[str, ...] = ()
+    if isinstance(value, Upgradable):
+        mended = value.upgrade()
     else:
+        with value.open():
+            pass
+    if as_json:
+        show.json({"is_upgraded": True, "mended": mended})
+    else:
+        for sentence in mended:
+            show.remark(sentence)
         click.echo("the run store is as this release needs it")
 
 

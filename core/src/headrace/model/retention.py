@@ -15,10 +15,12 @@ class Retention:
 
 @attrs.frozen(kw_only=True)
 class Forgotten:
-    """What was forgotten: root runs with all in them, runs whose details were, events, and agents that are gone. `is_all`: nothing is left to forget."""
+    """What was forgotten: root runs with all in them, runs whose details were, events, and agents that are gone. `is_all`: nothing is left to forget.
+    `is_more`: of a plan, that counting stopped at a bound, so that there is more of something than it says."""
 
     runs: int = 0
     details: int = 0
     events: int = 0
     agents: int = 0
     is_all: bool = True
+    is_more: bool = False

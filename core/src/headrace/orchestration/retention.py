@@ -3,6 +3,7 @@
 What has not ended stays, however old it is. The mark says up to which creation the details are gone, so that no portion is looked at twice.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
@@ -20,6 +21,9 @@ MOST_RUNS = 20
 """How many runs are forgotten in one transaction."""
 
 MOST_EVENTS = 1000
+
+MOST_COUNTED = 100_000
+"""How far a plan counts runs, which takes some milliseconds."""
 
 DAY = timedelta(days=1)
 PATIENCE_SECONDS = 0.5
@@ -41,7 +45,7 @@ class Forgetting:
         """Forgets a portion; `is_all` says whether nothing is left."""
         now = self.clock.now()
         with self.store.reading() as reading:
-            runs, details = self._old_runs(reading, now, MOST_RUNS), self._old_details(reading, now, MOST_RUNS)
+            runs, details = self._old_runs(reading, now), self._old_details(reading, now)
             events, agents = self._old_events(reading, now), _gone_agents(reading, now)
         if runs or details or events or agents:
             with self.store.writing() as writing:
@@ -73,31 +77,35 @@ class Forgetting:
             writing.put_mark(FORGOTTEN, now.isoformat())
 
     def plan(self) -> Forgotten:
-        """What there is to forget, counted and left."""
+        """What there is to forget, counted as far as that takes a moment, and left."""
         now = self.clock.now()
         with self.store.reading() as reading:
-            runs, details = 0, 0
-            after: str | None = None
-            while portion := self._old_runs(reading, now, Page().limit, after):
-                runs, after = runs + len(portion), portion[-1].id
-            after = reading.mark(DETAILS)
-            while portion := self._old_details(reading, now, Page().limit, after):
-                details, after = details + len(portion), portion[-1].id
-            events = len(self._old_events(reading, now))
-            return Forgotten(runs=runs, details=details, events=events, agents=len(_gone_agents(reading, now)), is_all=False)
+            runs = self._count_ended(reading, now, self.retention.runs)
+            details = self._count_ended(reading, now, self.retention.details, reading.mark(DETAILS))
+            return Forgotten(
+                runs=runs,
+                details=details,
+                events=self._count_old_events(reading, now),
+                agents=len(_gone_agents(reading, now)),
+                is_all=False,
+                is_more=max(runs, details) >= MOST_COUNTED,
+            )
 
-    def _old_runs(self, reading: Reading, now: datetime, limit: int, after: str | None = None) -> list[FlowRun]:
-        return self._ended(reading, now, self.retention.runs, limit, after)
+    def _count_ended(self, reading: Reading, now: datetime, kept: timedelta | None, after: str | None = None) -> int:
+        return 0 if kept is None else reading.count_ended(now - kept, after or "", MOST_COUNTED)
 
-    def _old_details(self, reading: Reading, now: datetime, limit: int, after: str | None = None) -> list[FlowRun]:
-        return self._ended(reading, now, self.retention.details, limit, after or reading.mark(DETAILS))
+    def _old_runs(self, reading: Reading, now: datetime) -> list[FlowRun]:
+        return self._ended(reading, now, self.retention.runs)
 
-    def _ended(self, reading: Reading, now: datetime, kept: timedelta | None, limit: int, after: str | None) -> list[FlowRun]:
+    def _old_details(self, reading: Reading, now: datetime) -> list[FlowRun]:
+        return self._ended(reading, now, self.retention.details, reading.mark(DETAILS))
+
+    def _ended(self, reading: Reading, now: datetime, kept: timedelta | None, after: str | None = None) -> list[FlowRun]:
         """The oldest root runs that have ended and were made before the time for which they are kept."""
         if kept is None:
             return []
         wanted = FlowRunFilter(created_before=now - kept, state_types=tuple(sorted(TERMINAL)), root_only=True)
-        return reading.flow_runs(wanted, Page(limit=limit, after=after, newest_first=False))
+        return reading.flow_runs(wanted, Page(limit=MOST_RUNS, after=after, newest_first=False))
 
     def _old_events(self, reading: Reading, now: datetime) -> list[int]:
         """The sequences of events older than details are kept, oldest first."""
@@ -105,6 +113,19 @@ class Forgetting:
             return []
         before = now - self.retention.details
         return [event.sequence for event in reading.events(EventFilter(), MOST_EVENTS) if event.moment < before]
+
+    def _count_old_events(self, reading: Reading, now: datetime) -> int:
+        """How many events are older than details are kept, found by halving: their sequences have no gaps, and their moments follow one another."""
+        first = next(iter(reading.events(EventFilter(), 1)), None)
+        if self.retention.details is None or first is None:
+            return 0
+        there = range(first.sequence, reading.last_event() + 1)
+        return bisect_left(there, now - self.retention.details, key=lambda sequence: _moment_of(reading, sequence))
+
+
+def _moment_of(reading: Reading, sequence: int) -> datetime:
+    (event,) = reading.events(EventFilter(after=sequence - 1), 1)
+    return event.moment
 
 
 def _gone_agents(reading: Reading, now: datetime) -> list[Agent]:

@@ -1,4 +1,4 @@
-"""Additions to the port of run stores, for those that can tell how they are, be copied while they are in use, and be emptied."""
+"""Additions to the port of run stores, for those that can tell how they are, be mended, be copied while they are in use, and be emptied."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -35,6 +35,18 @@ class Diagnosable(Protocol):
         """Looks at all that is there, and changes, makes and repairs nothing. Raises nothing that is the store's or its user's fault.
 
         It may take as long as reading all of the store, and stops nobody from writing meanwhile.
+        """
+        ...
+
+
+@runtime_checkable
+class Upgradable(Protocol):
+    """A run store (the value) that does more to be as a release needs it than opening it would."""
+
+    def upgrade(self) -> tuple[str, ...]:
+        """Makes or upgrades what it needs, as opening does; then mends whatever disagrees with the runs, and says what that was, in sentences.
+
+        Raises what opening raises.
         """
         ...
 

@@ -36,6 +36,10 @@ class Reading(Protocol):
         given is no bound. Answered from counters."""
         ...
 
+    def count_ended(self, until: datetime, after: str, most: int) -> int:
+        """How many root runs that have ended were made at a moment or before, and have a greater id than `after`; counted up to `most`."""
+        ...
+
     def task_run(self, run_id: str) -> TaskRun | None: ...
 
     def task_runs(self, wanted: TaskRunFilter, page: Page) -> list[TaskRun]:

@@ -96,6 +96,10 @@ class _Look:
         counts = Counter((run.state.type, run.state.name) for run in self._tables.flow_runs.values() if _is_counted(run, wanted))
         return [StateCount(type=kind, name=name, count=count) for (kind, name), count in sorted(counts.items())]
 
+    def count_ended(self, until: datetime, after: str, most: int) -> int:
+        runs = (run for run in self._tables.flow_runs.values() if run.id == run.root_id and run.state.is_terminal())
+        return min(max(most, 0), sum(run.created <= until and run.id > after for run in runs))
+
     def task_run(self, run_id: str) -> TaskRun | None:
         return self._tables.task_runs.get(run_id)
 

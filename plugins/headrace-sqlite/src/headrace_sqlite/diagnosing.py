@@ -16,12 +16,16 @@ from urllib.parse import quote
 from headrace.errors import HeadraceError, StoreTooNew
 from headrace.ports.diagnosis import Diagnosis
 from headrace_sqlite.columns import moment_text
+from headrace_sqlite.counters import disagreements
 from headrace_sqlite.opening import OURS, VERSION
 from headrace_sqlite.queries import queries
 from headrace_sqlite.troubles import READ_ONLY, Troubles, is_on_read_only_disk
 
 MOST_DAMAGES = 3
 """As many places are named where a file is damaged."""
+
+FIRST_WITH_COUNTERS = 6
+"""The schema that has them."""
 
 LONG_LOG = 256 * 1024 * 1024
 
@@ -80,6 +84,7 @@ class _Look:
             if self._schema(connection):
                 self._growth(connection)
                 self._damage(connection)
+                self._counters(connection)
 
     def found(self) -> Diagnosis:
         """All of it."""
@@ -143,6 +148,13 @@ class _Look:
         if found != ["ok"]:
             what = "; ".join(" ".join(text.split()) for text in found)
             raise self._troubles.unusable(f"its file is damaged ({what}); move it away, or put a copy in its place")
+
+    def _counters(self, connection: sqlite3.Connection) -> None:
+        if int(self._facts["schema"]) >= FIRST_WITH_COUNTERS and (count := disagreements(connection)):
+            self.faults.append(
+                f"{count} {'counter' if count == 1 else 'counters'} of flow runs in {self._path} disagree with the runs,"
+                " so that numbers of runs are told wrong; `headrace store upgrade` counts them anew"
+            )
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -42,9 +42,9 @@ LOG_COLUMNS = "t.id, t.flow_run_id, t.task_run_id, t.timestamp, t.level, t.logge
 class _Clause:
     """One field of a filter that is in use. With `source` it can drive: where its rows come from, narrowed by `lookup` for each of `values`.
 
-    `key` is what the rows of a value are in order of, where that is not the key of the list itself; `counted` is where they can be counted without
-    looking at anything else. What is `sorted_by_id` comes in no other order, so that a page of many rows need not be sorted. Without a `test` it only
-    drives, for other clauses that test the same. `least` and `greatest` say between which keys all rows lie, the latter not being one.
+    `gives` is the column by which the rows of the list are found. What is `sorted_by_id` comes in no other order, so that a page of many rows need not
+    be sorted. Without a `test` it only drives, for other clauses that test the same. `least` and `greatest` say between which keys all rows lie, the
+    latter not being one.
     """
 
     test: str = ""
@@ -52,8 +52,7 @@ class _Clause:
     source: str = ""
     lookup: str = ""
     values: Sequence[Any] = (None,)
-    key: str = ""
-    counted: str = ""
+    gives: str = "rowid"
     sorted_by_id: bool = True
     least: str = ""
     greatest: str = ""
@@ -97,7 +96,7 @@ def _flow_run_clauses(wanted: FlowRunFilter) -> Iterator[_Clause]:
     yield from _one_of("flow_runs", "id", wanted.ids)
     yield from _starting_with("flow_runs", wanted.id_prefix)
     yield from _one_of("flow_runs", "name", wanted.names)
-    yield from _tagged("flow_runs", "flow_run_tags", wanted.tags)
+    yield from _tagged("flow_run_tags", wanted.tags)
     yield from _one_of("flow_runs", "root_id", wanted.root_ids)
     yield from _in_state("flow_runs_by_deployment_and_state", "flow_runs", "deployment_id", wanted.deployment_ids, wanted.state_types)
     yield from _one_of("flow_runs", "deployment_id", wanted.deployment_ids)
@@ -114,7 +113,7 @@ def _task_run_clauses(wanted: TaskRunFilter) -> Iterator[_Clause]:
     yield from _one_of("task_runs", "id", wanted.ids)
     yield from _starting_with("task_runs", wanted.id_prefix)
     yield from _one_of("task_runs", "flow_run_id", wanted.flow_run_ids)
-    yield from _tagged("task_runs", "task_run_tags", wanted.tags)
+    yield from _tagged("task_run_tags", wanted.tags)
     yield from _in_state("task_runs_by_name_and_state", "task_runs", "name", wanted.names, wanted.state_types or tuple(StateType))
     yield from _tested("name", wanted.names)
     yield from _one_of("task_runs", "state_name", wanted.state_names)
@@ -149,12 +148,11 @@ def _work_queue_clauses(wanted: WorkQueueFilter) -> Iterator[_Clause]:
 
 
 def _event_clauses(wanted: EventFilter) -> Iterator[_Clause]:
-    """Subjects drive, since whoever waits for news of one comes back to where it began; else it is read from there on."""
+    """Subjects drive, since whoever waits for news of one comes back to where it began; then kinds, which may be rare; else it is read from there on."""
     yield from _one_of("events", "subject", wanted.subjects)
+    yield from _one_of("events", "kind", wanted.kinds)
     beyond = "s.sequence > :beyond"
     yield _Clause(beyond, {"beyond": wanted.after}, source="events AS s NOT INDEXED", lookup=beyond)
-    if wanted.kinds:
-        yield _Clause("s.kind IN (SELECT value FROM json_each(:kinds))", {"kinds": json.dumps(wanted.kinds)})
 
 
 def _one_of(table: str, column: str, values: Sequence[str]) -> Iterator[_Clause]:
@@ -187,19 +185,16 @@ def _starting_with(table: str, prefix: str | None) -> Iterator[_Clause]:
         yield _Clause("", parameters, source=_by_id(table), least=":prefix", greatest=":beyond_prefix")
 
 
-def _tagged(table: str, tags_table: str, tags: Sequence[str]) -> Iterator[_Clause]:
-    """A clause for each tag, since a run must have all of them."""
+def _tagged(tags_table: str, tags: Sequence[str]) -> Iterator[_Clause]:
+    """A clause for each tag, since a run must have all of them. With a tag stands whatever else may be asked of a run."""
     for number, tag in enumerate(sorted(set(tags))):
-        test = f"EXISTS (SELECT 1 FROM {tags_table} WHERE run_id = s.id AND tag = :tag{number})"
-        source = f"{tags_table} AS tagged INDEXED BY {tags_table}_by_tag CROSS JOIN {table} AS s ON s.id = tagged.run_id"
         yield _Clause(
-            test,
+            f"EXISTS (SELECT 1 FROM {tags_table} AS other WHERE other.tag = :tag{number} AND other.id = s.id)",
             {f"tag{number}": tag},
-            source=source,
-            lookup="tagged.tag = wanted.value",
+            source=f"{tags_table} AS s INDEXED BY sqlite_autoindex_{tags_table}_1",
+            lookup="s.tag = wanted.value",
             values=(tag,),
-            key="tagged.run_id",
-            counted=f"{tags_table} AS tagged INDEXED BY {tags_table}_by_tag",
+            gives="id",
         )
 
 
@@ -242,7 +237,7 @@ def _question(table: str, columns: str, page: Page, clauses: Iterator[_Clause], 
     tests = [driver.lookup, *asked.bounds(driver), *(clause.test for clause in used if clause is not driver)]
     return (
         f"SELECT {columns} FROM json_each(:values) AS wanted CROSS JOIN {table} AS t"
-        f" WHERE t.rowid IN (SELECT s.rowid FROM {driver.source}{_where(tests)} ORDER BY {asked.key_of(driver)} {order} LIMIT :limit)"
+        f" WHERE t.{driver.gives} IN (SELECT s.{driver.gives} FROM {driver.source}{_where(tests)} ORDER BY s.{key} {order} LIMIT :limit)"
         f" ORDER BY t.{key} {order} LIMIT :limit"
     ), asked.parameters | {"values": json.dumps(driver.values)}
 
@@ -259,13 +254,10 @@ class _Asked:
         for clause in clauses:
             self.parameters |= clause.parameters
 
-    def key_of(self, driver: _Clause) -> str:
-        return driver.key or f"s.{self._key}"
-
     def bounds(self, driver: _Clause) -> Iterator[str]:
         """Between which keys is looked. Of several bounds on one side SQLite would begin at any, so there is one; where the page before ended is
         excluded without being one (that is what the sign is for)."""
-        key, after = self.key_of(driver), self._page.after is not None
+        key, after = f"s.{self._key}", self._page.after is not None
         # Whatever has to be sorted is looked at whole, so that its own bounds would save nothing.
         bounding = [clause for clause in self._clauses if clause.sorted_by_id or clause is not driver]
         least = [clause.least for clause in bounding if clause.least]
@@ -295,7 +287,7 @@ class _Asked:
         """How many rows a clause would give, counted up to a number."""
         assert self._count is not None, "it is asked only then"
         tests = [clause.lookup, *(self.bounds(clause) if clause.sorted_by_id else ())]
-        counted = f"SELECT 1 FROM json_each(:values) AS wanted CROSS JOIN {clause.counted or clause.source}{_where(tests)} LIMIT :most"
+        counted = f"SELECT 1 FROM json_each(:values) AS wanted CROSS JOIN {clause.source}{_where(tests)} LIMIT :most"
         return self._count(f"SELECT count(*) FROM ({counted})", self.parameters | {"values": json.dumps(clause.values), "most": most})
 
 

@@ -5,6 +5,7 @@ only while nobody else looks, so an attempt that finds the file locked starts ag
 changed in one `BEGIN IMMEDIATE`, in which its version is read again, since another process may have been first.
 """
 
+import logging
 import os
 import random
 import sqlite3
@@ -17,11 +18,16 @@ from headrace.errors import StoreTooNew
 from headrace_sqlite.queries import queries
 from headrace_sqlite.troubles import Troubles, is_locked
 
-VERSION = 6
+VERSION = 7
 """The schema that this release knows: the number of its migrations."""
 
 OURS = 0x68647263
 """What marks a database as headrace's: `hdrc`."""
+
+LARGE = 256 * 1024 * 1024
+"""A file of that size is upgraded in some seconds."""
+
+logger = logging.getLogger("headrace.store")
 
 _OLDEST_SQLITE = (3, 37)
 _SHORTEST_PAUSE = 0.0005
@@ -108,7 +114,8 @@ def _make_ready(connection: sqlite3.Connection, troubles: Troubles) -> None:
         raise troubles.unusable("its file system cannot share memory between processes; choose a path on a local disk")
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if _version(connection, troubles) < VERSION:
+        if (version := _version(connection, troubles)) < VERSION:
+            _tell_if_long(troubles.path, version)
             _migrate(connection)
         connection.execute("COMMIT")
     except BaseException:
@@ -125,6 +132,20 @@ def _version(connection: sqlite3.Connection, troubles: Troubles) -> int:
     if version > VERSION:
         raise StoreTooNew(where=str(troubles.path), found=version, known=VERSION)
     return int(version)
+
+
+def _tell_if_long(path: Path, version: int) -> None:
+    """Says that it takes long, where it does, since whoever waits sees nothing else."""
+    size = path.stat().st_size
+    if version and size >= LARGE:
+        logger.warning(
+            "The run store at %s (%.1f GB) is brought from schema %d to %d, which may take minutes; others cannot write to it meanwhile."
+            " If it is interrupted, nothing has changed.",
+            path,
+            size / 1e9,
+            version,
+            VERSION,
+        )
 
 
 def _migrate(connection: sqlite3.Connection) -> None:

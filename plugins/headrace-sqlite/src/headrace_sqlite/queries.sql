@@ -21,6 +21,14 @@ WHERE counted IN (SELECT value FROM json_each(:counted)) AND hour >= :first AND 
     AND (:flow_names IS NULL OR flow_name IN (SELECT value FROM json_each(:flow_names)))
 GROUP BY state_type, state_name ORDER BY state_type, state_name;
 
+-- name: count_ended: How many root runs that have ended were made until a moment, after one of them; between the ids of its hours, and no further than is asked.
+SELECT count(*) FROM (
+    SELECT 1 FROM flow_runs INDEXED BY flow_runs_that_ended
+    WHERE root_id = id AND state_type IN ('CANCELLED', 'COMPLETED', 'CRASHED', 'FAILED') AND created <= :until AND id > :after
+        AND id <= (SELECT max(greatest_id) FROM flow_run_hours WHERE hour <= :hour)
+    LIMIT :most
+);
+
 -- name: task_run: One task run.
 SELECT value FROM task_runs WHERE id = :run_id;
 

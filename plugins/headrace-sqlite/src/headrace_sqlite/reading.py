@@ -53,6 +53,11 @@ class SqliteReading:
         rows = self._execute("count_flow_runs", first=first, last=last, **_counted(wanted))
         return [StateCount(type=StateType(kind), name=name, count=count) for kind, name, count in rows]
 
+    def count_ended(self, until: datetime, after: str, most: int) -> int:
+        row = self._row("count_ended", until=moment_text(until), hour=hour_text(until), after=after, most=max(most, 0))
+        count: int = row[0]
+        return count
+
     def task_run(self, run_id: str) -> TaskRun | None:
         row = self._row("task_run", run_id=run_id)
         return row and from_text(TaskRun, row[0])

@@ -156,6 +156,12 @@ class SqliteRunStore:
 
         return copied(self.path.expanduser().absolute(), target, self.busy_seconds)
 
+    def upgrade(self) -> tuple[str, ...]:
+        """Opening it does the same, except that counters which disagree with the runs are counted anew."""
+        from headrace_sqlite.upgrading import upgraded  # who runs flows never asks
+
+        return tuple(upgraded(self.path.expanduser().absolute(), self.busy_seconds))
+
     def empty(self) -> None:
         """Nothing is left in the file but its last event."""
         from headrace_sqlite.emptying import emptied  # who runs flows never asks

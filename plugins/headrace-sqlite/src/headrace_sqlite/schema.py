@@ -261,6 +261,22 @@ def counts(database: Database) -> None:
     database.execute("CREATE INDEX logs_that_warn ON logs (id, level) WHERE level >= 30")
 
 
+@MIGRATIONS()
+def lookups(database: Database) -> None:
+    """What is found without a look at the runs: those with a tag, whatever else is asked of them; those that ended; events of a kind."""
+    _widen_tags(
+        database,
+        "flow_run_tags",
+        "flow_runs",
+        ("name", "flow_name", "deployment_id", "root_id", "state_type", "state_name", "created"),
+        may_be_null={"deployment_id"},
+    )
+    _widen_tags(database, "task_run_tags", "task_runs", ("flow_run_id", "name", "state_type", "state_name"))
+    ended = "root_id = id AND state_type IN ('CANCELLED', 'COMPLETED', 'CRASHED', 'FAILED')"
+    database.execute(f"CREATE INDEX flow_runs_that_ended ON flow_runs (id, created) WHERE {ended}")
+    database.execute("CREATE INDEX events_by_kind ON events (kind)")
+
+
 def _due(value: str) -> str | None:
     due: str | None = json.loads(value)["state"].get("scheduled_time")
     return due
@@ -304,4 +320,36 @@ def _create_tags(database: Database, name: str, owner: str) -> None:
     database.execute(
         f"CREATE TRIGGER {name}_changed AFTER UPDATE OF tags ON {owner} WHEN new.tags <> old.tags"
         f" BEGIN DELETE FROM {name} WHERE run_id = new.id; {fill} END"
+    )
+
+
+def _widen_tags(database: Database, name: str, owner: str, columns: Iterable[str], *, may_be_null: Iterable[str] = ()) -> None:
+    """Tags with all columns of their runs that lists are narrowed by, in order of tag and run. So the runs that have a tag and fit in everything else are
+    read in one go; to look at each run by itself takes ten times as long, which is felt where many have the tag and hardly any fits."""
+    for event in ("added", "changed"):
+        database.execute(f"DROP TRIGGER {name}_{event}")
+    database.execute(f"ALTER TABLE {name} RENAME TO narrow_tags")
+    defined = ", ".join(f"{column} TEXT{'' if column in may_be_null else ' NOT NULL'}" for column in columns)
+    database.execute(
+        f"CREATE TABLE {name} (tag TEXT NOT NULL, id TEXT NOT NULL REFERENCES {owner} (id) ON DELETE CASCADE, {defined},"
+        " PRIMARY KEY (tag, id)) STRICT, WITHOUT ROWID"
+    )
+    listed, of_run, of_new = (", ".join(f"{prefix}{column}" for column in columns) for prefix in ("", "s.", "new."))
+    database.execute(
+        f"INSERT INTO {name} (tag, id, {listed}) SELECT tag, run_id, {of_run}"
+        f" FROM narrow_tags CROSS JOIN {owner} AS s ON s.id = narrow_tags.run_id ORDER BY tag, run_id"
+    )
+    database.execute("DROP TABLE narrow_tags")
+    database.execute(f"CREATE INDEX {name}_by_id ON {name} (id)")
+    fill = f"INSERT INTO {name} (tag, id, {listed}) SELECT DISTINCT value, new.id, {of_new} FROM json_each(new.tags);"
+    database.execute(f"CREATE TRIGGER {name}_added AFTER INSERT ON {owner} WHEN new.tags <> '[]' BEGIN {fill} END")
+    database.execute(
+        f"CREATE TRIGGER {name}_changed AFTER UPDATE OF tags ON {owner} WHEN new.tags <> old.tags"
+        f" BEGIN DELETE FROM {name} WHERE id = new.id; {fill} END"
+    )
+    differs = " OR ".join(f"new.{column} IS NOT old.{column}" for column in columns)
+    filled = ", ".join(f"{column} = new.{column}" for column in columns)
+    database.execute(
+        f"CREATE TRIGGER {name}_followed AFTER UPDATE OF {listed} ON {owner} WHEN new.tags <> '[]' AND ({differs})"
+        f" BEGIN UPDATE {name} SET {filled} WHERE id = new.id; END"
     )

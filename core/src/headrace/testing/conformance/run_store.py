@@ -440,6 +440,10 @@ def interrupted(opened: OpenRunStore, change: Callable[[Writing], object], error
         raise error
 
 
+_COUNTED_UNTIL = [(0, "", 10), (2, "", 10), (9, "", 10), (9, "a1", 10), (9, "", 2), (9, "d", 10), (0, "a0", 10)]
+"""Hours, after which id, and how far."""
+
+
 class RunStoreConformance(Facts):
     """Facts about run stores. Override the fixture `run_store`: a store value whose place is empty and belongs to this test alone."""
 
@@ -808,6 +812,20 @@ class RunStoreConformance(Facts):
         running = StateCount(type=StateType.RUNNING, name="Running", count=1)
         two = attrs.evolve(scheduled, count=2)
         assert seen == [[attrs.evolve(scheduled, count=3)], [running, two], [running], [two], [scheduled]]
+
+    def test_what_ended_is_counted(self, open_store: OpenRunStore) -> None:
+        """Root runs that have ended, made until a moment, that one included, behind an id; no further than is asked, and none that is under way."""
+        ended = stamped(State.completed())
+        put(open_store, *(flow_run(f"a{number}", ended, created=later(HOUR * number)) for number in range(4)))
+        put(open_store, flow_run("b", RUNNING), flow_run("c", ended, root_id="b"), flow_run("d", stamped(State.failed())))
+        with open_store.reading() as reading:
+            counts = [reading.count_ended(later(HOUR * hours), after, most) for hours, after, most in _COUNTED_UNTIL]
+            assert reading.count_ended(NOW - timedelta(days=1), "", 10) == 0
+        assert counts == [2, 4, 5, 3, 2, 0, 1]
+        with open_store.writing() as writing:
+            writing.update_flow_run(flow_run("b", RUNNING).entering(ended), was=1)
+            writing.delete_flow_run("a0")
+            assert writing.count_ended(later(0), "", 10) == 2
 
     @pytest.mark.parametrize(("fields", "fits"), alone_and_combined(TASK_RUN_FILTERS))
     def test_task_runs_are_filtered(self, open_store: OpenRunStore, fields: dict[str, Any], fits: Callable[[TaskRun], bool]) -> None:
