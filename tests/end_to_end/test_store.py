@@ -99,4 +99,4 @@ def test_everything_is_forgotten(shell: Shell) -> None:
     assert shell.json("store", "reset", "--yes") == {"is_empty": True}
     assert shell.json("flow-run", "ls") == []
     assert shell.json("store", "gc")["results_of_runs"] == 3
-    assert shell.json("store", "upgrade") == {"is_upgraded": True}
+    assert shell.json("store", "upgrade") == {"is_upgraded": True, "mended": []}
