@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
@@ -93,9 +93,9 @@ def own_groups(*dists: str) -> list[str]:
     return [f"{file}:test" for file in files if "test" in nox.project.load_toml(file).get("dependency-groups", {})]
 
 
-def pytest(session: nox.Session, *arguments: str) -> None:
+def pytest(session: nox.Session, *arguments: str, env: Mapping[str, str] | None = None) -> None:
     """Runs pytest on all cores."""
-    session.run("pytest", "--numprocesses=auto", *arguments, *session.posargs)
+    session.run("pytest", "--numprocesses=auto", *arguments, *session.posargs, env=env)
 
 
 def demonstrate(session: nox.Session, home: Path) -> None:
@@ -221,6 +221,14 @@ def endurance(session: nox.Session) -> None:
     # one test after the other: each has more processes than there are cores
     patience = f"--override-ini=faulthandler_timeout={300 + float(seconds)}"
     pytest(session, "tests/end_to_end/test_contention.py", "--numprocesses=0", patience)
+
+
+@nox.session
+def zones(session: nox.Session) -> None:
+    """Holds schedules against every change of clocks of every time zone from 2000 to 2037; for the night."""
+    schedules = "plugins/headrace-schedules"
+    prepare(session, "test", *own_groups(schedules), dists=[CORE, schedules])
+    pytest(session, f"{schedules}/tests/test_zones.py", env={"ZONES": "all"})
 
 
 @nox.session

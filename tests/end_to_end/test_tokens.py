@@ -72,7 +72,7 @@ def test_a_token_is_shown_once(shell: Shell) -> None:
     assert secret.encode() not in stored
 
 
-@pytest.mark.parametrize("text", ["90", "d", "-1d", "0d", "²d", "1.5h", "9" * 5000 + "d", "90y"])
+@pytest.mark.parametrize("text", ["", "d", "-1d", "0d", "0", "²d", "1h1d", "9" * 5000 + "d", "90y"])
 def test_a_time_that_is_none(shell: Shell, text: str) -> None:
     """It is told in a sentence, and no token is made."""
     said = shell("server", "token", "create", "ci", "--scope", "viewer", f"--expires-in={text}", code=1)

@@ -18,16 +18,18 @@ from headrace.cli.moments import DURATION, MOMENT
         ("1.5m", 90),
         ("2h", 7_200),
         ("1d", 86_400),
+        ("1w", 604_800),
+        ("1h30m", 5_400),
         (" 5m ", 300),
         ("36500d", 36_500 * 86_400),
     ],
 )
 def test_lengths_of_time(typed: str, seconds: float) -> None:
-    """A number of seconds, or a number with its unit."""
+    """A number of seconds, or numbers with their units."""
     assert DURATION.convert(typed, None, None) == timedelta(seconds=seconds)
 
 
-@pytest.mark.parametrize("typed", ["", "m", "5 m", "-5m", "+5m", "5x", "5M", "1h30m", "1e3", "0x10", "٣", "1.", ".5", "inf", "nan", "5m5"])
+@pytest.mark.parametrize("typed", ["", "m", "5 m", "-5m", "+5m", "5x", "5M", "30m1h", "1e3", "0x10", "٣", "1.", ".5", "inf", "nan", "5m5"])
 def test_no_lengths_of_time(typed: str) -> None:
     """Anything else is refused with a sentence that shows how to write it."""
     with pytest.raises(click.BadParameter, match="as 30s or 5m"):

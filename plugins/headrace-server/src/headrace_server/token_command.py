@@ -7,6 +7,7 @@ import click
 
 from headrace.cli import show
 from headrace.errors import WrongData
+from headrace.model.durations import duration
 
 if TYPE_CHECKING:
     from headrace.cli.invocation import Invocation
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
 SCOPES = ("viewer", "operator", "agent", "admin")
 """What a person may give; the scope `run` is for runs, which get their tokens by themselves."""
-
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 @click.group()
@@ -53,7 +52,7 @@ def create(invocation: "Invocation", name: str, scope: str, expires_in: str | No
     from headrace.model.tokens import Scope, Token, digest_of
     from headrace_server.tokens import new_secret, written
 
-    lasts = None if expires_in is None else _seconds(expires_in)
+    lasts = None if expires_in is None else _lasts(expires_in)
     with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
         secret, now = new_secret(), house.clock.now()
         made = Token(
@@ -121,8 +120,12 @@ def _row(found: "Token") -> dict[str, Any]:
     return {"id": found.id, "name": found.name, "scope": str(found.scope), "created": found.created, "expires": found.expires}
 
 
-def _seconds(text: str) -> timedelta:
-    unit = _UNITS.get(text[-1:])
-    if unit is None or not (text.isascii() and text[:-1].isdigit()) or not 0 < int(text[:-1][:6]) < 10_000:
-        raise WrongData(where=f"--expires-in {text}", why="it must be a number with m, h, d or w, such as 90d")
-    return timedelta(**{unit: int(text[:-1])})
+def _lasts(text: str) -> timedelta:
+    where = f"--expires-in {text}"
+    try:
+        lasts = duration(text)
+    except ValueError as error:
+        raise WrongData(where=where, why=str(error)) from error
+    if not lasts:
+        raise WrongData(where=where, why="a token that has expired is of no use; write how long it is good for, as 90d")
+    return lasts
