@@ -275,6 +275,33 @@ def lists(_: Path) -> list[Row]:
     ]
 
 
+def schedules(home: Path) -> list[Row]:
+    """Rounds of the scheduler, against what SQLite itself needs for as many rows."""
+    from datetime import timedelta
+
+    from schedules import rounds  # beside this file
+
+    floor = rows_at_once(home, 10_000)
+    hourly, _ = rounds(home / "hourly", 10_000, timedelta(hours=1), 3)
+    _, a_second = rounds(home / "often", 500, timedelta(minutes=1), 3)
+    return [
+        Row(
+            what="a round over 10,000 schedules, a run of each",
+            ours=hourly * 1000,
+            floor_is="10,000 rows",
+            floor=floor,
+            budget="≤ 2,000 ms",
+        ),
+        Row(
+            what="a run that a schedule asks for",
+            ours=1000 / a_second,
+            floor_is="a row",
+            floor=floor / 10_000,
+            budget="≤ 0.1 ms (10,000 a second)",
+        ),
+    ]
+
+
 def table(rows: list[Row]) -> str:
     """The rows as a Markdown table."""
     head = ("What", "Ours, median", "Floor", "Ratio", "Budget")
@@ -288,6 +315,7 @@ PARTS = {
     "dispatch": dispatch,
     "web-api": web_api,
     "dispatch-over-http": dispatch_over_http,
+    "schedules": schedules,
     "lists": lists,
 }
 

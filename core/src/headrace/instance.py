@@ -29,6 +29,7 @@ from headrace.ports.run_store import RunStore
 from headrace.ports.storage import OpenStorage, Storage
 from headrace.results import Results
 from headrace.rules.decide import RuleBook
+from headrace.rules.ticks import Horizon
 from headrace.settings import Settings, load
 
 MEMORY, HTTP, LOCAL, SERVER = "memory", "http", "local", "server"
@@ -118,13 +119,13 @@ def _assembled(settings: Settings, registry: Registry, clock: Clock, ids: Ids, *
             if lasting:
                 _tried(lambda: deliver(settings.home, client, clock.now()))
         else:
-            client = stack.enter_context(_in_process(settings, registry, clock, rules, results, lasting=lasting))
+            client = stack.enter_context(_in_process(settings, registry, clock, ids, rules, results, lasting=lasting))
         yield Instance(settings=settings, registry=registry, clock=clock, ids=ids, rules=rules, client=client, results=results)
 
 
 @contextmanager
 def _in_process(
-    settings: Settings, registry: Registry, clock: Clock, rules: RuleBook, results: Results, *, lasting: bool
+    settings: Settings, registry: Registry, clock: Clock, ids: Ids, rules: RuleBook, results: Results, *, lasting: bool
 ) -> Iterator[OpenClient]:
     """The orchestration itself, over the store that is chosen."""
     from headrace.orchestration.local_client import LocalClient  # who asks a server does without
@@ -136,10 +137,13 @@ def _in_process(
             rules=rules,
             clock=clock,
             lease_seconds=settings.lease_seconds,
+            ids=ids,
             matcher=lambda name: registry.make("queue matcher", Choice(name)),
+            schedule=lambda choice: registry.make("schedule", choice),
             tell=tell,
             forget_results=results.forget,
             outage_seconds=settings.outage_seconds,
+            horizon=Horizon(span=timedelta(seconds=settings.schedule_ahead_seconds), most=settings.schedule_ahead_runs),
             retention=Retention(runs=_days(settings.keep_runs_days), details=_days(settings.keep_details_days)),
         )
         if lasting:

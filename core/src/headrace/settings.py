@@ -25,6 +25,7 @@ DEFAULT_PROFILE = "default"
 HIDDEN = "***"
 
 _SHORTEST, _LONGEST = 0.001, 31_536_000.0
+_MOST_COUNTED = 1000
 _MOST_DAYS = 36_525.0
 _TRUTHS = MappingProxyType({"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False})
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -102,6 +103,14 @@ def _read_seconds(value: object) -> float | None:
     return _read_number(value, _SHORTEST, _LONGEST)
 
 
+def _read_count(value: object) -> int | None:
+    try:
+        found = int(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else 0
+    except ValueError:
+        return None
+    return found if 1 <= found <= _MOST_COUNTED else None
+
+
 def _read_days(value: object) -> float | None:
     return _read_number(value, 0.0, _MOST_DAYS)
 
@@ -124,6 +133,7 @@ NAMES = Kind(accepts="names in UTF-8 with commas between them", read=_read_names
 LEVEL = Kind(accepts=f"one of {', '.join(_LEVELS)}", read=_read_level)
 TRUTH = Kind(accepts=f"one of {', '.join(_TRUTHS)}", read=_read_truth)
 SECONDS = Kind(accepts=f"a number of seconds from {_SHORTEST:g} to {_LONGEST:.0f} (a year)", read=_read_seconds)
+COUNT = Kind(accepts=f"a whole number from 1 to {_MOST_COUNTED}", read=_read_count)
 DAYS = Kind(accepts=f"a number of days from 0 (never) to {_MOST_DAYS:.0f} (a century)", read=_read_days)
 PATH = Kind(accepts="a path that can be made absolute here: ~ needs a home folder, a relative one a current folder", read=_read_path)
 
@@ -245,6 +255,12 @@ class Settings:
     outage_seconds: float = attrs.field(
         default=600.0,
         metadata=about("seconds for which a run that is under way goes on asking for an orchestration that is away", SECONDS),
+    )
+    schedule_ahead_seconds: float = attrs.field(
+        default=3600.0, metadata=about("seconds ahead of their times for which schedules' runs are made; the next one always is", SECONDS)
+    )
+    schedule_ahead_runs: int = attrs.field(
+        default=20, metadata=about("how many runs of a schedule are made ahead of their times at most", COUNT)
     )
     keep_runs_days: float = attrs.field(
         default=90.0, metadata=about("days after which a run that has ended is forgotten, with its results; 0: never", DAYS)

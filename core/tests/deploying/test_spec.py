@@ -86,7 +86,7 @@ def test_what_is_not_said(understand: Understand, tmp_path: Path) -> None:
     spec = understand(flow_location="flows/../leo.py")
     assert spec.flow_location == str(tmp_path / "leo.py")
     assert (spec.name, spec.flow_name, spec.tags, spec.parameters, spec.flow_runner) == (None, None, (), {}, Choice("universal"))
-    assert (spec.flow_storage, spec.schedule, spec.description, spec.project_root, spec.entrypoint) == (None,) * 5
+    assert (spec.flow_storage, spec.description, spec.project_root, spec.entrypoint, spec.schedules) == (None, None, None, None, ())
 
 
 def test_paths_start_from_the_folder_of_the_file(understand: Understand, tmp_path: Path) -> None:
@@ -145,7 +145,6 @@ def test_parameters_become_plain_data(understand: Understand) -> None:
         ("flow_runner", {"type": "other", "env": {"A": "1"}}, Choice("other", {"env": {"A": "1"}})),
         ("flow_runner", {"type": "other", "config": {"env": {"A": "1"}}}, Choice("other", {"env": {"A": "1"}})),
         ("flow_runner", {"type": "universal", "config": {"env": {}}}, Choice("universal", {"env": {}})),
-        ("schedule", {"type": "moon", "every": 60}, Choice("moon", {"every": 60})),
         ("flow_storage", {"type": "local", "path": "x"}, Choice("local", {"path": "x"})),
     ],
 )
@@ -162,7 +161,7 @@ def test_a_choice_is_a_value(understand: Understand, kinds: Any) -> None:
         flow_storage=kinds.FolderStorage(path="x"),
     )
     assert spec.flow_runner == Choice("other", {"python": "", "env": {"A": "1"}})
-    assert spec.schedule == Choice("moon", {"every": 29 * 86_400.0, "anchor": "2026-01-01T00:00:00+00:00"})
+    assert [each.kind for each in spec.schedules] == [Choice("moon", {"every": 29 * 86_400.0, "anchor": "2026-01-01T00:00:00+00:00"})]
     assert spec.flow_storage == Choice("local", {"path": "x"})
 
 
@@ -191,7 +190,6 @@ def test_a_choice_is_a_value(understand: Understand, kinds: Any) -> None:
         ({"schedule": "cron"}, "no schedule named 'cron'; installed: moments, moon — pip install headrace-schedules"),
         ({"flow_runner": "docker"}, "no flow runner named 'docker'; installed: other, universal — pip install headrace-docker"),
         ({"flow_runner": 3}, "a flow runner is written as its name, or as a mapping with its name as type, not 3 (int)"),
-        ({"schedule": ["moon"]}, "a schedule is written as its name, or as a mapping with its name as type, not a list with 1 item"),
         ({"flow_storage": object()}, "a storage is written as its name, or as a mapping with its name as type, not a builtins.object"),
         ({"name": "a\nb"}, "deployment name 'a\\nb' cannot be used: it must be one line"),
         ({"flow_runner": {"env": {}}}, "a flow runner is written as its name, or as a mapping with its name as type, not {'env': {}}"),

@@ -13,6 +13,7 @@ from headrace.model.leases import Lease
 from headrace.model.limits import ConcurrencyLimit
 from headrace.model.moves import Move
 from headrace.model.runs import FlowRun, TaskRun
+from headrace.model.schedules import Overlap, Tick
 from headrace.model.states import AWAITING_RESTART, LOST, State, StateType
 from headrace.rules.decide import FIRST, ORDERED, STANDARD, RuleBook
 from headrace.rules.facts import Facts, Retry
@@ -32,6 +33,7 @@ class InOrder(RuleBook):
 
 
 BOOK = RuleBook()
+EARLIER = FlowRun(id="earlier", name="earlier", state=State.running(), created=NOW, flow_name="f", root_id="earlier")
 
 
 def kept_in_order(rules: Sequence[Rule]) -> list[Rule]:
@@ -58,6 +60,14 @@ states = st.builds(
 )
 limits = st.builds(ConcurrencyLimit, tag=st.sampled_from(["a", "b"]), limit=st.integers(0, 2), holders=st.just(("run", "other")))
 counts = st.integers(0, 4)
+ticks = st.builds(
+    Tick,
+    schedule_id=st.just("s"),
+    version=st.just(1),
+    at=st.just(NOW),
+    start_by=st.none() | st.sampled_from([NOW, LATER]),
+    overlap=st.sampled_from(Overlap),
+)
 
 
 @st.composite
@@ -79,6 +89,7 @@ def runs(draw: st.DrawFn) -> FlowRun | TaskRun:
         root_id="run",
         max_restarts=max_restarts,
         restarts=restarts,
+        tick=draw(st.none() | ticks),
     )
 
 
@@ -92,6 +103,7 @@ facts = st.builds(
     limits=st.lists(limits, max_size=2).map(tuple),
     cached=st.none() | st.just(State.completed(1)),
     is_deployment_paused=st.booleans(),
+    earlier_runs=st.just(()) | st.just((EARLIER,)),
 )
 moves = st.builds(Move, id=st.just("move"), run_id=st.just("run"), state=states, epoch=st.none() | st.integers(1, 2))
 
@@ -140,6 +152,13 @@ def cases() -> Iterator[tuple[Move, Facts]]:
         run = FlowRun(id="run", name="run", state=current, created=NOW, flow_name="f", root_id="run", run_count=1, max_restarts=1)
         known = Facts(now=NOW, run=run, retry=Retry(limit=2), lease=lease, limits=limited, cached=cached, is_deployment_paused=paused)
         yield Move(id="move", run_id="run", state=state, epoch=epoch), known
+    for due, paused, start_by, overlap in product((NOW, LATER), (False, True), (None, NOW), Overlap):
+        tick = Tick(schedule_id="s", version=1, at=NOW, start_by=start_by, overlap=overlap)
+        run = FlowRun(
+            id="run", name="run", state=State.scheduled(due), created=NOW, flow_name="f", root_id="run", max_restarts=1, tick=tick
+        )
+        known = Facts(now=NOW, run=run, is_deployment_paused=paused, earlier_runs=(EARLIER,))
+        yield Move(id="move", run_id="run", state=State.pending()), known
 
 
 def test_what_is_declared_makes_a_difference_and_nothing_else_does() -> None:

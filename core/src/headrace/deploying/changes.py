@@ -1,12 +1,14 @@
 """Changes: what is different between two versions of a deployment, apart from its code."""
 
+from typing import Any
+
 from headrace.model.deployments import Deployment
 
 WORDS = {
     "parameters": "parameters",
     "parameter_schema": "signature",
     "tags": "tags",
-    "schedule": "schedule",
+    "schedules": "schedule",
     "flow_runner": "flow runner",
     "description": "description",
     "retries": "retries",
@@ -19,4 +21,9 @@ WORDS = {
 
 def changed_words(before: Deployment, after: Deployment) -> list[str]:
     """What changed, in words and in this order."""
-    return [word for field, word in WORDS.items() if getattr(before, field) != getattr(after, field)]
+    return [word for field, word in WORDS.items() if _told(before, field) != _told(after, field)]
+
+
+def _told(deployment: Deployment, field: str) -> Any:
+    """What somebody wrote, without what the orchestration gave."""
+    return [schedule.wanted for schedule in deployment.schedules] if field == "schedules" else getattr(deployment, field)

@@ -122,7 +122,7 @@ class _Planning:
             parameters=flow.parameters,
             parameter_schema=flow.parameter_schema,
             tags=spec.tags,
-            schedule=spec.schedule,
+            schedules=spec.schedules,
             flow_runner=spec.flow_runner,
             retries=flow.retries,
             retry_delay=flow.retry_delay,

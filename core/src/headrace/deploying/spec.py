@@ -10,12 +10,15 @@ from typing import Any, TypeVar
 
 import attrs
 
+from headrace.deploying.choices import understood_choice
+from headrace.deploying.schedules import understood_schedules
 from headrace.errors import HeadraceError, SpecsRefused, WrongData, WrongSpec
 from headrace.hooks.registry import Registry
 from headrace.model.choices import Choice
 from headrace.model.coercion import shown
 from headrace.model.deployments import UNIVERSAL
 from headrace.model.names import checked_name
+from headrace.model.schedules import DeploymentSchedule
 from headrace.model.tags import Tags, as_tags
 from headrace.packaging.loading import is_flow, name_in
 from headrace.wire.parameters import is_whole, plain_parameters
@@ -35,8 +38,9 @@ class DeploymentSpec:
 
     One of `flow_location` (a script), `flow` (a flow object) and `entrypoint` (`module:name`) says which flow; `flow_name` which one of several in a
     script. `project_root` is a folder that travels whole; without it a script travels alone, and an entrypoint means code that is installed where it
-    runs. `flow_runner`, `flow_storage` and `schedule` are values of installed classes, names, or mappings with `type` and options. Relative
-    paths start from the folder of the file. `on_crash="retry"` starts a run anew whose process has crashed, `max_restarts` times (3).
+    runs. `flow_runner` and `flow_storage` are values of installed classes, names, or mappings with `type` and options; so is `schedule`, which may be a
+    ScheduleSpec too, or a list. Relative paths start from the folder of the file. `on_crash="retry"` starts a run anew whose process has crashed,
+    `max_restarts` times (3).
     """
 
     name: str | None = None
@@ -114,7 +118,7 @@ class Spec:
     flow_name: str | None = None
     tags: Tags = ()
     parameters: Mapping[str, Any] = attrs.field(factory=dict)
-    schedule: Choice | None = None
+    schedules: tuple[DeploymentSchedule, ...] = ()
     flow_runner: Choice = Choice(UNIVERSAL)  # noqa: RUF009 - a frozen value
     flow_storage: Choice | None = None
     description: str | None = None
@@ -172,9 +176,9 @@ def understood(spec: DeploymentSpec, *, where: str, folder: Path, registry: Regi
         flow_name=flow_name,
         tags=tried(_tags, spec.tags, where) or (),
         parameters=tried(_parameters, spec.parameters, where) or {},
-        schedule=tried(_choice, "schedule", spec.schedule, where, registry),
-        flow_runner=tried(_choice, "flow runner", spec.flow_runner, where, registry) or Choice(UNIVERSAL),
-        flow_storage=tried(_choice, "storage", spec.flow_storage, where, registry),
+        schedules=tried(understood_schedules, spec.schedule, where, registry) or (),
+        flow_runner=tried(understood_choice, "flow runner", spec.flow_runner, where, registry) or Choice(UNIVERSAL),
+        flow_storage=tried(understood_choice, "storage", spec.flow_storage, where, registry),
         description=tried(_text, "description", spec.description, where),
         project_root=tried(_path, "project_root", spec.project_root, where, folder),
         entrypoint=tried(_entrypoint, spec.entrypoint, where),
@@ -274,35 +278,3 @@ def _parameters(given: Any, where: str) -> dict[str, Any]:
         why = f"parameter {lost[0]!r} must be plain data, which JSON can hold, and {shown(given[lost[0]])} is or holds something else"
         raise WrongSpec(where=where, why=why)
     return plain
-
-
-def _choice(port: str, given: Any, where: str, registry: Registry) -> Choice | None:
-    """A name, a mapping with `type`, or a value of a class that is installed; as name and options that have been tried."""
-    if given is None:
-        return None
-    if isinstance(given, str):
-        choice = Choice(given)
-    elif isinstance(given, Mapping):
-        choice = _written_choice(port, given, where)
-    elif isinstance(given, type):
-        raise WrongSpec(where=where, why=f"a {port} is a value, and {given.__name__} is a class; write {given.__name__}(…)")
-    elif type(given).__module__ == "builtins":
-        raise WrongSpec(where=where, why=f"a {port} is written as its name, or as a mapping with its name as type, not {shown(given)}")
-    else:
-        choice = registry.choice_of(port, given)
-    options = plain_parameters(choice.options)  # as a store will give them back, so that what is deployed again is the same
-    lost = [name for name, value in options.items() if not is_whole(value)]
-    if lost:
-        raise WrongSpec(
-            where=where, why=f"option {lost[0]!r} of {port} {choice.name!r} must be plain data, not {shown(choice.options[lost[0]])}"
-        )
-    registry.make(port, Choice(choice.name, options))
-    return Choice(choice.name, options)
-
-
-def _written_choice(port: str, given: Mapping[Any, Any], where: str) -> Choice:
-    kind, inner = given.get("type"), given.get("config")
-    if not isinstance(kind, str) or not all(isinstance(name, str) for name in given):
-        raise WrongSpec(where=where, why=f"a {port} is written as its name, or as a mapping with its name as type, not {dict(given)!r}")
-    options = {name: value for name, value in given.items() if name != "type"}
-    return Choice(kind, dict(inner) if options.keys() == {"config"} and isinstance(inner, Mapping) else options)

@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 
 from headrace.model.choices import Choice
+from headrace.model.schedules import DeploymentSchedule
 from headrace.model.tags import Tags
 
 UNIVERSAL = "universal"
@@ -61,7 +62,7 @@ class Deployment:
     parameters: Mapping[str, Any] = attrs.field(factory=dict)
     parameter_schema: Mapping[str, Any] = attrs.field(factory=dict)
     tags: Tags = ()
-    schedule: Choice | None = None
+    schedules: tuple[DeploymentSchedule, ...] = ()
     flow_runner: Choice = Choice(UNIVERSAL)  # noqa: RUF009 - a frozen value
     retries: int = 0
     retry_delay: float = 0.0

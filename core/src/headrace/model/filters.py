@@ -28,6 +28,7 @@ class FlowRunFilter:
     flow_names: tuple[str, ...] = ()
     deployment_ids: tuple[str, ...] = ()
     root_ids: tuple[str, ...] = ()
+    schedule_ids: tuple[str, ...] = ()
     state_types: tuple[StateType, ...] = ()
     state_names: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()

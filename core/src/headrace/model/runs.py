@@ -1,14 +1,18 @@
 """Runs of flows and tasks, as they are remembered."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 import attrs
 
 from headrace.model.choices import Choice
+from headrace.model.schedules import Tick
 from headrace.model.states import AWAITING_RESUME, State, StateType
 from headrace.model.tags import Tags
+
+LATE_AFTER = timedelta(seconds=5)
+"""After how long a run that is due is late; who waits for less was never kept waiting."""
 
 
 @attrs.frozen(kw_only=True)
@@ -56,7 +60,7 @@ class FlowRun(_Run):
     `flow_runner` is of a run that an agent is to start. `is_named` says that somebody chose its name, so that its flow does not; `keeps_result` says
     that its result is to be read later, whatever its flow says. `max_restarts` is how often it is started anew when its process has crashed, and `restarts`
     how often it was; None: by nobody, since no agent takes it. `lost_starts` is how often it was taken and not begun. `pauses` is how often its flow has
-    paused it. `work_queue` is the name that the queue had which it was last taken from.
+    paused it. `work_queue` is the name that the queue had which it was last taken from. `tick` is the time of a schedule that it was made for.
     """
 
     flow_name: str
@@ -76,6 +80,7 @@ class FlowRun(_Run):
     max_restarts: int | None = None
     pauses: int = 0
     work_queue: str | None = None
+    tick: Tick | None = None
 
     def entering(self, state: State) -> Self:
         """As of every run; being started anew, and pausing by itself, is counted."""
@@ -85,6 +90,11 @@ class FlowRun(_Run):
             lost_starts=self.lost_starts + (state.awaits_restart() and self.state.is_pending()),
             pauses=self.pauses + (state.is_paused() and state.name == AWAITING_RESUME),
         )
+
+    def late_by(self, now: datetime) -> timedelta | None:
+        """How long ago it was due to start, where that is longer than `LATE_AFTER`; None: it is not late."""
+        due = self.state.scheduled_time if self.state.is_scheduled() else None
+        return now - due if due is not None and now - due > LATE_AFTER else None
 
     def coming_back(self, state: State) -> Self:
         """This run after all in the state it was in before it was presumed lost, as if it had not left it."""

@@ -30,6 +30,7 @@ NOT_ENDED = tuple(kind for kind in StateType if kind not in TERMINAL)
 LOST = "Lost"
 AWAITING_RESTART = "AwaitingRestart"
 AWAITING_RESUME = "AwaitingResume"
+SKIPPED = "Skipped"
 
 
 class _Missing:
@@ -118,6 +119,11 @@ class State:
     def cancelled(cls, message: str | None = None) -> "State":
         """Ended because somebody said so."""
         return cls(type=StateType.CANCELLED, message=message)
+
+    @classmethod
+    def skipped(cls, message: str) -> "State":
+        """Never started: the time that it was made for had passed, or came too soon."""
+        return cls(type=StateType.CANCELLED, name=SKIPPED, message=message)
 
     def is_terminal(self) -> bool:
         return self.type in TERMINAL

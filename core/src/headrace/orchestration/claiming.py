@@ -14,9 +14,11 @@ from headrace.model.events import Event
 from headrace.model.moves import Move
 from headrace.model.queues import Claimed, ClaimRequest, WorkQueue
 from headrace.model.runs import FlowRun
-from headrace.model.states import State
+from headrace.model.schedules import Overlap
+from headrace.model.states import State, StateType
 from headrace.orchestration.matching import Matching, is_deployment_paused, unknown_queue
 from headrace.orchestration.orchestrator import moved
+from headrace.orchestration.scheduling import earlier_runs, ended
 from headrace.ports.run_store import OpenRunStore, Reading, Writing
 from headrace.rules.decide import RuleBook
 from headrace.rules.facts import Facts, Retry
@@ -38,6 +40,7 @@ class Claiming:
     clock: Clock
     lease_seconds: float
     matching: Matching
+    move: Callable[[Move], Verdict]
     tell: Callable[[Event], None]
 
     def claim(self, request: ClaimRequest) -> Claimed:
@@ -55,6 +58,7 @@ class Claiming:
         taken: list[FlowRun] = []
         passed: dict[str, datetime | None] = {}
         events: list[Event] = []
+        in_the_way: list[Move] = []
         with self.store.writing() as writing:
             held = writing.held_by(request.holder)
             if held:
@@ -68,12 +72,18 @@ class Claiming:
                 verdict, run = self._decided(writing, attrs.evolve(run, work_queue=queue.name), request, now)
                 if verdict.state is None:
                     passed[run.id] = verdict.until
+                    in_the_way += _to_be_cancelled(writing, run)
+                    continue
+                if verdict.state.is_terminal():
+                    events.append(ended(writing, found[0], verdict.state))
                     continue
                 events.append(self._take(writing, run, verdict.state, request.holder))
                 taken.append(run.entering(verdict.state))
             next_due = _next_due(writing, queues, passed) if len(taken) < request.limit else now
         for event in events:
             self.tell(event)
+        for move in in_the_way:
+            self.move(move)
         moments = [moment for moment in (next_due, *passed.values()) if moment is not None]
         return Claimed(runs=tuple(taken), next_due=min(moments, default=None))
 
@@ -99,6 +109,7 @@ class Claiming:
             run=run,
             retry=Retry(limit=run.retries, delay=run.retry_delay),
             is_deployment_paused=run.deployment_id is not None and is_deployment_paused(writing, run.deployment_id),
+            earlier_runs=earlier_runs(writing, run),
         )
         return self.rules.decide(move, facts), run
 
@@ -108,6 +119,14 @@ class Claiming:
         writing.end_waits(run.id, state.timestamp)
         assert writing.update_flow_run(run.entering(state), was=run.revision), "nobody else writes in this transaction"
         return writing.append_event(moved(run, state))
+
+
+def _to_be_cancelled(reading: Reading, run: FlowRun) -> Iterator[Move]:
+    """Moves that cancel what is in the way of a run whose schedule says so; asked again, they change nothing."""
+    if run.tick is not None and run.tick.overlap is Overlap.CANCEL_PREVIOUS:
+        state = State(type=StateType.CANCELLING, message=f"Run {run.name!r} of its schedule is due.")
+        for earlier in earlier_runs(reading, run):
+            yield Move(id=f"{run.id}:cancels:{earlier.id}", run_id=earlier.id, state=state)
 
 
 def _queues(reading: Reading, queue_ids: Iterable[str]) -> list[WorkQueue]:

@@ -1,11 +1,12 @@
 """Deployments and the runs that are asked for of them."""
 
+import logging
 from collections.abc import Callable, Iterator
 
 import attrs
 
 from headrace.clock import Clock
-from headrace.errors import NotFound, NotResumable, NotRetryable
+from headrace.errors import HeadraceError, NotFound, NotResumable, NotRetryable, WrongData
 from headrace.model.deployments import Deployment, RunRequest
 from headrace.model.events import Event
 from headrace.model.filters import DeploymentFilter, FlowRunFilter, Page
@@ -14,10 +15,16 @@ from headrace.model.runs import FlowRun
 from headrace.model.states import State, StateType
 from headrace.model.tags import as_tags
 from headrace.orchestration.matching import Matching
+from headrace.orchestration.new_runs import new_run
 from headrace.orchestration.orchestrator import FIRST_EPOCH, created, moved
+from headrace.orchestration.scheduling import Scheduling, identified
 from headrace.ports.run_store import OpenRunStore, Reading, Writing
 from headrace.rules.verdicts import accepted
 from headrace.wire.checking import checked_parameters
+
+MOST_SCHEDULES = 100
+
+logger = logging.getLogger("headrace.scheduling")
 
 
 @attrs.frozen(kw_only=True)
@@ -28,6 +35,7 @@ class Deployments:
     clock: Clock
     lease_seconds: float
     matching: Matching
+    scheduling: Scheduling
     tell: Callable[[Event], None]
 
     def put(self, deployments: tuple[Deployment, ...]) -> list[Deployment]:
@@ -35,12 +43,47 @@ class Deployments:
         for deployment in deployments:
             checked_name("flow", deployment.flow_name)
             checked_name("deployment", deployment.name)
+            self._check_schedules(deployment)
         with self.store.writing() as writing:
-            kept = [_put(writing, deployment) for deployment in deployments]
+            kept = [self._put(writing, deployment) for deployment in deployments]
             events = [writing.append_event(self._changed(deployment, "deployment.changed")) for deployment in kept]
         for event in events:
             self.tell(event)
+        if any(deployment.schedules for deployment in kept):
+            self._make_runs()
         return kept
+
+    def _check_schedules(self, deployment: Deployment) -> None:
+        """Raises what its schedules' kinds raise; and, since nobody will give any when a run is made, the errors of parameters that are missing."""
+        where = f"deployment {deployment.full_name!r}"
+        if len(deployment.schedules) > MOST_SCHEDULES:
+            raise WrongData(where=where, why=f"it has {len(deployment.schedules)} schedules, and may have {MOST_SCHEDULES}")
+        for schedule in deployment.schedules:
+            self.scheduling.kind(schedule.kind)
+        if deployment.schedules:
+            checked_parameters(where, deployment.parameter_schema, deployment.parameters)
+
+    def _put(self, writing: Writing, deployment: Deployment) -> Deployment:
+        known, now = _named(writing, deployment.flow_name, deployment.name), self.clock.now()
+        schedules = identified(deployment.schedules, known.schedules if known is not None else (), self.scheduling.ids, now)
+        deployment = attrs.evolve(deployment, schedules=schedules)
+        if known is not None:
+            same = attrs.evolve(deployment, id=known.id, created=known.created, is_paused=known.is_paused, version=known.version)
+            if attrs.evolve(same, updated=known.updated) == known:
+                return known
+            writing.add_deployment_version(known)
+            deployment = attrs.evolve(same, version=known.version + 1)
+        assert writing.put_deployment(deployment), "its names are its own or were known by its id"
+        writing.add_deployment_version(deployment)
+        self.scheduling.keep(writing, known, deployment)
+        return deployment
+
+    def _make_runs(self) -> None:
+        """At once, so that nobody waits for the scheduler; should it fail, that will make them."""
+        try:
+            self.scheduling.make_runs()
+        except HeadraceError as error:
+            logger.debug("Runs are made by the scheduler later: %s", error)
 
     def versions(self, deployment_id: str, limit: int) -> list[Deployment]:
         """What a deployment is and was, the newest first."""
@@ -58,8 +101,11 @@ class Deployments:
 
     def _set_paused(self, deployment_id: str, change: Callable[[Deployment], Deployment]) -> Deployment:
         with self.store.writing() as writing:
-            deployment = change(_known(writing, deployment_id))
+            known = _known(writing, deployment_id)
+            deployment = change(known)
             writing.put_deployment(deployment)
+            if deployment != known:
+                self.scheduling.keep(writing, known, deployment)
             event = writing.append_event(self._changed(deployment, "deployment.changed"))
         after: str | None = None
         while True:
@@ -70,6 +116,8 @@ class Deployments:
                 break
             after = portion[-1].id
         self.tell(event)
+        if deployment.schedules and not deployment.is_paused:
+            self._make_runs()
         return deployment
 
     def retry_run(self, run_id: str, move_id: str) -> FlowRun:
@@ -98,7 +146,8 @@ class Deployments:
                 return run
             check(writing, run)
             state = attrs.evolve(due(run), timestamp=self.clock.now())
-            again = attrs.evolve(run.entering(state), restarts=0, lost_starts=0)
+            tick = run.tick and attrs.evolve(run.tick, start_by=None)  # somebody wants it now, however late it is
+            again = attrs.evolve(run.entering(state), restarts=0, lost_starts=0, tick=tick)
             _fence(writing, run.id)
             writing.update_flow_run(again, was=run.revision)
             writing.remember(move_id, run.id, accepted(state))
@@ -152,23 +201,13 @@ class Deployments:
         now = self.clock.now()
         due = request.at or now
         state = State.scheduled(due) if request.holder is None else State.pending()
-        return FlowRun(
-            id=request.id,
-            name=checked_name("flow run", request.name),
-            state=attrs.evolve(state, timestamp=now),
-            created=now,
-            expected_start_time=due,
+        run = new_run(deployment, run_id=request.id, name=checked_name("flow run", request.name), state=state, due=due, now=now)
+        return attrs.evolve(
+            run,
             tags=as_tags((*deployment.tags, *request.tags)),
-            flow_name=deployment.flow_name,
-            flow_version=deployment.flow_version,
             parameters={**deployment.parameters, **request.parameters},
-            deployment_id=deployment.id,
-            root_id=request.id,
             epoch=0 if request.holder is None else FIRST_EPOCH,
-            retries=deployment.retries,
-            retry_delay=deployment.retry_delay,
             max_restarts=deployment.max_restarts if request.holder is None else None,
-            flow_runner=deployment.flow_runner,
             is_named=request.is_named,
             keeps_result=request.keeps_result,
         )
@@ -182,19 +221,6 @@ class Deployments:
 
     def _changed(self, deployment: Deployment, kind: str) -> Event:
         return Event(moment=self.clock.now(), kind=kind, subject=deployment.id, details={"name": deployment.full_name})
-
-
-def _put(writing: Writing, deployment: Deployment) -> Deployment:
-    known = _named(writing, deployment.flow_name, deployment.name)
-    if known is not None:
-        same = attrs.evolve(deployment, id=known.id, created=known.created, is_paused=known.is_paused, version=known.version)
-        if attrs.evolve(same, updated=known.updated) == known:
-            return known
-        writing.add_deployment_version(known)
-        deployment = attrs.evolve(same, version=known.version + 1)
-    assert writing.put_deployment(deployment), "its names are its own or were known by its id"
-    writing.add_deployment_version(deployment)
-    return deployment
 
 
 def _check_retryable(reading: Reading, run: FlowRun) -> None:

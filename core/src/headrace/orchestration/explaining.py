@@ -1,7 +1,7 @@
 """Explaining: why a run is not running, now and earlier, looked up and said by the same rules that hand runs out."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import attrs
 
@@ -9,18 +9,16 @@ from headrace.clock import Clock
 from headrace.errors import NotFound
 from headrace.model.explanations import Explanation, Obstacle, Wait
 from headrace.model.moves import Move
-from headrace.model.runs import FlowRun
+from headrace.model.runs import LATE_AFTER, FlowRun
 from headrace.model.states import State
 from headrace.orchestration.matching import Matcher, all_queues, reasons
+from headrace.orchestration.scheduling import earlier_runs
 from headrace.ports.run_store import OpenRunStore, Reading
 from headrace.rules.decide import RuleBook
 from headrace.rules.explain import MOST_NAMED, QueueFacts, WaitFacts, explain_other, explain_waiting
 from headrace.rules.facts import Facts, Retry
 
 Change = tuple[FlowRun, datetime, tuple[Obstacle, ...]]
-
-LATE_AFTER = timedelta(seconds=5)
-"""After how long a run that is due is late; who waits for less was never kept waiting."""
 
 MOST_WAITS = 500
 """How many of the runs that wait longest are looked at in one round."""
@@ -79,7 +77,9 @@ class Explaining:
         deployment = reading.deployment(run.deployment_id or "")
         paused = deployment.full_name if deployment is not None and deployment.is_paused else None
         retry = Retry(limit=run.retries, delay=run.retry_delay)
-        verdict = self.rules.decide(move, Facts(now=now, run=run, retry=retry, is_deployment_paused=paused is not None))
+        verdict = self.rules.decide(
+            move, Facts(now=now, run=run, retry=retry, is_deployment_paused=paused is not None, earlier_runs=earlier_runs(reading, run))
+        )
         standing = tuple(attrs.evolve(facts, reasons=tuple(reasons(facts.queue, run, self.matcher))) for facts in queues())
         return explain_waiting(WaitFacts(now=now, run=run, verdict=verdict, paused=paused, queues=standing))
 

@@ -7,7 +7,9 @@ import attrs
 
 from headrace.clock import Clock
 from headrace.errors import InvalidOption, NotFound, WrongData
+from headrace.ids import Ids
 from headrace.model.agents import Agent
+from headrace.model.choices import Choice
 from headrace.model.counts import CountFilter, FlowRunCounts, window_of
 from headrace.model.deployments import Deployment, RunRequest
 from headrace.model.events import Event
@@ -23,6 +25,7 @@ from headrace.model.news import EventNews, News
 from headrace.model.queues import Claimed, ClaimRequest, WorkQueue
 from headrace.model.retention import Forgotten, Retention
 from headrace.model.runs import FlowRun, TaskRun
+from headrace.model.schedules import Scheduled
 from headrace.model.states import State
 from headrace.model.tokens import DIGEST_LENGTH, Scope, Token
 from headrace.orchestration.claiming import Claiming
@@ -31,12 +34,15 @@ from headrace.orchestration.explaining import Explaining
 from headrace.orchestration.matching import Matching, unknown_queue
 from headrace.orchestration.orchestrator import Orchestrator
 from headrace.orchestration.retention import Forgetting
+from headrace.orchestration.scheduling import Scheduling, remembered
 from headrace.orchestration.serving import Serving
 from headrace.orchestration.waiting import events_after
 from headrace.ports.queue_matcher import QueueMatcher
 from headrace.ports.run_store import OpenRunStore
+from headrace.ports.schedule import Schedule
 from headrace.rules.decide import RuleBook
 from headrace.rules.facts import Retry
+from headrace.rules.ticks import Horizon
 from headrace.rules.verdicts import Verdict
 
 
@@ -52,6 +58,7 @@ class LocalClient:
     matching: Matching
     claiming: Claiming
     deployments: Deployments
+    scheduling: Scheduling
     explaining: Explaining
     forgetting: Forgetting
     forget_results: Callable[[Iterable[str]], None]
@@ -64,25 +71,41 @@ class LocalClient:
         rules: RuleBook,
         clock: Clock,
         lease_seconds: float,
+        ids: Ids,
         matcher: Callable[[str], QueueMatcher],
+        schedule: Callable[[Choice], Schedule],
         tell: Callable[[Event], None],
         forget_results: Callable[[Iterable[str]], None] = lambda root_ids: None,
         retention: Retention = Retention(),  # noqa: B008 - a frozen value
         outage_seconds: float = 600.0,
+        horizon: Horizon = Horizon(),  # noqa: B008 - a frozen value
     ) -> "LocalClient":
-        """The orchestration over a store: `matcher` gives queue matchers by name, `tell` hears of every event after it was stored, and
-        `forget_results` of root runs that are remembered no longer."""
+        """The orchestration over a store: `matcher` gives queue matchers by name, `schedule` schedules by their choice, `tell` hears of every event after
+        it was stored, and `forget_results` of root runs that are remembered no longer."""
         matching = Matching(store=store, clock=clock, matcher=matcher, tell=tell)
         serving = Serving(store=store, clock=clock, lease_seconds=lease_seconds, forgotten_after=outage_seconds)
+        orchestrator = Orchestrator(store=store, rules=rules, clock=clock, lease_seconds=lease_seconds, serving=serving, tell=tell)
+        scheduling = Scheduling(store=store, clock=clock, ids=ids, matching=matching, kind=remembered(schedule), tell=tell, horizon=horizon)
         return cls(
             store=store,
             clock=clock,
             lease_seconds=lease_seconds,
-            orchestrator=Orchestrator(store=store, rules=rules, clock=clock, lease_seconds=lease_seconds, serving=serving, tell=tell),
+            orchestrator=orchestrator,
             serving=serving,
             matching=matching,
-            claiming=Claiming(store=store, rules=rules, clock=clock, lease_seconds=lease_seconds, matching=matching, tell=tell),
-            deployments=Deployments(store=store, clock=clock, lease_seconds=lease_seconds, matching=matching, tell=tell),
+            claiming=Claiming(
+                store=store,
+                rules=rules,
+                clock=clock,
+                lease_seconds=lease_seconds,
+                matching=matching,
+                move=orchestrator.move_flow_run,
+                tell=tell,
+            ),
+            deployments=Deployments(
+                store=store, clock=clock, lease_seconds=lease_seconds, matching=matching, scheduling=scheduling, tell=tell
+            ),
+            scheduling=scheduling,
             explaining=Explaining(store=store, rules=rules, clock=clock, matcher=matcher),
             forgetting=Forgetting(store=store, clock=clock, retention=retention, forget_results=forget_results),
             forget_results=forget_results,
@@ -211,6 +234,9 @@ class LocalClient:
         return self.deployments.request_run(request)
 
     # Work queues and agents
+
+    def schedule_runs(self) -> Scheduled:
+        return self.scheduling.make_runs()
 
     def put_work_queue(self, queue: WorkQueue) -> WorkQueue:
         return self.matching.put_queue(queue)

@@ -60,6 +60,13 @@ class Matching:
                 wanting = [] if waits_in_vain else [queue for queue in queues if is_wanted(queue, run, self.matcher)]
                 writing.assign(run.id, [queue.id for queue in wanting])
 
+    def assign_new(self, writing: Writing, runs: Iterable[FlowRun]) -> None:
+        """Puts runs that were made just now, of deployments that are not paused, into the queues that want them."""
+        queues = list(all_queues(writing))
+        for run in runs:
+            if wanting := [queue.id for queue in queues if is_wanted(queue, run, self.matcher)]:
+                writing.assign(run.id, wanting)
+
     def put_queue(self, queue: WorkQueue) -> WorkQueue:
         """Makes or changes a queue, and looks through the runs that are there."""
         queue = self._checked(queue)

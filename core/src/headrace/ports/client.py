@@ -28,6 +28,7 @@ from headrace.model.news import EventNews, News
 from headrace.model.queues import Claimed, ClaimRequest, WorkQueue
 from headrace.model.retention import Forgotten
 from headrace.model.runs import FlowRun, TaskRun
+from headrace.model.schedules import Scheduled
 from headrace.model.states import State
 from headrace.model.tokens import Scope, Token
 from headrace.rules.facts import Retry
@@ -259,6 +260,11 @@ class OpenClient(Protocol):
     @operation("POST", "/waits", scope=Scope.AGENT)
     def note_waits(self) -> int:
         """Remembers what keeps runs waiting that are due; how many were looked at, those first that have waited longest."""
+        ...
+
+    @operation("POST", "/schedules/runs", scope=Scope.AGENT)
+    def schedule_runs(self) -> Scheduled:
+        """Makes the runs that schedules ask for, as many as are made at once, and skips those that have not begun in time. Many may ask at once."""
         ...
 
     @operation("PUT", "/agents/{agent.id}", scope=Scope.AGENT)

@@ -17,6 +17,7 @@ from headrace.model.limits import ConcurrencyLimit
 from headrace.model.logs import LogLine
 from headrace.model.queues import WorkQueue
 from headrace.model.runs import FlowRun, TaskRun
+from headrace.model.schedules import SchedulePlan
 from headrace.model.states import State
 from headrace.model.tokens import Token
 from headrace.rules.verdicts import Verdict
@@ -112,6 +113,16 @@ class Reading(Protocol):
 
     def late(self, before: datetime, limit: int) -> list[FlowRun]:
         """Runs of deployments, in a queue or in none, that were due before and that no live lease is on, earliest first."""
+        ...
+
+    def overdue(self, now: datetime, limit: int) -> list[FlowRun]:
+        """SCHEDULED runs that were never started, and that were to begin by a moment not after `now`, earliest first; none that a live lease is on."""
+        ...
+
+    def schedule_plan(self, schedule_id: str) -> SchedulePlan | None: ...
+
+    def schedule_plans(self, until: datetime, limit: int) -> list[SchedulePlan]:
+        """Plans that are to be looked at, not after `until`, earliest first."""
         ...
 
     def waits(self, run_id: str) -> list[Wait]:
@@ -216,7 +227,15 @@ class Writing(Reading, Protocol):
         ...
 
     def delete_deployment(self, deployment_id: str) -> bool:
-        """Forgets a deployment, not its runs; False where there is none."""
+        """Forgets a deployment with the plans of its schedules, not its runs; False where there is none."""
+        ...
+
+    def put_schedule_plan(self, plan: SchedulePlan) -> None:
+        """Remembers how far a schedule is decided, in place of what was known of it."""
+        ...
+
+    def drop_schedule_plan(self, schedule_id: str) -> None:
+        """Forgets it; one that is not known is no error."""
         ...
 
     def add_deployment_version(self, deployment: Deployment) -> None:

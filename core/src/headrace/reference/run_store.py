@@ -29,6 +29,7 @@ from headrace.model.limits import ConcurrencyLimit
 from headrace.model.logs import LogLine
 from headrace.model.queues import WorkQueue
 from headrace.model.runs import FlowRun, TaskRun
+from headrace.model.schedules import SchedulePlan
 from headrace.model.states import MISSING, State
 from headrace.model.tokens import Token
 from headrace.ports.diagnosis import Diagnosis
@@ -74,6 +75,7 @@ class _Tables:
     agents: dict[str, tuple[Agent, float]] = attrs.field(factory=dict)
     waits: dict[str, tuple[Wait, ...]] = attrs.field(factory=dict)
     versions: dict[str, dict[int, Deployment]] = attrs.field(factory=dict)
+    schedule_plans: dict[str, SchedulePlan] = attrs.field(factory=dict)
     marks: dict[str, str] = attrs.field(factory=dict)
     tokens: dict[str, Token] = attrs.field(factory=dict)
     forgotten: dict[str, int] = attrs.field(factory=dict)
@@ -184,6 +186,27 @@ class _Look:
         ]
         late = sorted((due, run_id, run) for due, run_id, run in found if due is not None and due < before)
         return [run for _, _, run in late[: max(limit, 0)]]
+
+    def overdue(self, now: datetime, limit: int) -> list[FlowRun]:
+        found = [
+            (run.tick.start_by, run.id, run)
+            for run in self._tables.flow_runs.values()
+            if run.tick is not None
+            and run.tick.start_by is not None
+            and run.state.is_scheduled()
+            and run.run_count == 0
+            and not self._is_held(run)
+        ]
+        overdue = sorted((start_by, run_id, run) for start_by, run_id, run in found if start_by is not None and start_by <= now)
+        return [run for _, _, run in overdue[: max(limit, 0)]]
+
+    def schedule_plan(self, schedule_id: str) -> SchedulePlan | None:
+        return self._tables.schedule_plans.get(schedule_id)
+
+    def schedule_plans(self, until: datetime, limit: int) -> list[SchedulePlan]:
+        looks = [(plan.look_at, plan.schedule_id, plan) for plan in self._tables.schedule_plans.values()]
+        due = sorted((look_at, schedule_id, plan) for look_at, schedule_id, plan in looks if look_at is not None and look_at <= until)
+        return [plan for _, _, plan in due[: max(limit, 0)]]
 
     def waits(self, run_id: str) -> list[Wait]:
         return list(self._tables.waits.get(run_id, ()))
@@ -344,7 +367,15 @@ class _Change(_Look):
         known = deployment_id in self._tables.deployments
         self._drop(self._tables.versions, deployment_id)
         self._drop(self._tables.deployments, deployment_id)
+        for plan in [plan for plan in self._tables.schedule_plans.values() if plan.deployment_id == deployment_id]:
+            self.drop_schedule_plan(plan.schedule_id)
         return known
+
+    def put_schedule_plan(self, plan: SchedulePlan) -> None:
+        self._put(self._tables.schedule_plans, plan.schedule_id, plan)
+
+    def drop_schedule_plan(self, schedule_id: str) -> None:
+        self._drop(self._tables.schedule_plans, schedule_id)
 
     def add_deployment_version(self, deployment: Deployment) -> None:
         known = self._tables.versions.get(deployment.id, {})
@@ -529,6 +560,7 @@ def _is_wanted_flow_run(run: FlowRun, wanted: FlowRunFilter) -> bool:
         _is_one_of(run.flow_name, wanted.flow_names)
         and _is_one_of(run.deployment_id, wanted.deployment_ids)
         and _is_one_of(run.root_id, wanted.root_ids)
+        and _is_one_of(run.tick and run.tick.schedule_id, wanted.schedule_ids)
         and (not wanted.root_only or run.root_id == run.id)
         and (wanted.created_after is None or run.created >= wanted.created_after)
         and (wanted.created_before is None or run.created <= wanted.created_before)

@@ -22,6 +22,7 @@ from headrace.rules.restarts import Restarts
 from headrace.rules.retries import Rerun, Retries
 from headrace.rules.rule import Rule
 from headrace.rules.scheduled_time import ScheduledTime
+from headrace.rules.scheduling import InTime, NoOverlap
 from headrace.rules.transitions import is_legal, why_not
 from headrace.rules.verdicts import Answer, Verdict, accepted, refused
 
@@ -34,6 +35,8 @@ STANDARD: tuple[Rule, ...] = (
     Pausable(),
     ScheduledTime(),
     PausedDeployment(),
+    InTime(),
+    NoOverlap(),
     Caching(),
     TagLimits(),
     Retries(),
@@ -47,6 +50,11 @@ ORDERED = frozenset(
         ("paused_stays", "caching"),
         ("paused_stays", "tag_limits"),
         ("scheduled_time", "paused_deployment"),
+        ("scheduled_time", "in_time"),
+        ("scheduled_time", "no_overlap"),
+        ("paused_deployment", "in_time"),
+        ("paused_deployment", "no_overlap"),
+        ("in_time", "no_overlap"),
         ("scheduled_time", "caching"),
         ("scheduled_time", "tag_limits"),
         ("caching", "tag_limits"),

@@ -20,6 +20,7 @@ class Fact(StrEnum):
     LIMITS = "limits"
     CACHED = "cached"
     DEPLOYMENT_PAUSED = "is_deployment_paused"
+    EARLIER_RUNS = "earlier_runs"
 
 
 @attrs.frozen(kw_only=True)
@@ -36,7 +37,7 @@ class Facts:
     """What is known when a move is judged. What was not asked for stays empty.
 
     `earlier` is the verdict this very move got before; `lease` is of the root run; `limits` are those of the run's tags;
-    `cached` is a completed state with the same cache key.
+    `cached` is a completed state with the same cache key. `earlier_runs` are some of those of the run's schedule that are under way.
     """
 
     now: datetime
@@ -47,3 +48,4 @@ class Facts:
     limits: tuple[ConcurrencyLimit, ...] = ()
     cached: State | None = None
     is_deployment_paused: bool = False
+    earlier_runs: tuple[FlowRun, ...] = ()

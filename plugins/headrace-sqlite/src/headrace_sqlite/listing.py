@@ -98,6 +98,7 @@ def _flow_run_clauses(wanted: FlowRunFilter) -> Iterator[_Clause]:
     yield from _one_of("flow_runs", "name", wanted.names)
     yield from _tagged("flow_run_tags", wanted.tags)
     yield from _one_of("flow_runs", "root_id", wanted.root_ids)
+    yield from _of_schedules(wanted.schedule_ids, wanted.state_types)
     yield from _in_state("flow_runs_by_deployment_and_state", "flow_runs", "deployment_id", wanted.deployment_ids, wanted.state_types)
     yield from _one_of("flow_runs", "deployment_id", wanted.deployment_ids)
     yield from _in_state("flow_runs_by_flow_and_state", "flow_runs", "flow_name", wanted.flow_names, wanted.state_types)
@@ -166,6 +167,14 @@ def _one_of(table: str, column: str, values: Sequence[str]) -> Iterator[_Clause]
 def _tested(column: str, values: Sequence[str]) -> Iterator[_Clause]:
     if values:
         yield _Clause(f"s.{column} IN (SELECT value FROM json_each(:{column}))", {column: json.dumps(_each(values))})
+
+
+def _of_schedules(schedule_ids: Sequence[str], types: Sequence[StateType]) -> Iterator[_Clause]:
+    """Runs of schedules; tested by the id, since a tag does not stand with the schedule."""
+    index = "flow_runs_by_schedule_and_state"
+    for clause in _in_state(index, "flow_runs", "schedule_id", schedule_ids, types or tuple(StateType)):
+        of_schedule = f"SELECT id FROM flow_runs INDEXED BY {index} WHERE schedule_id IN (SELECT value FROM json_each(:schedule_ids))"
+        yield attrs.evolve(clause, test=f"s.id IN ({of_schedule})", parameters={"schedule_ids": json.dumps(_each(schedule_ids))})
 
 
 def _in_state(index: str, table: str, column: str, values: Sequence[str], types: Sequence[StateType]) -> Iterator[_Clause]:

@@ -102,6 +102,21 @@ WHERE due < :before AND deployment_id IS NOT NULL AND NOT EXISTS (
 )
 ORDER BY due, id LIMIT :limit;
 
+-- name: overdue: Runs that were to begin by a moment and have not, and that nobody owns, earliest first.
+SELECT value
+FROM flow_runs INDEXED BY flow_runs_by_start_by
+WHERE start_by <= :until AND NOT EXISTS (
+    SELECT 1 FROM leases WHERE run_id = flow_runs.id AND boot = :boot AND renewed <= :now AND :now < expires
+)
+ORDER BY start_by, id LIMIT :limit;
+
+-- name: schedule_plan: How far a schedule is decided.
+SELECT schedule_id, deployment_id, version, revision, decided, look_at FROM schedule_plans WHERE schedule_id = :schedule_id;
+
+-- name: schedule_plans: Schedules that are to be looked at, earliest first.
+SELECT schedule_id, deployment_id, version, revision, decided, look_at
+FROM schedule_plans INDEXED BY schedule_plans_by_look_at WHERE look_at <= :until ORDER BY look_at, schedule_id LIMIT :limit;
+
 -- name: waits: What kept a run waiting, oldest first.
 SELECT until, value FROM waits WHERE run_id = :run_id ORDER BY since;
 
@@ -130,14 +145,14 @@ SELECT value, boot = :boot AND renewed <= :now AND :now < expires FROM agents OR
 
 -- name: add_flow_run: A new flow run; one that is known stays as it is.
 INSERT INTO flow_runs
-    (id, name, flow_name, deployment_id, state_type, state_name, tags, created, root_id, parent_task_run_id, revision, due, value)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    (id, name, flow_name, deployment_id, state_type, state_name, tags, created, root_id, parent_task_run_id, schedule_id, start_by, revision, due, value)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING;
 
 -- name: update_flow_run: A flow run in its next shape, if nobody changed it meanwhile.
 UPDATE flow_runs SET
     name = ?, flow_name = ?, deployment_id = ?, state_type = ?, state_name = ?, tags = ?, created = ?, root_id = ?,
-    parent_task_run_id = ?, revision = ?, due = ?, value = ?
+    parent_task_run_id = ?, schedule_id = ?, start_by = ?, revision = ?, due = ?, value = ?
 WHERE id = ? AND revision = ?;
 
 -- name: add_flow_run_state: A state that a flow run enters.
@@ -250,6 +265,16 @@ ON CONFLICT (id) DO UPDATE SET name = excluded.name, flow_name = excluded.flow_n
 
 -- name: delete_deployment: No such deployment any more.
 DELETE FROM deployments WHERE id = :deployment_id;
+
+-- name: put_schedule_plan: How far a schedule is decided, in place of what was known of it.
+INSERT INTO schedule_plans (schedule_id, deployment_id, version, revision, decided, look_at)
+VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (schedule_id) DO UPDATE SET
+    deployment_id = excluded.deployment_id, version = excluded.version, revision = excluded.revision, decided = excluded.decided,
+    look_at = excluded.look_at;
+
+-- name: drop_schedule_plan: No such schedule any more.
+DELETE FROM schedule_plans WHERE schedule_id = :schedule_id;
 
 -- name: add_deployment_version: What a deployment is in a version of it.
 INSERT INTO deployment_versions (deployment_id, version, value)

@@ -20,6 +20,7 @@ from headrace.model.limits import ConcurrencyLimit
 from headrace.model.logs import LogLine
 from headrace.model.queues import WorkQueue
 from headrace.model.runs import FlowRun, TaskRun
+from headrace.model.schedules import SchedulePlan
 from headrace.model.states import State, StateType
 from headrace.model.tokens import Token
 from headrace.rules.verdicts import Verdict
@@ -137,6 +138,17 @@ class SqliteReading:
         rows = self._execute("late", before=moment_text(before), limit=max(limit, 0), **self._moment())
         return [from_text(FlowRun, text) for (text,) in rows]
 
+    def overdue(self, now: datetime, limit: int) -> list[FlowRun]:
+        rows = self._execute("overdue", until=moment_text(now), limit=max(limit, 0), **self._moment())
+        return [from_text(FlowRun, text) for (text,) in rows]
+
+    def schedule_plan(self, schedule_id: str) -> SchedulePlan | None:
+        row = self._row("schedule_plan", schedule_id=schedule_id)
+        return row and _schedule_plan(*row)
+
+    def schedule_plans(self, until: datetime, limit: int) -> list[SchedulePlan]:
+        return [_schedule_plan(*row) for row in self._execute("schedule_plans", until=moment_text(until), limit=max(limit, 0))]
+
     def waits(self, run_id: str) -> list[Wait]:
         return [_wait(text, until) for until, text in self._execute("waits", run_id=run_id)]
 
@@ -183,6 +195,17 @@ def _counted(wanted: CountFilter) -> dict[str, str | None]:
         each = [f"deployment {storable(deployment_id)}" for deployment_id in wanted.deployment_ids]
         return {"counted": json.dumps(each), "flow_names": json.dumps(flow_names) if flow_names else None}
     return {"counted": json.dumps([f"flow {name}" for name in flow_names] or ["all"]), "flow_names": None}
+
+
+def _schedule_plan(schedule_id: str, deployment_id: str, version: int, revision: int, decided: str, look_at: str | None) -> SchedulePlan:
+    return SchedulePlan(
+        schedule_id=schedule_id,
+        deployment_id=deployment_id,
+        version=version,
+        revision=revision,
+        decided=datetime.fromisoformat(decided),
+        look_at=None if look_at is None else datetime.fromisoformat(look_at),
+    )
 
 
 def _wait(text: str, until: str | None) -> Wait:

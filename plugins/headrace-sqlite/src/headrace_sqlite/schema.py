@@ -277,6 +277,27 @@ def lookups(database: Database) -> None:
     database.execute("CREATE INDEX events_by_kind ON events (kind)")
 
 
+@MIGRATIONS()
+def schedules(database: Database) -> None:
+    """How far schedules are decided, and what their runs are asked for by."""
+    _create(
+        database,
+        "schedule_plans",
+        {"schedule_id": str, "deployment_id": str, "version": int, "revision": int, "decided": str, "look_at": str},
+        key="schedule_id",
+        may_be_null={"look_at"},
+        belongs={"deployment_id": "deployments"},
+    )
+    database.execute("CREATE INDEX schedule_plans_by_look_at ON schedule_plans (look_at, schedule_id) WHERE look_at IS NOT NULL")
+    database.execute("CREATE INDEX schedule_plans_by_deployment_id ON schedule_plans (deployment_id)")
+    database.execute("ALTER TABLE flow_runs ADD COLUMN schedule_id TEXT")
+    database.execute("ALTER TABLE flow_runs ADD COLUMN start_by TEXT")
+    database.execute(
+        "CREATE INDEX flow_runs_by_schedule_and_state ON flow_runs (schedule_id, state_type, id) WHERE schedule_id IS NOT NULL"
+    )
+    database.execute("CREATE INDEX flow_runs_by_start_by ON flow_runs (start_by, id) WHERE start_by IS NOT NULL")
+
+
 def _due(value: str) -> str | None:
     due: str | None = json.loads(value)["state"].get("scheduled_time")
     return due

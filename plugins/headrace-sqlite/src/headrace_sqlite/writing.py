@@ -16,6 +16,7 @@ from headrace.model.journals import RunState
 from headrace.model.logs import LogLine
 from headrace.model.queues import WorkQueue
 from headrace.model.runs import FlowRun, TaskRun
+from headrace.model.schedules import SchedulePlan
 from headrace.model.states import State, StateType
 from headrace.model.tags import Tags
 from headrace.model.tokens import Token
@@ -86,6 +87,13 @@ class SqliteWriting(SqliteReading):
     def add_deployment_version(self, deployment: Deployment) -> None:
         row = {"deployment_id": deployment.id, "version": deployment.version, "value": _json(deployment)}
         self._change("add_deployment_version", row)
+
+    def put_schedule_plan(self, plan: SchedulePlan) -> None:
+        moments = moment_text(plan.decided), plan.look_at and moment_text(plan.look_at)
+        self._change("put_schedule_plan", (plan.schedule_id, plan.deployment_id, plan.version, plan.revision, *moments))
+
+    def drop_schedule_plan(self, schedule_id: str) -> None:
+        self._change("drop_schedule_plan", {"schedule_id": schedule_id})
 
     def put_work_queue(self, queue: WorkQueue) -> bool:
         return self._change("put_work_queue", {"id": queue.id, "name": storable(queue.name), "value": _json(queue)})
@@ -182,10 +190,19 @@ def _flow_run_row(run: FlowRun) -> Row:
         moment_text(run.created),
         run.root_id,
         run.parent_task_run_id,
+        run.tick and run.tick.schedule_id,
+        _start_by(run),
         run.revision,
         _due(run.state),
         _json(run),
     )
+
+
+def _start_by(run: FlowRun) -> str | None:
+    """Until when a run may begin that has not; None for any other."""
+    if run.tick is None or run.tick.start_by is None or run.state.type is not StateType.SCHEDULED or run.run_count:
+        return None
+    return moment_text(run.tick.start_by)
 
 
 def _due(state: State) -> str | None:

@@ -27,6 +27,7 @@ from headrace.model.logs import LogLine
 from headrace.model.queues import WorkQueue
 from headrace.model.results import ResultReference
 from headrace.model.runs import FlowRun, TaskRun
+from headrace.model.schedules import DeploymentSchedule, Overlap, SchedulePlan, Tick
 from headrace.model.states import MISSING, State, StateType
 from headrace.model.tokens import Scope, Token, digest_of
 from headrace.ports.run_store import OpenRunStore, Reading, RunStore, Writing
@@ -229,7 +230,7 @@ DEPLOYMENTS = {
         parameters=PARAMETERS,
         parameter_schema={"type": "object", "properties": {STRANGE: {"type": ["number", "null"]}}, "required": []},
         tags=tuple(sorted([STRANGE, "two words", "[]"])),
-        schedule=Choice("cron", {"expression": "0 * * * *", "zone": "Europe/Berlin"}),
+        schedules=(DeploymentSchedule(kind=Choice("cron", {"cron": "0 * * * *", "timezone": "Europe/Berlin"}), id="schedule", since=NOW),),
         flow_runner=Choice("docker", {"image": "python", "env": {"A": "1"}}),
         retries=3,
         retry_delay=0.1 + 0.2,
@@ -1298,6 +1299,90 @@ class RunStoreConformance(Facts):
         assert enter(State.scheduled(NOW)) == ["flow", "other"]
         assert enter(FULL_STATE) == ["other"]
         assert enter(State.scheduled(later(20))) == ["other"]
+
+    # Schedules
+
+    def test_plans_of_schedules(self, open_store: OpenRunStore) -> None:
+        """How far each schedule is decided is kept, and those that are to be looked at come in the order of their moments."""
+        elsewhere = timezone(timedelta(hours=-7))
+        look_ats = {"b": later(2), "a": later(2), "first": later(1).astimezone(elsewhere), "never": None}
+        plans = {
+            name: SchedulePlan(schedule_id=name, deployment_id="deployment", version=1, decided=later(0.000001), look_at=look_at)
+            for name, look_at in look_ats.items()
+        }
+        put(open_store, deployment("deployment"), deployment("other", name="other"))
+        with open_store.writing() as writing:
+            for plan in plans.values():
+                writing.put_schedule_plan(plan)
+            assert writing.schedule_plan("a") == plans["a"]
+        with open_store.reading() as reading:
+            assert reading.schedule_plans(later(5), 10) == [plans["first"], plans["a"], plans["b"]]
+            assert reading.schedule_plans(later(5), 2) == [plans["first"], plans["a"]]
+            assert reading.schedule_plans(later(1), 10) == [plans["first"]]
+            assert [reading.schedule_plans(later(5), limit) for limit in (0, -1)] == [[], []]
+            assert reading.schedule_plan("unknown") is None
+        moved = attrs.evolve(plans["first"], deployment_id="other", version=2, decided=later(5), look_at=None)
+        with open_store.writing() as writing:
+            writing.put_schedule_plan(moved)
+            writing.drop_schedule_plan("a")
+            writing.drop_schedule_plan("unknown")
+        with open_store.reading() as reading:
+            assert reading.schedule_plans(later(5), 10) == [plans["b"]]
+            assert reading.schedule_plan("first") == moved
+        with open_store.writing() as writing:
+            writing.delete_deployment("deployment")
+        with open_store.reading() as reading:
+            assert [reading.schedule_plan(name) for name in plans] == [None, None, moved, None]
+
+    def test_runs_of_schedules(self, open_store: OpenRunStore) -> None:
+        """Runs are found by their schedules, with whatever else is asked of them."""
+        runs = [
+            flow_run(f"{number}", state, tick=Tick(schedule_id=schedule, version=2, at=later(number), overlap=Overlap.SKIP), tags=tags)
+            for number, (schedule, state, tags) in enumerate(
+                [("s", SCHEDULED, ("x",)), ("s", RUNNING, ()), ("t", SCHEDULED, ()), (STRANGE, RUNNING, ("x",))]
+            )
+        ]
+        put(open_store, *runs, flow_run("none"))
+        with open_store.reading() as reading:
+
+            def found(*schedule_ids: str, **fields: Any) -> list[str]:
+                wanted = FlowRunFilter(schedule_ids=schedule_ids, **fields)
+                return ids(reading.flow_runs(wanted, Page(newest_first=False)))
+
+            assert reading.flow_runs(FlowRunFilter(schedule_ids=("s",)), Page(newest_first=False)) == runs[:2]
+            assert found("s", "t") == ["0", "1", "2"]
+            assert found(STRANGE) == ["3"]
+            assert found("s", state_types=(StateType.SCHEDULED,)) == ["0"]
+            assert found("s", "t", tags=("x",)) == ["0"]
+            assert found("s", "t", names=("name of 2",)) == ["2"]
+            assert found("s", names=("name of 2",)) == found("unknown") == []
+
+    def test_what_has_not_begun_in_time(self, open_store: OpenRunStore) -> None:
+        """Runs that were to begin by a moment are told, earliest first, as long as they wait for their first start and nobody owns them."""
+        tick = Tick(schedule_id="s", version=1, at=NOW, start_by=later(2))
+        put(
+            open_store,
+            flow_run("b", SCHEDULED, tick=tick),
+            flow_run("a", SCHEDULED, tick=tick),
+            flow_run("first", SCHEDULED, tick=attrs.evolve(tick, start_by=later(1).astimezone(timezone(timedelta(hours=9))))),
+            flow_run("runs", RUNNING, tick=tick),
+            flow_run("tried", SCHEDULED, tick=tick, run_count=1),
+            flow_run("owned", SCHEDULED, tick=tick),
+            flow_run("patient", SCHEDULED, tick=attrs.evolve(tick, start_by=None)),
+            flow_run("none", SCHEDULED),
+        )
+        with open_store.writing() as writing:
+            writing.grant_lease("owned", epoch=1, holder="me", seconds=60)
+        with open_store.reading() as reading:
+            assert ids(reading.overdue(later(2), 10)) == ["first", "a", "b"]
+            assert ids(reading.overdue(later(1), 10)) == ["first"]
+            assert ids(reading.overdue(later(2), 2)) == ["first", "a"]
+            assert [reading.overdue(later(2), limit) for limit in (0, -1)] == [[], []]
+        with open_store.writing() as writing:
+            run = writing.flow_run("first")
+            assert run is not None
+            writing.update_flow_run(run.entering(stamped(State.pending())), was=run.revision)
+            assert ids(writing.overdue(later(2), 10)) == ["a", "b"]
 
     def test_a_run_may_move_before_it_is_assigned(self, open_store: OpenRunStore) -> None:
         """A run that comes into a queue late is due there as its state says, whatever it was before."""

@@ -1,7 +1,10 @@
 """The course of a simulated world: bad times, in which everything may go wrong, then good times, in which everything must come to an end."""
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from itertools import pairwise
+
+import attrs
 
 from headrace.errors import NotInstalled
 from headrace.ids import Ids
@@ -10,6 +13,7 @@ from headrace.model.filters import FlowRunFilter, Page, TaskRunFilter, WorkQueue
 from headrace.model.runs import FlowRun
 from headrace.model.states import NOT_ENDED, State
 from headrace.orchestration.local_client import LocalClient
+from headrace.ports.client import OpenClient
 from headrace.ports.queue_matcher import QueueMatcher
 from headrace.ports.run_store import OpenRunStore
 from headrace.ports.service import Service
@@ -18,6 +22,7 @@ from headrace.rules.decide import RuleBook
 from headrace.rules.transitions import is_legal
 from headrace.services.late_runs import LateRuns
 from headrace.services.lost_leases import LostLeases
+from headrace.testing.schedules import every
 from headrace.testing.sim import faults
 from headrace.testing.sim.host import Host, registry_of
 from headrace.testing.sim.house import House
@@ -39,6 +44,18 @@ TO_END = HOUR + 1500.0
 """Seconds in which everything has ended, once bad times are over; a run may wait for an hour that the clock was set back."""
 
 
+@attrs.frozen(kw_only=True)
+class Scheduler:
+    """Has schedules' runs made every `every` seconds."""
+
+    every: float
+
+    def step(self, client: OpenClient, now: datetime) -> datetime:
+        """A round."""
+        client.schedule_runs()
+        return now + timedelta(seconds=self.every)
+
+
 class Course:
     """What happens in a world, from its beginning."""
 
@@ -46,8 +63,18 @@ class Course:
         self._world = world
         self._random = world.random
         self._witness = Witness(world)
+        ids = Ids(world.clock, seed=self._random.getrandbits(32))
         client, onlooker = (
-            LocalClient.over(each, rules=rules, clock=world.clock, lease_seconds=LEASE_SECONDS, matcher=_matcher, tell=self._tell)
+            LocalClient.over(
+                each,
+                rules=rules,
+                clock=world.clock,
+                lease_seconds=LEASE_SECONDS,
+                ids=ids,
+                matcher=_matcher,
+                schedule=every,
+                tell=self._tell,
+            )
             for each in (WitnessedStore(world, self._witness, store), store)
         )
         self._house = House(
@@ -57,11 +84,13 @@ class Course:
             client=changed(client),
             onlooker=onlooker,
             rules=rules,
-            ids=Ids(world.clock, seed=self._random.getrandbits(32)),
+            ids=ids,
         )
         self._machines = [Machine(self._house, f"machine-{number}") for number in range(1, self._random.randint(1, 3) + 1)]
         self._registry = registry_of(self._machines)
         self._services: dict[str, Service] = {"lost_leases": LostLeases(every=ROUND_SECONDS)}
+        if self._random.random() < 0.5:
+            self._services["scheduler"] = Scheduler(every=ROUND_SECONDS)
         if self._random.random() < 0.2:
             self._services["late_runs"] = LateRuns(every=4 * ROUND_SECONDS)
         self._people = People(self._house, self._machines, most_runs=self._random.randint(2, 6))

@@ -16,6 +16,7 @@ from headrace.instance import Instance
 from headrace.model.events import Event
 from headrace.model.queues import WorkQueue
 from headrace.model.runs import FlowRun
+from headrace.orchestration.scheduling import earlier_runs
 from headrace.ports.client import OpenClient
 from headrace.ports.service import Service
 from headrace.rules.gates import closed
@@ -143,7 +144,8 @@ class Host(Actor):
                     continue
                 for run in reading.due(queue_id, now, 10):
                     deployment = reading.deployment(run.deployment_id or "")
-                    if deployment is None or not deployment.is_paused:
+                    is_held_back = deployment is not None and deployment.is_paused
+                    if not is_held_back and (run.run_count or not earlier_runs(reading, run)):
                         return run
         return None
 

@@ -14,6 +14,7 @@ from headrace.model.moves import Move
 from headrace.model.orders import OrderedRun
 from headrace.model.queues import WorkQueue
 from headrace.model.runs import FlowRun
+from headrace.model.schedules import DeploymentSchedule, OnMissed, Overlap
 from headrace.model.states import NOT_ENDED, TERMINAL, State, StateType
 from headrace.testing.clock import START
 from headrace.testing.sim.faults import NONE
@@ -83,8 +84,17 @@ class People(Actor):
             max_restarts=random.choice((0, 0, 1, 2, 5)),
             created=START,
             updated=START,
+            schedules=self._schedules(),
             flow_runner=Choice("unheard-of" if random.random() < 0.05 else UNIVERSAL),
         )
+
+    def _schedules(self) -> tuple[DeploymentSchedule, ...]:
+        random = self._random
+        if random.random() < 0.7:
+            return ()
+        kind = Choice("every", {"seconds": random.choice((7.0, 20.0, 600.0))})
+        on_missed, overlap = random.choice(tuple(OnMissed)), random.choice(tuple(Overlap))
+        return (DeploymentSchedule(kind=kind, on_missed=on_missed, most_missed=random.randint(1, 3), overlap=overlap),)
 
     def _new_queue(self) -> WorkQueue:
         self._queues += 1
@@ -202,7 +212,9 @@ class People(Actor):
             client.put_work_queue(WorkQueue(id=CATCH_ALL, name=CATCH_ALL, created=START, updated=START))
         for limit in client.read_limits():
             client.set_limit(limit.tag, max(1, limit.limit))
-        deployments = [deployment.id for deployment in client.read_deployments(DeploymentFilter(), Page())]
+        there = client.read_deployments(DeploymentFilter(), Page())
+        client.put_deployments(tuple(attrs.evolve(deployment, schedules=()) for deployment in there))
+        deployments = [deployment.id for deployment in there]
         for deployment_id in deployments:
             client.resume_deployment(deployment_id)
         for run in client.read_flow_runs(FlowRunFilter(state_types=(StateType.PAUSED,), root_only=True), Page()):

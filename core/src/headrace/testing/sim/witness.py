@@ -92,6 +92,7 @@ class Witness:
         self.deleted_ids: set[str] = set()
         self._slots: dict[str, Slot] = {}
         self._agents: dict[str, float] = {}
+        self._ticks: dict[tuple[str, int, datetime], str] = {}
 
     def broken(self, law: str, *details: object) -> Broken:
         """What to raise where something does not hold."""
@@ -101,10 +102,15 @@ class Witness:
 
     def added(self, run: FlowRun) -> None:
         self.accounts[run.id] = Account(run, run.epoch)
+        if run.tick is not None:
+            time = run.tick.schedule_id, run.tick.version, run.tick.at
+            if (first := self._ticks.setdefault(time, run.id)) != run.id:
+                raise self.broken("a time of a schedule has one run", first, run.id, run.tick)
 
     def deleted(self, run_id: str) -> None:
         for each in [account.run.id for account in self.accounts.values() if account.run.root_id == run_id]:
             del self.accounts[each]
+        self._ticks = {time: kept for time, kept in self._ticks.items() if kept in self.accounts}
         self.deleted_ids.add(run_id)
         self._slots = {task: slot for task, slot in self._slots.items() if slot.root_id != run_id}
 
