@@ -2,12 +2,13 @@
 
 import os
 import uuid
+from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.clock import SystemClock
-from headrace.ids import Ids
+from headrace.ids import Ids, derived_id
 from headrace.testing.clock import START, FixedClock
 
 
@@ -48,3 +49,18 @@ def test_a_forked_child_makes_other_ids() -> None:
     assert os.read(reader, 100).decode() != ids.new()[24:]
     os.close(reader)
     os.close(writer)
+
+
+def test_derived_ids() -> None:
+    """The same names have the same id at the same moment, and others another; it is like those that are made, and stands where it would."""
+    found = derived_id(START, "a", "b")
+    assert found == derived_id(START, "a", "b")
+    others = {derived_id(START, "a", "c"), derived_id(START, "ab"), derived_id(START + timedelta(seconds=1), "a", "b")}
+    assert len({found, *others}) == 4
+    made = uuid.UUID(found)
+    assert (made.version, made.variant) == (7, uuid.RFC_4122)
+    clock = FixedClock(START - timedelta(seconds=1))
+    before = Ids(clock).new()
+    clock.advance(2)
+    assert before < found < Ids(clock).new()
+    assert derived_id(datetime(1900, 1, 1, tzinfo=UTC), "a")

@@ -509,7 +509,7 @@ def test_preview(headrace: Headrace, home: Path) -> None:
     heading, *lines = done(headrace, "preview", "nightly").splitlines()
     assert heading.split() == ["DUE", "ID", "NAME", "DEPLOYMENT"]
     assert [line.split()[-2:] for line in lines] == [["late", "hello/nightly"], ["bye", "bye/nightly"], ["soon", "hello/nightly"]]
-    assert "UTC (1h late)  " in lines[0]
+    assert "UTC Late (1h)  " in lines[0]
     assert "UTC (in 9m)  " in lines[1]
     assert shown["runs"][0]["id"] in lines[0]
 

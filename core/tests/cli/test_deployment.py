@@ -8,6 +8,8 @@ import pytest
 Headrace = Callable[..., CompletedProcess[str]]
 
 COMMANDS = {
+    "backfill": ["d", "--from", "2026-01-01"],
+    "clear-schedule": ["d"],
     "create": ["specs.py"],
     "delete": ["d"],
     "execute": ["d"],
@@ -19,6 +21,7 @@ COMMANDS = {
     "resume": ["d"],
     "rollback": ["d"],
     "run": ["d"],
+    "set-schedule": ["d", "--schedule", '{"type": "moments", "moments": ["2100-01-01T00:00Z"]}'],
 }
 
 

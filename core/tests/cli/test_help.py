@@ -100,7 +100,7 @@ def test_help_without_commands(headrace: Headrace, blocked: str) -> None:
 def test_json_everywhere() -> None:
     """Every command that shows something shows it as JSON too; those that only change something need not."""
     root = click.Context(headrace_command, info_name="headrace", obj=Invocation({}), **headrace_command.context_settings)
-    silent = {"agent start", "server start", "config set", "config unset", "plugins new"} | {
+    silent = {"agent start", "server start", "services start", "config set", "config unset", "plugins new"} | {
         f"profile {do}" for do in ("create", "delete", "rename", "use")
     }
     with root:

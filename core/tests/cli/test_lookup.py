@@ -1,5 +1,8 @@
 """Finding what somebody means, and asking for the newest runs."""
 
+from datetime import timedelta
+
+import attrs
 import pytest
 
 from headrace import State, flow, task
@@ -137,7 +140,7 @@ def test_newest_by_states(house: Instance, three: list[FlowRun]) -> None:
     """States are asked for by type, in any case, by name, or by some of each; the newest come first and no run comes twice."""
 
     def names(*states: str, limit: int = 20) -> list[str]:
-        return [run.name for run in runs.newest(house.client.read_flow_runs, FlowRunFilter(), states, limit)]
+        return [run.name for run in runs.newest(house.client.read_flow_runs, FlowRunFilter(), states, limit, house.clock.now())]
 
     assert [run.name for run in three] == names() == ["run 3", "run -1", "run 1"]
     assert names("FAILED") == names("failed") == ["run -1"]
@@ -158,18 +161,18 @@ def test_newest_by_type_and_by_name(house: Instance, three: list[FlowRun]) -> No
     assert three
 
     def names(limit: int) -> list[str]:
-        found = runs.newest(house.client.read_flow_runs, FlowRunFilter(), ("Odd", "FAILED", "Completed"), limit)
+        found = runs.newest(house.client.read_flow_runs, FlowRunFilter(), ("Odd", "FAILED", "Completed"), limit, house.clock.now())
         return [run.name for run in found]
 
     assert names(20) == ["run 5", "odd", "run 3", "run -1", "run 1"]
     assert names(2) == ["run 5", "odd"]
-    odds = runs.newest(house.client.read_flow_runs, FlowRunFilter(), ("FAILED", "Odd"), 20)
+    odds = runs.newest(house.client.read_flow_runs, FlowRunFilter(), ("FAILED", "Odd"), 20, house.clock.now())
     assert [run.name for run in odds] == ["odd", "run -1"]
 
 
 def test_rows(house: Instance, three: list[FlowRun]) -> None:
     """A row of JSON is flat, with the state by name and type, moments as text, and the id whole."""
-    row = runs.flow_run_row(house.client, three[1])
+    row = runs.flow_run_row(house.client, three[1], house.clock.now())
     assert (row["id"], row["name"], row["flow_name"]) == (three[1].id, "run -1", "stepped")
     assert (row["state"], row["state_type"], row["state_message"]) == ("Failed", "FAILED", three[1].state.message)
     assert row["parameters"] == {"number": -1}
@@ -180,3 +183,26 @@ def test_rows(house: Instance, three: list[FlowRun]) -> None:
     assert {"start_time", "end_time", "run_count", "total_run_time"} <= row.keys()
     (task_run,) = house.client.read_task_runs(TaskRunFilter(flow_run_ids=(three[1].id,)), Page())
     assert runs.task_run_row(task_run)["flow_run_id"] == three[1].id
+
+
+def test_late_runs(house: Instance) -> None:
+    """Late is what a run is called that was due more than a few seconds ago and waits; no state has that name, and yet it can be asked for."""
+    now = house.clock.now()
+    waits = {"due now": 0, "hardly late": 5, "late": 300, "later": -300}
+    for name, seconds in waits.items():
+        run_id, state = house.ids.new(), attrs.evolve(State.scheduled(now - timedelta(seconds=seconds)), timestamp=now)
+        house.client.create_flow_run(FlowRun(id=run_id, root_id=run_id, name=name, flow_name="f", state=state, created=now))
+    read, wanted = house.client.read_flow_runs, FlowRunFilter()
+    for states in (["Late"], ["late"], ["LATE", "Cached"]):
+        assert [run.name for run in runs.newest(read, wanted, states, 20, now)] == ["late"]
+        assert [run.name for run in runs.every(read, wanted, states, now)] == ["late"]
+    assert len(runs.newest(read, wanted, ["Late", "SCHEDULED"], 20, now)) == 4
+    found = {run.name: run for run in runs.every(read, wanted, [], now)}
+    assert {name: runs.shown_state(run, now).text for name, run in found.items()} == {
+        "due now": "Scheduled",
+        "hardly late": "Scheduled",
+        "late": "Late (5m)",
+        "later": "Scheduled",
+    }
+    rows = {row["name"]: row["late_seconds"] for row in runs.flow_run_rows(house.client, list(found.values()), now)}
+    assert rows == {"due now": None, "hardly late": None, "late": 300.0, "later": None}

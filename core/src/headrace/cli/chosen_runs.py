@@ -54,7 +54,7 @@ class Choice:
     def _fitting(self, house: Instance, of: tuple[StateType, ...]) -> list[FlowRun]:
         deployment_ids = tuple(lookup.deployment(house.client, name).id for name in self.deployments)
         wanted = FlowRunFilter(names=self.names, flow_names=self.flows, deployment_ids=deployment_ids, tags=self.tags, root_only=True)
-        found = runs.every(house.client.read_flow_runs, wanted, self.states)
+        found = runs.every(house.client.read_flow_runs, wanted, self.states, house.clock.now())
         return [run for run in found if run.state.type in of]
 
 

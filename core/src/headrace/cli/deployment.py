@@ -9,12 +9,15 @@ import click
 
 from headrace import instance
 from headrace.cli import lookup, runs, show
+from headrace.cli.backfill import backfill
 from headrace.cli.deploy import create, plan
 from headrace.cli.deployment_rows import deployment_row, files_of
+from headrace.cli.deployment_schedules import clear_schedule, next_in_words, next_of, set_schedule
 from headrace.cli.execution import Execution, ended_by_signals
 from headrace.cli.invocation import Invocation
 from headrace.cli.moments import DURATION, MOMENT
 from headrace.cli.numbers import WholeNumber
+from headrace.cli.schedule_words import all_in_short, in_words
 from headrace.cli.typed_parameters import typed
 from headrace.cli.versions import history, pause, resume, rollback
 from headrace.cli.wanting import advice
@@ -40,7 +43,7 @@ def deployment() -> None:
     """
 
 
-for command in (create, plan, history, rollback, pause, resume):
+for command in (create, plan, history, rollback, pause, resume, set_schedule, clear_schedule, backfill):
     deployment.add_command(command)
 
 
@@ -69,8 +72,11 @@ def ls(invocation: Invocation, flows: tuple[str, ...], tags: tuple[str, ...], li
         return
     nothing_yet = "nothing is deployed yet; write a spec and deploy it: headrace deployment create FILE"
     show.table(
-        ("id", "name", "flow runner", "age", "tags"),
-        [(each.id, each.full_name, each.flow_runner.name, show.age(each.created, now), ", ".join(each.tags)) for each in found],
+        ("id", "name", "flow runner", "schedule", "age", "tags"),
+        [
+            (each.id, each.full_name, each.flow_runner.name, all_in_short(each), show.age(each.created, now), ", ".join(each.tags))
+            for each in found
+        ],
         empty="no deployment fits; list all with: headrace deployment ls" if flows or tags else nothing_yet,
     )
 
@@ -85,7 +91,7 @@ def inspect(invocation: Invocation, name: str, as_json: bool) -> None:
         found = lookup.deployment(house.client, name)
         now = house.clock.now()
     if as_json:
-        show.json(deployment_row(found))
+        show.json({**deployment_row(found), "next_time": next_of(invocation.registry, found, now)})
         return
     archive = found.code.archive
     show.record(
@@ -97,7 +103,8 @@ def inspect(invocation: Invocation, name: str, as_json: bool) -> None:
             "parameters": dumps(dict(found.parameters), ensure_ascii=False) if found.parameters else None,
             "takes": "; ".join(_taken(found.parameter_schema)),
             "flow runner": _choice(found.flow_runner),
-            "schedule": _choice(found.schedule),
+            **_schedules(found),
+            "next time": next_in_words(invocation.registry, found, now),
             "entrypoint": found.code.entrypoint,
             "code": _archive(archive) if archive else "what is installed where it runs",
             "storage": _choice(archive.storage) or "the orchestration's own" if archive else None,
@@ -139,6 +146,12 @@ def _deleted(house: Instance, found: Deployment, tell: Callable[[str], None]) ->
         return False
     tell(f"deleted deployment {found.full_name!r} ({found.id})")
     return True
+
+
+def _schedules(found: Deployment) -> dict[str, str]:
+    """A line for each; the first is called schedule."""
+    lines = [in_words(each) for each in found.schedules] or [""]
+    return {f"schedule {place}" if place > 1 else "schedule": line for place, line in enumerate(lines, 1)}
 
 
 def _choice(choice: Choice | None) -> str | None:
@@ -215,7 +228,7 @@ def run(
         due = at if delay is None else now + delay
         asked = house.client.request_run(_request(house, found, pairs, whole, tags, called, at=due))
         if as_json and not watch:
-            show.json(runs.flow_run_row(house.client, asked))
+            show.json(runs.flow_run_row(house.client, asked, now))
             return
         if not as_json:
             click.echo(f"Created flow run {asked.name!r} ({asked.id}) of {found.full_name}, due {_when(due, now)}")
@@ -296,7 +309,7 @@ def _watch(house: Instance, run: FlowRun, *, as_json: bool) -> None:
 
 def _show_end(house: Instance, run: FlowRun, *, as_json: bool) -> None:
     if as_json:
-        show.json(runs.flow_run_row(house.client, run))
+        show.json(runs.flow_run_row(house.client, run, house.clock.now()))
     show.remark(f"Flow run {run.name!r} ended in state {run.state}")
 
 

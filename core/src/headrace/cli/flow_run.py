@@ -68,9 +68,9 @@ def ls(
     with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
         deployment_ids = tuple(lookup.deployment(house.client, name).id for name in deployments)
         wanted = FlowRunFilter(names=names, flow_names=flows, deployment_ids=deployment_ids, tags=tags)
-        found = runs.newest(house.client.read_flow_runs, wanted, states, limit)
-        rows = runs.flow_run_rows(house.client, found) if as_json else []
         now = house.clock.now()
+        found = runs.newest(house.client.read_flow_runs, wanted, states, limit, now)
+        rows = runs.flow_run_rows(house.client, found, now) if as_json else []
     if as_json:
         show.json(rows)
         return
@@ -78,7 +78,7 @@ def ls(
     nothing_yet = "no flow has run yet; run a script that calls one: python my_flow.py"
     show.table(
         ("id", "name", "state", "age", "flow"),
-        [(run.id, run.name, show.state(run.state), show.age(run.created, now), run.flow_name) for run in found],
+        [(run.id, run.name, runs.shown_state(run, now), show.age(run.created, now), run.flow_name) for run in found],
         empty=nothing_yet if asked_for_all else "no flow run fits; list all with: headrace flow-run ls",
     )
 
@@ -96,10 +96,10 @@ def inspect(invocation: Invocation, run: str, as_json: bool) -> None:
         found = lookup.flow_run(house.client, run)
         states = house.client.read_states(found.id)
         counts = _task_runs_by_state(house.client, found.id)
-        row = runs.flow_run_row(house.client, found)
+        now = house.clock.now()
+        row = runs.flow_run_row(house.client, found, now)
         waits = found.deployment_id is not None and found.state.is_scheduled()
         explanation = house.client.explain_flow_run(found.id) if waits else Explanation(summary="")
-        now = house.clock.now()
     if as_json:
         show.json({**row, "work_queues": list(explanation.queues), "states": states, "task_runs": counts})
         return
@@ -109,7 +109,7 @@ def inspect(invocation: Invocation, run: str, as_json: bool) -> None:
             "name": found.name,
             "flow": found.flow_name,
             "flow version": found.flow_version,
-            "state": show.state(found.state),
+            "state": runs.shown_state(found, now),
             "message": found.state.message,
             "created": show.moment_ago(found.created, now),
             "expected start": show.moment(found.expected_start_time),
@@ -154,12 +154,14 @@ def explain(invocation: Invocation, run: str, as_json: bool) -> None:
     with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
         found = lookup.flow_run(house.client, run)
         explanation = house.client.explain_flow_run(found.id)
-        row = runs.flow_run_row(house.client, found) if as_json else {}
         now = house.clock.now()
+        row = runs.flow_run_row(house.client, found, now) if as_json else {}
     if as_json:
         show.json({**row, **to_plain(explanation)})
         return
-    click.echo(f"Flow run {found.name!r}: {explanation.summary.rstrip('.')}.")
+    late = found.late_by(now)
+    marked = "" if late is None else f" (late by {show.duration(late.total_seconds())})"
+    click.echo(f"Flow run {found.name!r}{marked}: {explanation.summary.rstrip('.')}.")
     if explanation.obstacles:
         obstacles = [(obstacle.sentence, obstacle.advice) for obstacle in explanation.obstacles]
         show.table(("in the way", "what may help"), obstacles, empty="")
@@ -258,7 +260,7 @@ def cancel(invocation: Invocation, choice: Choice, waits: bool, as_json: bool) -
         if waits:
             states = {run.id: _end(house, run, states[run.id], tell) for run in found.values()}
         if as_json:
-            show.json(runs.flow_run_rows(house.client, [house.client.read_flow_run(run_id) for run_id in found]))
+            show.json(runs.flow_run_rows(house.client, [house.client.read_flow_run(run_id) for run_id in found], house.clock.now()))
     if not all(state.type in (StateType.CANCELLED, StateType.CANCELLING) for state in states.values()):
         raise click.exceptions.Exit(1)
 
@@ -401,7 +403,7 @@ def _change(
                 refused += 1
                 show.error(str(error))
         if as_json:
-            show.json(runs.flow_run_rows(house.client, changed))
+            show.json(runs.flow_run_rows(house.client, changed, house.clock.now()))
     if refused:
         raise click.exceptions.Exit(1)
 
@@ -424,7 +426,7 @@ def delete(invocation: Invocation, choice: Choice, as_json: bool) -> None:
     """
     with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
         found = {run.id: run for run in choice.found(house, verb="delete", of=StateType)}
-        rows = runs.flow_run_rows(house.client, list(found.values())) if as_json else []
+        rows = runs.flow_run_rows(house.client, list(found.values()), house.clock.now()) if as_json else []
         tell = show.remark if as_json else click.echo
         deleted = {run.id for run in found.values() if _deleted(house.client, run, tell)}
     if as_json:

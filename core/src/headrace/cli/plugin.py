@@ -18,6 +18,8 @@ def headrace_commands() -> Iterator[Provider[Any]]:
     yield Provider("flow-run", "headrace.cli.flow_run:flow_run", "Look at flow runs, their states and their logs")
     yield Provider("plugins", "headrace.cli.plugins:plugins", "List what is installed, and what cannot be used")
     yield Provider("profile", "headrace.cli.profile:profile", "Look after profiles: settings under a name")
+    yield Provider("schedule", "headrace.cli.schedule:schedule", "Look at schedules: when deployments run by themselves")
+    yield Provider("services", "headrace.cli.services:services", "Run what is done again and again beside the runs")
     yield Provider("store", "headrace.cli.store:store", "Look after the run store: what it keeps, whether it is sound, copies of it")
     yield Provider("task-run", "headrace.cli.task_run:task_run", "Look at the task runs of flow runs")
     yield Provider("version", "headrace.cli.version:version", "Show versions, the home, and the store or API in use")

@@ -1,7 +1,8 @@
 """What the commands on flow runs and on task runs share: options, questions, and runs as rows of JSON."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -21,12 +22,15 @@ C = TypeVar("C", bound=Callable[..., Any])
 R = TypeVar("R", FlowRun, TaskRun)
 W = TypeVar("W", FlowRunFilter, TaskRunFilter)
 
+LATE = "Late"
+"""What a run is called that is due and was not started; no state has that name."""
+
 STATE_NAMES = (
     AWAITING_RESTART,
     AWAITING_RESUME,
     "AwaitingRetry",
     "Cached",
-    "Late",
+    LATE,
     LOST,
     "Rerunning",
     "Retrying",
@@ -51,21 +55,43 @@ def limit_option(command: C) -> C:
     return click.option("--limit", type=kind, metavar="N", default=20, help=meaning)(command)
 
 
-def newest(read: Callable[[W, Page], list[R]], wanted: W, states: Sequence[str], limit: int) -> list[R]:
+def newest(read: Callable[[W, Page], list[R]], wanted: W, states: Sequence[str], limit: int, now: datetime) -> list[R]:
     """The newest runs that fit, in one of these states."""
-    found = {run.id: run for question in _questions(read, wanted, states) for run in read(question, Page(limit=limit))}
+    others, asks_for_late = _without_late(states)
+    questions = _questions(read, wanted, others) if others or not asks_for_late else []
+    found = {run.id: run for question in questions for run in read(question, Page(limit=limit))}
+    if asks_for_late:
+        found |= {run.id: run for run in islice(_late(read, wanted, now), limit)}
     return [found[run_id] for run_id in sorted(found, reverse=True)][:limit]
 
 
-def every(read: Callable[[W, Page], list[R]], wanted: W, states: Sequence[str]) -> list[R]:
+def every(read: Callable[[W, Page], list[R]], wanted: W, states: Sequence[str], now: datetime) -> list[R]:
     """All runs that fit, in one of these states, the newest first."""
-    found: dict[str, R] = {}
-    for question in _questions(read, wanted, states):
-        after: str | None = None
-        while page := read(question, Page(after=after)):
-            found |= {run.id: run for run in page}
-            after = page[-1].id
+    others, asks_for_late = _without_late(states)
+    questions = _questions(read, wanted, others) if others or not asks_for_late else []
+    found = {run.id: run for question in questions for run in all_of(read, question)}
+    if asks_for_late:
+        found |= {run.id: run for run in _late(read, wanted, now)}
     return [found[run_id] for run_id in sorted(found, reverse=True)]
+
+
+def _without_late(states: Sequence[str]) -> tuple[list[str], bool]:
+    """The states but Late, which is no name that a state has, and whether it is among them."""
+    others = [state for state in states if state.lower() != LATE.lower()]
+    return others, len(others) < len(states)
+
+
+def _late(read: Callable[[W, Page], list[R]], wanted: W, now: datetime) -> Iterator[R]:
+    waiting = all_of(read, attrs.evolve(wanted, state_types=(StateType.SCHEDULED,)))
+    return (run for run in waiting if isinstance(run, FlowRun) and run.late_by(now) is not None)
+
+
+def all_of(read: Callable[[W, Page], list[R]], question: W) -> Iterator[R]:
+    """All runs that fit, the newest first, a page at a time."""
+    after: str | None = None
+    while page := read(question, Page(after=after)):
+        yield from page
+        after = page[-1].id
 
 
 def _questions(read: Callable[[W, Page], list[R]], wanted: W, states: Sequence[str]) -> list[W]:
@@ -96,22 +122,34 @@ def run_time(run: FlowRun | TaskRun, now: datetime) -> float:
     return run.total_run_time + (max(0.0, (now - since).total_seconds()) if since is not None else 0.0)
 
 
-def flow_run_rows(client: OpenClient, found: Sequence[FlowRun]) -> list[dict[str, Any]]:
-    """Flow runs as JSON shows them: flat, their states by name and type, `deployment` an id, and the name of a deployment that is still there."""
+def shown_state(run: FlowRun, now: datetime) -> show.Painted:
+    """The state of a run in its colour; of one that was to start and is late, that and how late it is."""
+    late = run.late_by(now)
+    return show.state(run.state) if late is None else show.Painted(f"{LATE} ({show.age(now - late, now)})", "red")
+
+
+def flow_run_rows(client: OpenClient, found: Sequence[FlowRun], now: datetime) -> list[dict[str, Any]]:
+    """Flow runs as JSON shows them: flat, their states by name and type, how late those are that are late, `deployment` an id, and the name of a
+    deployment that is still there."""
     names = deployment_names(client, (run.deployment_id for run in found if run.deployment_id is not None))
-    return [_flow_run_row(run, names) for run in found]
+    return [_flow_run_row(run, names, now) for run in found]
 
 
-def flow_run_row(client: OpenClient, run: FlowRun) -> dict[str, Any]:
+def flow_run_row(client: OpenClient, run: FlowRun, now: datetime) -> dict[str, Any]:
     """One of them."""
-    (row,) = flow_run_rows(client, [run])
+    (row,) = flow_run_rows(client, [run], now)
     return row
 
 
-def _flow_run_row(run: FlowRun, names: Mapping[str, str]) -> dict[str, Any]:
+def _flow_run_row(run: FlowRun, names: Mapping[str, str], now: datetime) -> dict[str, Any]:
     row = _row(run)
-    deployment = row.pop("deployment_id")
-    return {**row, "deployment": deployment, "deployment_name": names.get(deployment)}
+    deployment, late = row.pop("deployment_id"), run.late_by(now)
+    return {
+        **row,
+        "late_seconds": None if late is None else late.total_seconds(),
+        "deployment": deployment,
+        "deployment_name": names.get(deployment),
+    }
 
 
 def task_run_row(run: TaskRun) -> dict[str, Any]:

@@ -28,9 +28,9 @@ def ls(invocation: Invocation, flow_run: str | None, states: tuple[str, ...], li
     with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
         owner = lookup.flow_run(house.client, flow_run) if flow_run else None
         wanted = TaskRunFilter(flow_run_ids=(owner.id,) if owner else ())
-        found = runs.newest(house.client.read_task_runs, wanted, states, limit)
-        names = flow_run_names(house.client, (run.flow_run_id for run in found))
         now = house.clock.now()
+        found = runs.newest(house.client.read_task_runs, wanted, states, limit, now)
+        names = flow_run_names(house.client, (run.flow_run_id for run in found))
     if as_json:
         show.json([runs.task_run_row(run) for run in found])
         return

@@ -109,7 +109,7 @@ def _earlier(house: Instance, found: Deployment, to: int | None) -> Deployment:
 def pause(invocation: Invocation, name: str, as_json: bool) -> None:
     """Let nothing of a deployment be started.
 
-    What is under way goes on; runs that are asked for wait until it is resumed.
+    What is under way goes on; runs that are asked for wait until it is resumed. Its schedules make no runs meanwhile.
     """
     _change(invocation, name, lambda house, found: house.client.pause_deployment(found.id), "paused", as_json=as_json)
 
@@ -121,7 +121,7 @@ def pause(invocation: Invocation, name: str, as_json: bool) -> None:
 def resume(invocation: Invocation, name: str, as_json: bool) -> None:
     """Let a paused deployment's runs be started again.
 
-    Those that waited are among them.
+    Those that waited are among them. Its schedules go on from now.
     """
     _change(invocation, name, lambda house, found: house.client.resume_deployment(found.id), "resumed", as_json=as_json)
 

@@ -179,7 +179,7 @@ def preview(invocation: Invocation, name: str, hours: int, limit: int, as_json: 
         now = house.clock.now()
         due = house.client.read_due(queue.id, now + timedelta(hours=hours), limit)
         under_way = house.client.count_under_way(queue.id)
-        rows = runs.flow_run_rows(house.client, due)
+        rows = runs.flow_run_rows(house.client, due, now)
     criteria.tell_what_is_missing(invocation.registry, queue)
     is_full = queue.concurrency_limit is not None and under_way >= queue.concurrency_limit
     if as_json:
@@ -203,14 +203,13 @@ def preview(invocation: Invocation, name: str, hours: int, limit: int, as_json: 
 def _due(run: FlowRun, now: datetime) -> show.Painted:
     """When a run is due, and whether that is past."""
     at = run.state.scheduled_time
-    if at is None or at >= now:
+    if run.late_by(now) is None:
         return show.Painted(show.moment_ago(at, now))
-    return show.Painted(f"{show.moment(at)} ({show.age(at, now)} late)", "red")
+    return show.Painted(f"{show.moment(at)} {runs.shown_state(run, now).text}", "red")
 
 
 def _wait(run: FlowRun, now: datetime) -> dict[str, Any]:
-    at = run.state.scheduled_time
-    return {"due": at, "is_late": at is not None and at < now}
+    return {"due": run.state.scheduled_time, "is_late": run.late_by(now) is not None}
 
 
 # update

@@ -16,6 +16,7 @@ KNOWN = {
     ("schedule", "interval"): "headrace-schedules",
     ("schedule", "cron"): "headrace-schedules",
     ("schedule", "rrule"): "headrace-schedules",
+    ("service", "scheduler"): "headrace-schedules",
     ("queue matcher", "tags"): "headrace-queues",
     ("queue matcher", "deployments"): "headrace-queues",
     ("queue matcher", "flow_runners"): "headrace-queues",
