@@ -185,7 +185,7 @@ def test_what_two_see_one_makes(client: LocalClient, store: OpenRunStore, clock:
     with store.reading() as reading:
         plans = reading.schedule_plans(clock.now(), 10)
         looks = [client.scheduling._look(plan, reading.deployment("nightly"), clock.now()) for plan in plans]
-    assert [len(client.scheduling._write(looks, clock.now())) for _ in range(2)] == [1, 0]
+    assert [len(client.scheduling._write(looks, clock.now())[0]) for _ in range(2)] == [1, 0]
 
 
 def test_the_next_look_is_told(client: LocalClient, clock: FixedClock) -> None:
@@ -277,6 +277,34 @@ def test_who_began_is_not_skipped(client: LocalClient, clock: FixedClock) -> Non
     assert run.id in [each.id for each in claim(client, "again").runs]
 
 
+def test_no_backlog_grows_for_ever(client: LocalClient, clock: FixedClock) -> None:
+    """Nobody takes runs of a schedule all of whose times are to be made up for: as many as that wait, the latest."""
+    client.put_deployments((deployment(every(HOUR / 10, on_missed=OnMissed.RUN_ALL, most_missed=5)),))
+    for _ in range(60):
+        clock.advance(HOUR / 10)
+        client.schedule_runs()
+    waiting = [hours for hours in times(client, state_types=(StateType.SCHEDULED,)) if hours <= 6]
+    assert waiting[-5:] == [5.6, 5.7, 5.8, 5.9, 6.0]
+    assert len(waiting) <= 5 + 20
+    skipped = runs(client, state_names=("Skipped",))
+    assert len(skipped) + len(waiting) == 60
+    assert "5 later times of its schedule wait" in str(skipped[0].state.message)
+
+
+def test_many_may_be_held_back(client: LocalClient, clock: FixedClock) -> None:
+    """What is behind them in the queue is taken all the same."""
+    first = under_way(client, clock, Overlap.QUEUE, on_missed=OnMissed.RUN_ALL, most_missed=50)
+    for number in range(30):
+        clock.advance(HOUR / 2)
+        client.renew_lease(first.id, first.epoch)
+        client.schedule_runs()
+        client.request_run(RunRequest(id=f"asked {number}", deployment_id="nightly", name="asked"))
+        clock.advance(1)
+        claimed = client.claim_runs(ClaimRequest(id=f"claim {number}", agent_id="agent", queue_ids=("queue",), limit=5))
+        assert [run.id for run in claimed.runs] == [f"asked {number}"]
+    assert len([run for run in runs(client, state_types=(StateType.SCHEDULED,)) if run.tick and run.tick.at <= clock.now()]) >= 30
+
+
 def test_one_that_was_skipped_may_be_wanted_all_the_same(client: LocalClient, clock: FixedClock) -> None:
     """Somebody asks for it once more, and it runs, however late."""
     queue(client)
@@ -292,10 +320,10 @@ def test_one_that_was_skipped_may_be_wanted_all_the_same(client: LocalClient, cl
 # Too soon
 
 
-def under_way(client: LocalClient, clock: FixedClock, overlap: Overlap) -> FlowRun:
+def under_way(client: LocalClient, clock: FixedClock, overlap: Overlap, **policy: Any) -> FlowRun:
     """A run of a schedule, while the next one is due."""
     queue(client)
-    client.put_deployments((deployment(every(HOUR / 2, overlap=overlap)),))
+    client.put_deployments((deployment(every(HOUR / 2, overlap=overlap, **policy)),))
     clock.advance(HOUR / 2)
     (first,) = claim(client, "first").runs
     moved(client, first, State.running())

@@ -4,6 +4,7 @@ A run counts in every queue that it is in, whichever queue it was taken through,
 no other's way.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 
@@ -64,8 +65,10 @@ class Claiming:
             if held:
                 return Claimed(runs=tuple(held))
             queues = _queues(writing, request.queue_ids)
-            while len(taken) < request.limit and (found := _first(writing, queues, now, passed)):
+            due = _Due(writing, now)
+            while len(taken) < request.limit and (found := due.first(queues)):
                 run, queue = found
+                due.decided.add(run.id)
                 if run.max_restarts is None:  # its own process has it, or had it and is about to be found lost
                     passed[run.id] = None
                     continue
@@ -147,6 +150,37 @@ def _orphans(reading: Reading, agent_id: str, identities: Iterable[str]) -> Iter
             continue
         if lease.holder.partition("/")[0] not in there or lease.holder == f"{agent_id}/{ADOPTED}":
             yield run
+
+
+class _Due:
+    """Runs that are due, each until it is among the `decided`. So many may be passed that they are read in portions that double, and none is read anew
+    for each of them."""
+
+    def __init__(self, reading: Reading, until: datetime) -> None:
+        self.decided: set[str] = set()
+        self._reading = reading
+        self._until = until
+        self._waiting: dict[str, deque[FlowRun]] = {}
+        self._limits: dict[str, int] = {}
+        self._read_whole: set[str] = set()
+
+    def first(self, queues: Iterable[WorkQueue]) -> tuple[FlowRun, WorkQueue] | None:
+        """The run that is due first, out of the queues that have room, with its queue."""
+        firsts = [(run, queue) for queue in queues if _is_open(self._reading, queue) and (run := self._first_of(queue.id)) is not None]
+        return min(firsts, key=lambda first: _urgency(first[0], self._until), default=None)
+
+    def _first_of(self, queue_id: str) -> FlowRun | None:
+        waiting = self._waiting.setdefault(queue_id, deque())
+        while True:
+            while waiting and waiting[0].id in self.decided:
+                waiting.popleft()
+            if waiting or queue_id in self._read_whole:
+                return waiting[0] if waiting else None
+            limit = self._limits[queue_id] = 2 * self._limits.get(queue_id, 0) + 1
+            found = self._reading.due(queue_id, self._until, limit)
+            waiting.extend(run for run in found if run.id not in self.decided)
+            if len(found) < limit:
+                self._read_whole.add(queue_id)
 
 
 def _first(reading: Reading, queues: Iterable[WorkQueue], until: datetime, passed: Iterable[str]) -> tuple[FlowRun, WorkQueue] | None:

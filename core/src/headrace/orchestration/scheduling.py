@@ -6,7 +6,7 @@ costs as much as there is to decide, whatever ran before.
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
@@ -20,7 +20,7 @@ from headrace.model.events import Event
 from headrace.model.filters import FlowRunFilter, Page
 from headrace.model.run_names import run_name
 from headrace.model.runs import FlowRun
-from headrace.model.schedules import DeploymentSchedule, Overlap, Scheduled, SchedulePlan, Tick
+from headrace.model.schedules import DeploymentSchedule, OnMissed, Overlap, Scheduled, SchedulePlan, Tick
 from headrace.model.states import State, StateType
 from headrace.orchestration.matching import Matching
 from headrace.orchestration.new_runs import new_run
@@ -54,6 +54,7 @@ class _Look:
 
     plan: SchedulePlan
     deployment: Deployment | None
+    schedule: DeploymentSchedule | None = None
     found: Planned | None = None
 
 
@@ -79,9 +80,10 @@ class Scheduling:
         looks = [self._look(plan, deployments[plan.deployment_id], now) for plan in plans]
         made = 0
         for start in range(0, len(looks), AT_ONCE):
-            runs = self._write(looks[start : start + AT_ONCE], now)
+            portion = looks[start : start + AT_ONCE]
+            runs, ended_runs = self._write(portion, now)
             made += sum(run.state.is_scheduled() for run in runs)
-            skipped += sum(not run.state.is_scheduled() for run in runs)
+            skipped += sum(not run.state.is_scheduled() for run in runs) + ended_runs
         return Scheduled(made=made, skipped=skipped, next_look=self._next_look())
 
     def keep(self, writing: Writing, before: Deployment | None, after: Deployment) -> None:
@@ -117,18 +119,30 @@ class Scheduling:
             name = deployment.full_name if deployment is not None else ""
             logger.warning("The schedule %r of deployment %r makes no runs: %s", schedule.kind.name, name, error)
             found = None
-        return _Look(plan=plan, deployment=deployment, found=found)
+        return _Look(plan=plan, deployment=deployment, schedule=schedule, found=found)
 
-    def _write(self, looks: Iterable[_Look], now: datetime) -> list[FlowRun]:
+    def _write(self, looks: Sequence[_Look], now: datetime) -> tuple[list[FlowRun], int]:
+        """The runs that were made, some of them skipped already, and how many others were."""
         with self.store.writing() as writing:
+            too_many = [event for look in looks for event in self._shed(writing, look, now)]
             runs = [run for look in looks for run in self._decided(writing, look, now)]
             for run in runs:
                 writing.add_flow_run(run)
             self.matching.assign_new(writing, [run for run in runs if run.state.is_scheduled()])
             events = [writing.append_event(created(run)) for run in runs]
-        for event in events:
+        for event in (*too_many, *events):
             self.tell(event)
-        return runs
+        return runs, len(too_many)
+
+    def _shed(self, writing: Writing, look: _Look, now: datetime) -> Iterator[Event]:
+        """Where runs of a schedule wait as long as it takes, as many as are made up for do, and the older ones are skipped: no backlog grows for ever."""
+        schedule = look.schedule
+        if schedule is None or schedule.on_missed is not OnMissed.RUN_ALL or not _waiting_since(writing, schedule, now, 1):
+            return
+        waiting = _waiting_since(writing, schedule, now, schedule.most_missed + MOST_OVERDUE)
+        message = f"{schedule.most_missed} later times of its schedule wait to be made up for."
+        for run in waiting[: -schedule.most_missed]:
+            yield ended(writing, run, attrs.evolve(State.skipped(message), timestamp=now))
 
     def _decided(self, writing: Writing, look: _Look, now: datetime) -> list[FlowRun]:
         """The runs of a look, unless somebody else was first, or the deployment has changed meanwhile."""
@@ -220,6 +234,13 @@ def withdraw(writing: Writing, schedule_id: str, since: datetime | None = None) 
         for run in portion:
             if run.run_count == 0 and run.tick is not None and (since is None or run.tick.at > since):
                 writing.delete_flow_run(run.id)
+
+
+def _waiting_since(reading: Reading, schedule: DeploymentSchedule, now: datetime, limit: int) -> list[FlowRun]:
+    """The runs of a schedule, oldest first, whose times have come and that have not started."""
+    wanted = FlowRunFilter(schedule_ids=(schedule.id,), state_types=(StateType.SCHEDULED,))
+    runs = reading.flow_runs(wanted, Page(limit=limit, newest_first=False))
+    return [run for run in runs if run.run_count == 0 and run.tick is not None and run.tick.at <= now]
 
 
 def _latest_decided(reading: Reading, schedule: DeploymentSchedule) -> datetime:
