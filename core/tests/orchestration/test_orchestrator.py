@@ -213,6 +213,18 @@ def test_a_journal_frees_slots_and_fills_the_cache(client: LocalClient) -> None:
     assert (other.answer, other.state and other.state.name) == (Answer.REPLACED, "Cached")
 
 
+def test_a_move_that_comes_after_the_end_changes_nothing(client: LocalClient) -> None:
+    """A message was lost, its process gave up and said how the task run ended; then it comes all the same."""
+    client.create_flow_run(flow_run(), holder="me")
+    old = task_run()
+    ended = old.entering(attrs.evolve(State.crashed("given up"), timestamp=START))
+    states = (RunState(run_id=old.id, revision=ended.revision, state=ended.state),)
+    client.write_journal(JournalBatch(flow_run_id=old.flow_run_id, epoch=1, task_runs=(ended,), states=states))
+    verdict = asked(client, "late", old, State.running())
+    assert (verdict.answer, verdict.state) == (Answer.REFUSED, None)
+    assert client.read_task_run(old.id) == ended
+
+
 def test_what_is_not_there_is_said(client: LocalClient) -> None:
     """With the command that lists what is."""
     move = Move(id="m", run_id="ghost", state=State.running())

@@ -19,7 +19,7 @@ from headrace.orchestration.serving import Serving
 from headrace.ports.run_store import OpenRunStore, Writing
 from headrace.rules.decide import RuleBook
 from headrace.rules.facts import Fact, Facts, Retry
-from headrace.rules.verdicts import Verdict
+from headrace.rules.verdicts import Verdict, refused
 
 FIRST_EPOCH = 1
 
@@ -159,6 +159,9 @@ class Orchestrator:
             if parent is None:
                 raise NotFound(what="flow run", name=run.flow_run_id, command="flow-run ls")
             facts = self._task_facts(writing, move, run, parent, retry)
+            known = writing.task_run(run.id)
+            if facts.earlier is None and known is not None and known.revision > run.revision and _has_ended(known):
+                return refused("the task run has ended since")  # a message that was lost, and comes all the same
             verdict = self.rules.decide(move, facts)
             if facts.earlier is not None or verdict.state is None or verdict.state.timestamp is None:
                 return verdict
@@ -265,6 +268,11 @@ class Orchestrator:
         lease = writing.lease(run.root_id)
         if lease is None or lease.epoch != run.epoch:
             raise RunStopped(run=f"flow run {run.name!r}", reason=_stale(run.root_id).reason)
+
+
+def _has_ended(run: TaskRun) -> bool:
+    """Whether it has, rather than being presumed to have."""
+    return run.state.is_terminal() and not run.state.is_lost()
 
 
 def _lets_go(run: FlowRun, state: State) -> bool:
