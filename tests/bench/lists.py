@@ -89,6 +89,7 @@ def _flow_runs(count: int) -> dict[str, Fields]:
         "flow_names, ten": {"flow_names": _some(_flow, 10)},
         "deployment_ids": {"deployment_ids": _some(_deployment)},
         "root_ids": {"root_ids": some},
+        "schedule_ids": {"schedule_ids": _some(lambda draw: made.schedule_id(_deployment(draw)))},
         "state_types": {"state_types": _some(lambda draw: draw.choice(list(StateType)))},
         "state_types, those that ended": {"state_types": _same(tuple(TERMINAL))},
         "state_names": {"state_names": _some(lambda draw: draw.choice(made.STATES)[2])},

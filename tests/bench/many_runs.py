@@ -98,6 +98,11 @@ def deployment_id(number: int) -> str:
     return _id(FIRST, number, "7d00")
 
 
+def schedule_id(deployment: str) -> str:
+    """The id of a deployment's schedule, which all of its runs were made for."""
+    return f"{deployment[:-1]}s"
+
+
 def queue_id(number: int) -> str:
     return _id(FIRST, number, "7e00")
 
@@ -218,7 +223,23 @@ def _rows(count: int) -> Iterator[_Made]:
         is_held, is_due = kind is StateType.RUNNING, kind is StateType.SCHEDULED
         lease = {"run_id": own, "epoch": 1, "holder": f"agent-{number % 20}", "boot": boot, "now": 0.0, "seconds": 1e12}
         yield _Made(
-            run=(own, run_name, flow, deployment, kind, name, tags, moment, root, None, 3, due, value),
+            run=(
+                own,
+                run_name,
+                flow,
+                deployment,
+                kind,
+                name,
+                tags,
+                moment,
+                root,
+                None,
+                deployment and schedule_id(deployment),
+                None,
+                3,
+                due,
+                value,
+            ),
             states=[(own, revision, state) for revision in (1, 2, 3)],
             task_runs=tasks,
             task_run_states=task_states,

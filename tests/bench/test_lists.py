@@ -53,6 +53,7 @@ FIELDS: dict[Callable[..., Any], tuple[Callable[..., Any], dict[str, Any]]] = {
             "flow_names": ("a", "b"),
             "deployment_ids": ("a",),
             "root_ids": ("a",),
+            "schedule_ids": ("a", "b"),
             "state_types": (StateType.RUNNING, StateType.FAILED),
             "state_names": ("a",),
             "tags": ("a", "b"),

@@ -473,7 +473,8 @@ def columns_of(connection: sqlite3.Connection, schema: str, table: str) -> list[
 
 def kept(shell: Shell) -> Any:
     """All that the command line tells of what an old store has."""
-    runs = [run | {"deployment_name": None} for run in shell.json("flow-run", "ls")]  # the first release had no deployments
+    # The first release had no deployments; and who waits is late sooner or later.
+    runs = [run | {"deployment_name": None, "late_seconds": None} for run in shell.json("flow-run", "ls")]
     (done,) = (run["id"] for run in runs if run["state"] == "Completed")
     return runs, shell.json("flow-run", "logs", done), shell.json("task-run", "ls")
 

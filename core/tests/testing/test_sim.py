@@ -192,7 +192,7 @@ def test_an_error_that_nobody_foresaw_is_found() -> None:
         def decide(self, move: Move, facts: Facts) -> Verdict:
             raise RuntimeError("a bug")
 
-    outcome = Sim(1, rules=Raising()).run()
+    outcome = Sim(0, rules=Raising()).run()
     assert outcome.broken.startswith("nothing raises what is not foreseen: RuntimeError: a bug in decide:")
     assert outcome.trace.endswith(f"broken: {outcome.broken}")
 

@@ -20,6 +20,7 @@ from headrace.rules.ticks import MOST_COUNTED
 E = TypeVar("E", bound=StrEnum)
 
 PORT = "schedule"
+_NAME = re.compile(r"[A-Za-z][\w-]*")
 _RUN_ALL = re.compile(r"run_all\(\s*([0-9]{1,6})\s*\)")
 _WRITTEN = "write it as a mapping such as {cron: '0 9 * * *', timezone: Europe/Berlin}, or with its kind as type"
 
@@ -59,7 +60,7 @@ def _understood(given: Any, where: str, registry: Registry) -> DeploymentSchedul
     when = spec.schedule
     if isinstance(when, Mapping) and "type" not in when:
         when = _by_its_key(when, where, registry)
-    elif isinstance(when, (str, int, float, timedelta)) and when not in _kinds(registry):
+    elif isinstance(when, (str, int, float, timedelta)) and not (isinstance(when, str) and _NAME.fullmatch(when)):
         raise WrongSpec(where=where, why=f"{shown(when)} is no schedule; {_WRITTEN}")
     on_missed, most = _on_missed(spec.on_missed, where)
     kind = understood_choice(PORT, when, where, registry)

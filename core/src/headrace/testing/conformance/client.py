@@ -24,6 +24,7 @@ from headrace.errors import (
     WrongParameterType,
 )
 from headrace.model.agents import Agent
+from headrace.model.choices import Choice
 from headrace.model.counts import CountFilter, FlowRunCounts, StateCount
 from headrace.model.deployments import Code, Deployment, RunRequest
 from headrace.model.explanations import Kind
@@ -34,6 +35,7 @@ from headrace.model.logs import LogLine
 from headrace.model.moves import Move
 from headrace.model.queues import Claimed, ClaimRequest, WorkQueue
 from headrace.model.runs import FlowRun, TaskRun
+from headrace.model.schedules import DeploymentSchedule
 from headrace.model.states import State, StateType
 from headrace.model.tokens import Scope, Token, digest_of
 from headrace.ports.client import OpenClient
@@ -482,6 +484,29 @@ class ClientConformance(Facts):
         client.create_flow_run(flow_run("unwanted"), "me")
         idle = next(client.follow_events(attrs.evolve(of_run, after=later.cursor)))
         assert (idle.events, idle.cursor) == ((), client.read_last_event())
+
+    def test_schedules_make_runs(self, client: OpenClient, clock: FixedClock) -> None:
+        """A deployment's schedules have their runs made ahead, each time once, and told when there is more to do; what nobody takes in time is skipped."""
+        hours = [START + timedelta(hours=hours) for hours in (1, 2, 3)]
+        kind = Choice("moments", {"moments": [hour.isoformat() for hour in hours]})
+        (kept,) = client.put_deployments((deployment(schedules=(DeploymentSchedule(kind=kind),)),))
+        (schedule,) = kept.schedules
+        assert (schedule.version, schedule.since) == (1, START)
+        assert client.put_deployments((deployment(schedules=(DeploymentSchedule(kind=kind),)),)) == [kept]
+
+        def ticks(name: str) -> list[datetime]:
+            wanted = FlowRunFilter(schedule_ids=(schedule.id,), state_names=(name,))
+            found = [run.tick for run in client.read_flow_runs(wanted, Page(newest_first=False))]
+            return [tick.at for tick in found if tick is not None]
+
+        assert ticks("Scheduled") == hours[:1]
+        assert client.schedule_runs().next_look == hours[0]
+        for _ in range(2):
+            clock.advance(3600)
+            client.schedule_runs()
+        assert (ticks("Scheduled"), ticks("Skipped")) == (hours[1:], hours[:1])
+        with pytest.raises(NotInstalled):
+            client.put_deployments((deployment(schedules=(DeploymentSchedule(kind=Choice("unheard-of")),)),))
 
     def test_a_task_run_moves(self, client: OpenClient) -> None:
         """What depends on other runs is asked; a replay gets the first answer, and a failure is tried again where that is allowed."""
