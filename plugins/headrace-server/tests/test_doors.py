@@ -36,11 +36,12 @@ from headrace.testing.conformance.client import flow_run, log_line, task_run
 from headrace.wire.endpoints import endpoints
 from headrace_server import own_run, streams
 from headrace_server.app import App
-from headrace_server.attempts import SECONDS, Attempts
+from headrace_server.attempts import Attempts
 from headrace_server.doors import Asker, Doors
 from headrace_server.files import DELETE, LIST, READ, WRITE
 from headrace_server.own import Own
 from headrace_server.own_run import OwnRun
+from headrace_server.seldom import SECONDS
 from headrace_server.serving import Address, Serving, in_a_thread
 from headrace_server.tokens import KEY, Tokens, written
 

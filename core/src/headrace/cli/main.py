@@ -171,7 +171,7 @@ class _Commands(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in self.list_commands(ctx) and not ctx.resilient_parsing:
-            raise click.UsageError(f"no command named {args[0]!r}{_advice(args[0], self.list_commands(ctx))}", ctx)
+            raise click.UsageError(f"no command named {args[0]!r}{show.near(args[0], self.list_commands(ctx))}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -201,14 +201,6 @@ def _invocation(ctx: click.Context) -> Invocation:
         root.obj = Invocation(os.environ, profile=root.params.get("profile"))
     invocation: Invocation = root.obj
     return invocation
-
-
-def _advice(typed: str, known: list[str]) -> str:
-    """The near name, else all names."""
-    from difflib import get_close_matches  # needed after a slip only
-
-    near = get_close_matches(typed, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(known) or 'none'}"
 
 
 def _show_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:

@@ -60,14 +60,7 @@ def _check(registry: Registry, names: tuple[str, ...]) -> None:
             continue
         if ("service", name) in KNOWN:
             registry.offer("service", name)
-        raise click.BadParameter(f"no service named {name!r}{_advice(name, known)}", param_hint="NAME")
-
-
-def _advice(typed: str, known: list[str]) -> str:
-    from difflib import get_close_matches  # needed after a slip only
-
-    near = get_close_matches(typed, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(known) or 'none'}"
+        raise click.BadParameter(f"no service named {name!r}{show.near(name, known)}", param_hint="NAME")
 
 
 @services.command()

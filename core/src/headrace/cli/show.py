@@ -276,3 +276,11 @@ def _pieces(word: str, room: int) -> list[str]:
                 pieces.append("")
             pieces[-1] += character
     return pieces
+
+
+def near(typed: str, known: Sequence[str]) -> str:
+    """The near name, else all names, to be added to a sentence."""
+    from difflib import get_close_matches  # needed after a slip only
+
+    found = get_close_matches(typed, known, n=1)
+    return f"; did you mean {found[0]!r}?" if found else f"; there are: {', '.join(known) or 'none'}"

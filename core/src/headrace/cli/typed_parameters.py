@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 
 import click
 
+from headrace.cli import show
 from headrace.cli.typed_json import DoubleKey, parsed
 from headrace.wire.schema_words import followed, types_of, words
 
@@ -83,15 +84,8 @@ def _asked(schema: Mapping[str, Any], name: str, where: str) -> Any:
     if name in properties:
         return properties[name]
     if others is False and not schema.get("patternProperties"):
-        raise click.UsageError(f"{where}: there is no parameter {name!r}{_advice(name, list(properties))}")
+        raise click.UsageError(f"{where}: there is no parameter {name!r}{show.near(name, list(properties))}")
     return others
-
-
-def _advice(name: str, known: list[str]) -> str:
-    from difflib import get_close_matches  # needed after a slip only
-
-    near = get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(known) or 'none'}"
 
 
 # Reading

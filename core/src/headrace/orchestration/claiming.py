@@ -6,7 +6,7 @@ no other's way.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 
 import attrs
 
@@ -24,9 +24,8 @@ from headrace.ports.run_store import OpenRunStore, Reading, Writing
 from headrace.rules.decide import RuleBook
 from headrace.rules.facts import Facts, Retry
 from headrace.rules.gates import closed
+from headrace.rules.ticks import EVER
 from headrace.rules.verdicts import Verdict
-
-EVER = datetime.max.replace(tzinfo=UTC)
 
 ADOPTED = "adopted"
 """What stands in place of a claim in the holder of a lease that was adopted."""

@@ -28,7 +28,7 @@ from headrace.orchestration.orchestrator import created, moved
 from headrace.ports.run_store import OpenRunStore, Reading, Writing
 from headrace.ports.schedule import Schedule
 from headrace.rules.scheduling import overdue
-from headrace.rules.ticks import Horizon, Planned, planned
+from headrace.rules.ticks import EVER, Horizon, Planned, planned
 from headrace.wire.plain import to_plain
 
 MOST_LOOKS = 500
@@ -41,7 +41,7 @@ MOST_REMEMBERED = 20_000
 MOST_OVERDUE = 100
 MOST_EARLIER = 3
 AFTER_A_FAULT = timedelta(minutes=1)
-NEVER, EVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 _UNDER_WAY = (StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING)
 
@@ -183,7 +183,8 @@ class Scheduling:
         with self.store.writing() as writing:
             for run in writing.overdue(now, MOST_OVERDUE):
                 assert run.tick is not None, "only what was made for a time has one by which it is to begin"
-                events.append(ended(writing, run, attrs.evolve(overdue(run.tick), timestamp=now)))
+                assert run.tick.start_by is not None, "what may begin for ever is not overdue"
+                events.append(ended(writing, run, attrs.evolve(overdue(run.tick.start_by), timestamp=now)))
         for event in events:
             self.tell(event)
         return len(events)

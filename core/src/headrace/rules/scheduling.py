@@ -1,6 +1,6 @@
 """Runs of schedules: what has not begun in time is skipped, and what comes while an earlier one is under way does as its schedule says."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from headrace.model.moves import Move
 from headrace.model.runs import FlowRun
@@ -14,9 +14,9 @@ ASK_AGAIN = timedelta(minutes=1)
 """When it is looked at again, at the latest; the end of the earlier run wakes those who wait."""
 
 
-def overdue(tick: Tick) -> State:
+def overdue(start_by: datetime) -> State:
     """What a run enters that has not begun in time."""
-    return State.skipped(f"It had not begun by {tick.start_by.isoformat(timespec='seconds') if tick.start_by else 'its end'}.")
+    return State.skipped(f"It had not begun by {start_by.isoformat(timespec='seconds')}.")
 
 
 class InTime:
@@ -30,7 +30,7 @@ class InTime:
         tick = _first_tick(facts)
         if tick is None or tick.start_by is None or facts.now < tick.start_by:
             return None
-        return replaced(overdue(tick), "the run had not begun in time")
+        return replaced(overdue(tick.start_by), "the run had not begun in time")
 
 
 class NoOverlap:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import islice, pairwise
+from itertools import islice, pairwise, takewhile
 
 import attrs
 
@@ -91,10 +91,7 @@ def _last_of(moments: Iterable[datetime], most: int) -> tuple[list[datetime], in
 
 
 def _until(moments: Iterable[datetime], until: datetime) -> Iterator[datetime]:
-    for moment in moments:
-        if moment > until:
-            return
-        yield moment
+    return takewhile(lambda moment: moment <= until, moments)
 
 
 def start_by(schedule: DeploymentSchedule, at: datetime, following: datetime | None) -> datetime | None:

@@ -1,16 +1,15 @@
 """A schedule that tests can foresee."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import attrs
 
 from headrace.errors import NotInstalled
 from headrace.model.choices import Choice
 from headrace.ports.schedule import Schedule
+from headrace.rules.ticks import EVER
 from headrace.testing.clock import START
-
-EVER = datetime.max.replace(tzinfo=UTC)
 
 
 @attrs.frozen(kw_only=True)

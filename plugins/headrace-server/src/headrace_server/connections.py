@@ -6,38 +6,25 @@ beginning of the connection; what is left of a body when the answer has been giv
 
 import asyncio
 import logging
+import time
 from typing import ClassVar
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from headrace_server.bounds import most_connections
+from headrace_server.seldom import Seldom
 
 HEAD_SECONDS = 30.0
 UNREAD_SECONDS = 120.0
-TOLD_SECONDS = 10.0
-"""At most one line in so many says that connections are refused."""
 
 logger = logging.getLogger("headrace.server")
-
-
-class Refusals:
-    """Connections that were refused, told at a bounded rate."""
-
-    def __init__(self) -> None:
-        self._told_at: float | None = None
-
-    def note(self, most: int, now: float) -> None:
-        """One more."""
-        if self._told_at is None or now >= self._told_at + TOLD_SECONDS:
-            self._told_at = now
-            logger.warning("There are %d connections, and more are refused: that many files may be open in a process (ulimit -n)", most)
 
 
 class BoundedConnection(H11Protocol):
     """HTTP over a connection that is ended when the other side takes too long."""
 
-    refusals: ClassVar[Refusals]
+    refusals: ClassVar[Seldom]
     _awaited: object = None
     _late: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
@@ -46,7 +33,8 @@ class BoundedConnection(H11Protocol):
         super().connection_made(transport)
         most = most_connections()
         if len(self.connections) > most:
-            self.refusals.note(most, self.loop.time())
+            if self.refusals.turn() is not None:
+                logger.warning("There are %d connections, and more are refused: that many files may be open in a process (ulimit -n)", most)
             transport.abort()
             return
         self._watch()
@@ -94,4 +82,4 @@ class BoundedConnection(H11Protocol):
 
 def bounded() -> type[BoundedConnection]:
     """What makes the connections of one server."""
-    return type("OfOneServer", (BoundedConnection,), {"refusals": Refusals()})
+    return type("OfOneServer", (BoundedConnection,), {"refusals": Seldom(time.monotonic)})
