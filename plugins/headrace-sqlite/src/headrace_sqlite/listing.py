@@ -98,13 +98,15 @@ def _flow_run_clauses(wanted: FlowRunFilter) -> Iterator[_Clause]:
     yield from _one_of("flow_runs", "name", wanted.names)
     yield from _tagged("flow_run_tags", wanted.tags)
     yield from _one_of("flow_runs", "root_id", wanted.root_ids)
-    yield from _of_schedules(wanted.schedule_ids, wanted.state_types)
-    yield from _in_state("flow_runs_by_deployment_and_state", "flow_runs", "deployment_id", wanted.deployment_ids, wanted.state_types)
-    yield from _one_of("flow_runs", "deployment_id", wanted.deployment_ids)
-    yield from _in_state("flow_runs_by_flow_and_state", "flow_runs", "flow_name", wanted.flow_names, wanted.state_types)
-    yield from _one_of("flow_runs", "flow_name", wanted.flow_names)
+    states = wanted.state_types
+    yield from _of_schedules(wanted.schedule_ids, states)
+    yield from _in_state("flow_runs_by_deployment_and_state", "flow_runs", "deployment_id", wanted.deployment_ids, states)
+    yield from _tested("deployment_id", wanted.deployment_ids) if states else _one_of("flow_runs", "deployment_id", wanted.deployment_ids)
+    yield from _in_state("flow_runs_by_flow_and_state", "flow_runs", "flow_name", wanted.flow_names, states)
+    yield from _tested("flow_name", wanted.flow_names) if states else _one_of("flow_runs", "flow_name", wanted.flow_names)
     yield from _one_of("flow_runs", "state_name", wanted.state_names)
-    yield from _one_of("flow_runs", "state_type", wanted.state_types)
+    is_paired = wanted.schedule_ids or wanted.deployment_ids or wanted.flow_names
+    yield from _tested("state_type", states) if is_paired else _one_of("flow_runs", "state_type", states)
     if wanted.root_only:
         yield _Clause("s.root_id = s.id", source=_indexed("flow_runs", "flow_runs_that_are_roots"), lookup="s.root_id = s.id")
     yield from _created(wanted.created_after, wanted.created_before)
@@ -178,7 +180,7 @@ def _of_schedules(schedule_ids: Sequence[str], types: Sequence[StateType]) -> It
 
 
 def _in_state(index: str, table: str, column: str, values: Sequence[str], types: Sequence[StateType]) -> Iterator[_Clause]:
-    """Drives two fields at once, where both are in use."""
+    """Drives two fields at once, where both are in use; neither of them alone has fewer rows, so neither drives beside it."""
     if values and types:
         lookup = f"s.{column} = json_extract(wanted.value, '$[0]') AND s.state_type = json_extract(wanted.value, '$[1]')"
         yield _Clause(source=_indexed(table, index), lookup=lookup, values=list(product(_each(values), _each(types))))
