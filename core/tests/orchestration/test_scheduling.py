@@ -7,6 +7,7 @@ import attrs
 import pytest
 
 from headrace.errors import MissingParameter, NotInstalled, WrongData
+from headrace.ids import Ids
 from headrace.model.choices import Choice
 from headrace.model.deployments import Code, Deployment, RunRequest
 from headrace.model.events import Event
@@ -18,7 +19,10 @@ from headrace.model.schedules import DeploymentSchedule, OnMissed, Overlap
 from headrace.model.states import State, StateType
 from headrace.orchestration.local_client import LocalClient
 from headrace.ports.run_store import OpenRunStore
+from headrace.reference.queue_matcher import FlowsMatcher
+from headrace.rules.decide import RuleBook
 from headrace.testing.clock import START, FixedClock
+from headrace.testing.schedules import every as every_kind
 
 HOUR = 3600.0
 
@@ -162,6 +166,60 @@ def test_what_cannot_be_is_refused(client: LocalClient) -> None:
     assert len(runs(client)) == 1
 
 
+def cancelled(client: LocalClient, run: FlowRun) -> None:
+    state = State(type=StateType.CANCELLING, message="by hand")
+    client.move_flow_run(Move(id=f"cancel {run.id}", run_id=run.id, state=state))
+
+
+@pytest.mark.parametrize("place", [0, 1, 3])
+@pytest.mark.parametrize("how", ["deployed", "paused and resumed"])
+def test_one_that_was_cancelled_ahead_takes_no_other_with_it(client: LocalClient, place: int, how: str) -> None:
+    """What stands ahead is made anew when a deployment changes or goes on, but for the time of the one that somebody cancelled."""
+    client.put_deployments((deployment(every(HOUR / 4)),))
+    cancelled(client, runs(client)[place])
+    if how == "deployed":
+        client.put_deployments((deployment(every(HOUR / 4), parameters={"x": 1}),))
+    else:
+        client.pause_deployment("nightly")
+        client.resume_deployment("nightly")
+    assert sorted(times(client)) == [0.25, 0.5, 0.75, 1]
+    assert times(client, state_types=(StateType.CANCELLED,)) == [(place + 1) / 4]
+
+
+def test_a_changed_deployment_loses_no_time_that_was_missed(client: LocalClient, clock: FixedClock) -> None:
+    """Nobody looked for hours, and then somebody deploys: the schedule is the same, and what it says of missed times holds."""
+    client.put_deployments((deployment(every(on_missed=OnMissed.RUN_ALL)),))
+    clock.advance(4.5 * HOUR)
+    client.put_deployments((deployment(every(on_missed=OnMissed.RUN_ALL), parameters={"x": 1}),))
+    assert [(round(run.tick.at.hour), run.parameters) for run in runs(client) if run.tick] == [
+        (1, {}),
+        *((hour, {"x": 1}) for hour in (2, 3, 4, 5)),
+    ]
+
+
+def test_what_is_due_waits_while_its_deployment_is_paused(client: LocalClient, clock: FixedClock) -> None:
+    """A run whose time had come before goes on with the deployment; only what is ahead goes when it is paused."""
+    client.put_deployments((deployment(every(HOUR / 2, on_missed=OnMissed.RUN_ALL)),))
+    clock.advance(HOUR / 2)
+    client.pause_deployment("nightly")
+    assert times(client) == [0.5]
+    clock.advance(HOUR)
+    client.resume_deployment("nightly")
+    assert times(client, state_types=(StateType.SCHEDULED,)) == [0.5, 2, 2.5]
+
+
+def test_a_run_that_somebody_paused_ahead_stays_so(client: LocalClient) -> None:
+    """Whatever else changes of the deployment; a new version of the schedule has its own runs, and the old ones go."""
+    client.put_deployments((deployment(every(HOUR / 2)),))
+    first, _ = runs(client)
+    client.move_flow_run(Move(id="pause", run_id=first.id, state=State.paused()))
+    client.put_deployments((deployment(every(HOUR / 2), parameters={"x": 1}),))
+    assert [(run.id == first.id, run.state.name) for run in runs(client)] == [(True, "Paused"), (False, "Scheduled")]
+    client.put_deployments((deployment(every(HOUR / 4)),))
+    assert {run.state.name for run in runs(client)} == {"Scheduled"}
+    assert times(client) == [0.25, 0.5, 0.75, 1]
+
+
 # Rounds
 
 
@@ -185,7 +243,7 @@ def test_what_two_see_one_makes(client: LocalClient, store: OpenRunStore, clock:
     with store.reading() as reading:
         plans = reading.schedule_plans(clock.now(), 10)
         looks = [client.scheduling._look(plan, reading.deployment("nightly"), clock.now()) for plan in plans]
-    assert [len(client.scheduling._write(looks, clock.now())[0]) for _ in range(2)] == [1, 0]
+    assert [len(client.scheduling._write(looks, clock.now()).runs) for _ in range(2)] == [1, 0]
 
 
 def test_the_next_look_is_told(client: LocalClient, clock: FixedClock) -> None:
@@ -217,6 +275,59 @@ def test_one_that_fails_is_in_no_others_way(
     clock.advance(60)
     assert client.schedule_runs().made == 1
     assert times(client, deployment_ids=("nightly",)) == times(client, deployment_ids=("other",)) == [1, 2]
+
+
+def test_a_clock_that_was_ahead_takes_no_times_away(client: LocalClient, clock: FixedClock, caplog: pytest.LogCaptureFixture) -> None:
+    """Once it is right again, what it made ahead goes, and times that it skipped before they came have their runs; what began stays."""
+    queue(client)
+    client.put_deployments((deployment(every()),))
+    clock.jump(24.5 * HOUR)
+    client.schedule_runs()
+    assert times(client, state_types=(StateType.SCHEDULED,)) == [24, 25]
+    clock.jump(-24 * HOUR)
+    found = client.schedule_runs()
+    assert "The clock was ahead, and is set back" in caplog.text
+    assert times(client, state_types=(StateType.SCHEDULED,)) == [1]
+    for hour in range(1, 24):
+        clock.advance(HOUR)
+        assert found.next_look is not None
+        found = client.schedule_runs()
+        (run,) = claim(client, f"claim {hour}").runs
+        assert run.tick is not None
+        assert run.tick.at == later(hour)
+        moved(client, run, State.running(), State.completed())
+    caplog.clear()
+    clock.jump(-60)
+    client.schedule_runs()
+    assert caplog.text == ""
+
+
+def test_a_matcher_that_fails_stops_no_schedule(store: OpenRunStore, clock: FixedClock, caplog: pytest.LogCaptureFixture) -> None:
+    """Its queue gets no run, others do, and it is told."""
+
+    class Broken(FlowsMatcher):
+        def matches(self, wanted: Any, run: FlowRun) -> Any:
+            raise ValueError("a bug")
+
+    kinds = {"broken": Broken(), "flows": FlowsMatcher()}
+    client = LocalClient.over(
+        store,
+        rules=RuleBook(),
+        clock=clock,
+        lease_seconds=20,
+        ids=Ids(clock, seed=1),
+        matcher=lambda name: kinds[name],
+        schedule=every_kind,
+        tell=lambda event: None,
+    )
+    for name in kinds:
+        client.put_work_queue(WorkQueue(id=name, name=name, criteria={name: ["etl"]}, created=START, updated=START))
+    client.put_deployments((deployment(every()),))
+    clock.advance(HOUR)
+    assert client.schedule_runs().made == 1
+    claims = [client.claim_runs(ClaimRequest(id=name, agent_id="agent", queue_ids=(name,), limit=5)) for name in kinds]
+    assert [len(claimed.runs) for claimed in claims] == [0, 1]
+    assert "The queue matcher 'broken' failed on queue 'broken'" in caplog.text
 
 
 # Too late
@@ -288,7 +399,7 @@ def test_no_backlog_grows_for_ever(client: LocalClient, clock: FixedClock) -> No
     assert len(waiting) <= 5 + 20
     skipped = runs(client, state_names=("Skipped",))
     assert len(skipped) + len(waiting) == 60
-    assert "5 later times of its schedule wait" in str(skipped[0].state.message)
+    assert "It had not begun by 2026-01-01 00:36:00 UTC, until when" in str(skipped[0].state.message)
 
 
 def test_many_may_be_held_back(client: LocalClient, clock: FixedClock) -> None:
@@ -315,6 +426,21 @@ def test_one_that_was_skipped_may_be_wanted_all_the_same(client: LocalClient, cl
     client.retry_flow_run(skipped.id, "again")
     clock.advance(60)
     assert [run.id for run in claim(client).runs] == [skipped.id]
+
+
+def test_what_is_made_up_for_is_bounded_without_rounds(client: LocalClient, clock: FixedClock) -> None:
+    """An agent that comes when as many times have passed gets the latest of them, whoever looked meanwhile."""
+    queue(client)
+    client.put_deployments((deployment(every(HOUR / 10, on_missed=OnMissed.RUN_ALL, most_missed=3, overlap=Overlap.ALLOW)),))
+    clock.advance(HOUR * 0.85)
+    assert [run.tick.at for run in claim(client).runs if run.tick] == [later(0.6), later(0.7), later(0.8)]
+    assert len(runs(client, state_names=("Skipped",))) == 5
+
+
+def test_wrong_policies_are_refused(client: LocalClient) -> None:
+    """Also from those who speak to the orchestration themselves."""
+    with pytest.raises(WrongData, match="deployment 'etl/nightly'.*makes up for 1 to 1000 times, not 0"):
+        client.put_deployments((deployment(every(on_missed=OnMissed.RUN_ALL, most_missed=0)),))
 
 
 # Too soon
@@ -375,3 +501,117 @@ def test_runs_that_people_ask_for_are_in_nobodys_way(client: LocalClient, clock:
     under_way(client, clock, Overlap.SKIP)
     client.request_run(RunRequest(id="asked", deployment_id="nightly", name="asked"))
     assert [run.id for run in claim(client, "second").runs] == ["asked"]
+
+
+@pytest.mark.parametrize("overlap", [Overlap.SKIP, Overlap.CANCEL_PREVIOUS])
+def test_overlap_is_judged_where_nobody_has_room(client: LocalClient, clock: FixedClock, overlap: Overlap) -> None:
+    """A queue that is full, or no agent at all, keeps no run from being skipped and none from being cancelled; a round does it."""
+    client.put_work_queue(WorkQueue(id="queue", name="queue", concurrency_limit=1, created=START, updated=START))
+    client.put_deployments((deployment(every(overlap=overlap)),))
+    clock.advance(HOUR)
+    (first,) = claim(client, "first").runs
+    moved(client, first, State.running())
+    for _ in range(2):
+        clock.advance(HOUR)
+        client.renew_lease(first.id, first.epoch)
+        assert client.schedule_runs().next_look == clock.now() + timedelta(hours=1)
+    assert claim(client, "second").runs == ()
+    if overlap is Overlap.SKIP:
+        assert times(client, state_names=("Skipped",)) == [2, 3]
+        assert client.read_flow_run(first.id).state.is_running()
+    else:
+        assert client.read_flow_run(first.id).state.type is StateType.CANCELLING
+        moved(client, first, State.cancelled())
+        assert [run.tick.at for run in claim(client, "third").runs if run.tick] == [later(3)]
+
+
+def test_only_earlier_ones_are_cancelled_and_only_the_latest_is_taken(client: LocalClient, clock: FixedClock) -> None:
+    """Of many that are due at once the last one runs, and none has a process for nothing."""
+    queue(client)
+    client.put_deployments((deployment(every(on_missed=OnMissed.RUN_ALL, overlap=Overlap.CANCEL_PREVIOUS)),))
+    clock.advance(5.5 * HOUR)
+    client.schedule_runs()
+    assert [run.tick.at for run in claim(client).runs if run.tick] == [later(5)]
+    messages = [str(run.state.message) for run in runs(client, state_names=("Skipped",))]
+    assert len(messages) == 4
+    assert all("A later run of its schedule is due" in message for message in messages)
+
+
+@pytest.mark.parametrize("overlap", [Overlap.SKIP, Overlap.QUEUE, Overlap.CANCEL_PREVIOUS])
+def test_what_was_paused_before_it_began_is_in_nobodys_way(client: LocalClient, clock: FixedClock, overlap: Overlap) -> None:
+    """It is not under way, and nobody cancels it."""
+    queue(client)
+    client.put_deployments((deployment(every(HOUR / 2, overlap=overlap)),))
+    _, last = runs(client)
+    client.move_flow_run(Move(id="pause", run_id=last.id, state=State.paused()))
+    clock.advance(HOUR / 2)
+    assert [run.tick.at for run in claim(client).runs if run.tick] == [later(0.5)]
+    assert client.read_flow_run(last.id).state.is_paused()
+
+
+def test_one_that_is_between_its_tries_is_under_way(client: LocalClient, clock: FixedClock) -> None:
+    """Whatever waits beside it."""
+    first = under_way(client, clock, Overlap.QUEUE, on_missed=OnMissed.RUN_ALL)
+    for _ in range(4):
+        clock.advance(HOUR / 2)
+        client.schedule_runs()
+        client.renew_lease(first.id, first.epoch)
+    moved(client, first, State.scheduled(clock.now() + timedelta(hours=1), name="AwaitingRetry"))
+    if not client.read_flow_run(first.id).state.is_scheduled():
+        pytest.fail("it waits for its next try")
+    assert claim(client, "second").runs == ()
+
+
+@pytest.mark.parametrize("overlap", [Overlap.SKIP, Overlap.QUEUE, Overlap.CANCEL_PREVIOUS])
+def test_a_retry_by_hand_runs_at_once(client: LocalClient, clock: FixedClock, overlap: Overlap) -> None:
+    """Somebody wants it now: whether it ever began or not, it runs beside what is under way."""
+    first = under_way(client, clock, overlap)
+    (waiting,) = [run for run in runs(client) if run.tick and run.tick.at == later(1)]
+    if not waiting.state.is_terminal():
+        cancelled(client, waiting)
+    client.retry_flow_run(waiting.id, "again")
+    assert [run.id for run in claim(client, "second").runs] == [waiting.id]
+    assert client.read_flow_run(first.id).state.is_running()
+
+
+class Counted:
+    """A store that counts how often somebody writes."""
+
+    def __init__(self, store: OpenRunStore) -> None:
+        self.store = store
+        self.writes = 0
+
+    def reading(self) -> Any:
+        return self.store.reading()
+
+    def writing(self) -> Any:
+        self.writes += 1
+        return self.store.writing()
+
+
+def test_many_that_are_held_back_keep_nobody_from_writing(client: LocalClient, store: OpenRunStore, clock: FixedClock) -> None:
+    """A claim that finds nothing to take writes nothing, however many runs it passes over."""
+    under_way(client, clock, Overlap.QUEUE, on_missed=OnMissed.RUN_ALL, most_missed=500)
+    clock.advance(200 * HOUR)
+    client.schedule_runs()
+    counted = Counted(store)
+    claiming = attrs.evolve(client.claiming, store=counted, matching=attrs.evolve(client.matching, store=counted))
+    request = ClaimRequest(id="claim", agent_id="agent", queue_ids=("queue",), limit=5)
+    assert claiming.claim(request) == Claimed(next_due=clock.now() + timedelta(minutes=1))
+    assert counted.writes == 0
+    asked = client.request_run(RunRequest(id="asked", deployment_id="nightly", name="asked"))
+    assert [run.id for run in claiming.claim(request).runs] == [asked.id]
+    assert counted.writes == 1
+
+
+def test_a_claim_ends_what_is_too_late_in_portions(client: LocalClient, store: OpenRunStore, clock: FixedClock) -> None:
+    """So that nobody waits for long who writes meanwhile; and who asks is not kept waiting either."""
+    queue(client)
+    client.put_deployments(tuple(deployment(every(HOUR / 20), name=f"number {number}") for number in range(130)))
+    clock.advance(2 * HOUR)
+    counted = Counted(store)
+    claiming = attrs.evolve(client.claiming, store=counted)
+    claimed = claiming.claim(ClaimRequest(id="claim", agent_id="agent", queue_ids=("queue",), limit=1))
+    assert claimed.next_due == clock.now()
+    assert counted.writes == 10
+    assert len(client.read_flow_runs(FlowRunFilter(state_names=("Skipped",)), Page(limit=5000))) == 2000

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headrace.errors import WrongData
 from headrace.model.choices import Choice
 from headrace.model.schedules import DeploymentSchedule, OnMissed, Tick
-from headrace.rules.ticks import MOST_COUNTED, MOST_SKIPPED, Horizon, Planned, latest, planned
+from headrace.rules.ticks import MOST_COUNTED, MOST_SKIPPED, Horizon, Planned, check_policies, latest, planned
 from headrace.testing.clock import START
 from headrace.testing.schedules import EverySchedule
 
@@ -113,11 +114,45 @@ def test_a_long_absence_is_told_shortly() -> None:
 
 
 def test_until_when_a_run_may_begin() -> None:
-    """Until the next time, or as long as was said; where all are to be made up for, for ever."""
+    """Until the next time, or as long as was said; where many are to be made up for, until as many later times have come."""
     assert [tick.start_by for tick in look(schedule()).ticks] == [START + 2 * HOUR]
     assert [tick.start_by for tick in look(schedule(max_lateness=60.0)).ticks] == [START + HOUR + MINUTE]
     assert [tick.start_by for tick in look(schedule(OnMissed.SKIP)).ticks] == [START + HOUR + MINUTE]
-    assert [tick.start_by for tick in look(schedule(OnMissed.RUN_ALL)).ticks] == [None]
+    assert [tick.start_by for tick in look(schedule(OnMissed.RUN_ALL)).ticks] == [START + 11 * HOUR]
+    assert [tick.start_by for tick in look(schedule(OnMissed.RUN_ALL, most_missed=3, max_lateness=60.0)).ticks] == [START + HOUR + MINUTE]
+    of_seconds = planned(schedule(OnMissed.SKIP), EverySchedule(seconds=2).after, decided=START, now=START, horizon=Horizon(most=2))
+    assert [tick.start_by and tick.start_by - tick.at for tick in of_seconds.ticks] == [timedelta(seconds=2)] * 2
+    ending = EverySchedule(seconds=3600, end=START + 3 * HOUR)
+    last = planned(schedule(OnMissed.RUN_ALL, most_missed=2), ending.after, decided=START, now=START, horizon=Horizon(span=3 * HOUR))
+    assert [tick.start_by for tick in last.ticks] == [START + 3 * HOUR, None, None]
+
+
+@pytest.mark.parametrize("lateness", [None, 3600.0 * 10])
+def test_no_policy_to_skip_makes_up_for_many(lateness: float | None) -> None:
+    """Where missed times are to be skipped, the latest has a run at most, if it is still in time; however many others would be, too."""
+    found = look(schedule(OnMissed.SKIP, max_lateness=lateness), now=START + HOUR * 4 + timedelta(seconds=30))
+    assert times(found.ticks) == [4 * HOUR, 5 * HOUR]
+    assert times(found.skipped) == [HOUR, 2 * HOUR, 3 * HOUR]
+
+
+@pytest.mark.parametrize(
+    ("policies", "why"),
+    [
+        ({"most_missed": 0}, "on_missed makes up for 1 to 1000 times, not 0"),
+        ({"most_missed": -5}, "not -5"),
+        ({"most_missed": 10**9}, "not 1000000000"),
+        ({"max_lateness": -1.0}, "max_lateness must be longer than nothing and at most a hundred years, not -1.0 seconds"),
+        ({"max_lateness": 0.0}, "not 0.0 seconds"),
+        ({"max_lateness": 1e308}, "at most a hundred years"),
+        ({"max_lateness": float("inf")}, "not inf seconds"),
+        ({"max_lateness": float("nan")}, "not nan seconds"),
+    ],
+)
+def test_policies_that_mean_nothing_are_refused(policies: dict[str, Any], why: str) -> None:
+    """Wherever they come from."""
+    check_policies(schedule(OnMissed.RUN_ALL, most_missed=1000, max_lateness=1.0), "here")
+    with pytest.raises(WrongData, match=f"^here.*{why}"):
+        check_policies(schedule(OnMissed.RUN_ALL, **policies), "here")
 
 
 @given(

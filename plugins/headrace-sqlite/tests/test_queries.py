@@ -258,7 +258,7 @@ def test_events_are_read_from_where_somebody_was(connection: Any, wanted: EventF
 
 
 LOOKUPS = {
-    "due": "assignments USING COVERING INDEX assignments_by_due (queue_id=? AND due<?)",
+    "due": "assignments USING COVERING INDEX assignments_by_due (queue_id=? AND (due,run_id)>(?,?) AND due<?)",
     "in_use": "leases USING COVERING INDEX leases_that_last (boot=? AND expires>?)",
     "held_by": "leases USING COVERING INDEX leases_by_holder (holder=?)",
 }

@@ -60,7 +60,7 @@ LINES = [log_line("1", of="a", message=STRANGE), log_line("2", of="c", task_run_
 EVENTS = [Event(sequence=number, moment=NOW, kind=f"kind {number}", subject=STRANGE if number % 2 else "flow") for number in range(1, 6)]
 
 
-@pytest.fixture(params=[1, 2, 3, 4, 5, 6, 7])
+@pytest.fixture(params=[1, 2, 3, 4, 5, 6, 7, 8])
 def path(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """A file as an earlier release left it, with something in each of the tables that the first one had."""
     path = tmp_path / "headrace.db"
@@ -75,7 +75,7 @@ def path(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
             names = ", ".join(row)
             connection.execute(f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(row))})", tuple(row.values()))
         if request.param > 1:
-            later = {2: "waits", 3: "arrivals", 4: "tokens", 5: "counts", 6: "lookups", 7: "schedules"}[request.param]
+            later = {2: "waits", 3: "arrivals", 4: "tokens", 5: "counts", 6: "lookups", 7: "schedules", 8: "ticks"}[request.param]
             MIGRATIONS.apply(Database(connection, execute_plugins=False, recursive_triggers=False), stop_before=later)
             connection.execute(f"PRAGMA user_version = {request.param}")
         connection.execute("COMMIT")
@@ -202,10 +202,10 @@ def test_an_upgraded_file_is_like_a_new_one(path: Path, tmp_path: Path) -> None:
     assert upgraded == new
 
 
-FIRST_MADE = {1: "deployments", 2: "waits", 3: "logs_by_arrival", 4: "tokens", 5: "flow_run_counts", 6: "narrow_tags", 7: "schedule_plans"}
+FIRST_MADE = {1: "deployments", 2: "waits", 3: "logs_by_arrival", 4: "tokens", 5: "flow_run_counts", 6: "narrow_tags", 7: "schedule_plans", 8: "flow_runs_by_tick"}
 """What the upgrade of a file of each version makes first."""
 
-LAST_MADE = "flow_runs_by_start_by"
+LAST_MADE = "flow_runs_by_tick"
 
 
 @pytest.mark.parametrize("at", ["begin", "end"])

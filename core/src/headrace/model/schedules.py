@@ -66,7 +66,7 @@ class Tick:
 @attrs.frozen(kw_only=True)
 class SchedulePlan:
     """How far the times of a deployment's schedule are decided, and when the next ones are to be; `look_at` None: never, as things are. `revision` counts
-    how often the deployment has changed since the schedule was made."""
+    how often the deployment has changed since the schedule was made; `looked` is when it was looked at last."""
 
     schedule_id: str
     deployment_id: str
@@ -74,6 +74,7 @@ class SchedulePlan:
     revision: int = 1
     decided: datetime
     look_at: datetime | None
+    looked: datetime | None = None
 
 
 @attrs.frozen(kw_only=True)

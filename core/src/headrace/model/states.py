@@ -29,6 +29,7 @@ NOT_ENDED = tuple(kind for kind in StateType if kind not in TERMINAL)
 
 LOST = "Lost"
 AWAITING_RESTART = "AwaitingRestart"
+AWAITING_RETRY = "AwaitingRetry"
 AWAITING_RESUME = "AwaitingResume"
 SKIPPED = "Skipped"
 

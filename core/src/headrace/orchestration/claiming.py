@@ -2,6 +2,9 @@
 
 A run counts in every queue that it is in, whichever queue it was taken through, and is taken through one that has room. A full or paused queue stands in
 no other's way.
+
+Many runs may be due that are held back, so they are passed over while nobody is kept from writing; from the first one on that may be taken, runs are
+judged once more and taken, so many in a transaction.
 """
 
 from collections import deque
@@ -15,17 +18,25 @@ from headrace.model.events import Event
 from headrace.model.moves import Move
 from headrace.model.queues import Claimed, ClaimRequest, WorkQueue
 from headrace.model.runs import FlowRun
-from headrace.model.schedules import Overlap
 from headrace.model.states import State, StateType
 from headrace.orchestration.matching import Matching, is_deployment_paused, unknown_queue
 from headrace.orchestration.orchestrator import moved
-from headrace.orchestration.scheduling import earlier_runs, ended
+from headrace.orchestration.scheduling import earlier_runs, ended, later_runs, to_be_cancelled
 from headrace.ports.run_store import OpenRunStore, Reading, Writing
 from headrace.rules.decide import RuleBook
 from headrace.rules.facts import Facts, Retry
 from headrace.rules.gates import closed
 from headrace.rules.ticks import EVER
 from headrace.rules.verdicts import Verdict
+
+AT_ONCE = 200
+"""How many runs are judged in one transaction, so that nobody waits for long."""
+
+MOST_PORTIONS = 10
+"""How many transactions a claim takes; who asks is not kept waiting for what is left, and asks again at once."""
+
+LAST_ID = "\U0010ffff"
+"""Comes after every id."""
 
 ADOPTED = "adopted"
 """What stands in place of a claim in the holder of a lease that was adopted."""
@@ -45,49 +56,70 @@ class Claiming:
 
     def claim(self, request: ClaimRequest) -> Claimed:
         """Takes what is due, up to the limit; asked again, it gives what it gave before."""
-        now = self.clock.now()
+        claim = _Claim(request=request, now=self.clock.now())
         with self.store.reading() as reading:
             queues = _queues(reading, request.queue_ids)
-            is_ready = all(queue.is_matched for queue in queues)
-            if is_ready and not reading.held_by(request.holder) and _first(reading, queues, now, ()) is None:
-                return Claimed(next_due=_next_due(reading, queues, ()))
-        self.matching.finish(request.queue_ids)
-        return self._claim(request, now)
+            unmatched = [queue.id for queue in queues if not queue.is_matched]
+            if not unmatched and not reading.held_by(request.holder) and not self._pass_over(reading, queues, claim):
+                return claim.answer(reading, queues)
+        self.matching.finish(unmatched)
+        for _ in range(MOST_PORTIONS):
+            with self.store.writing() as writing:
+                if not claim.is_begun and (held := writing.held_by(request.holder)):
+                    return Claimed(runs=tuple(held))
+                self._take_some(writing, _queues(writing, request.queue_ids), claim)
+            self._tell(claim)
+            with self.store.reading() as reading:
+                queues = _queues(reading, request.queue_ids)
+                if claim.is_full or not self._pass_over(reading, queues, claim):
+                    return claim.answer(reading, queues)
+        return Claimed(runs=tuple(claim.taken), next_due=claim.now)
 
-    def _claim(self, request: ClaimRequest, now: datetime) -> Claimed:
-        taken: list[FlowRun] = []
-        passed: dict[str, datetime | None] = {}
-        events: list[Event] = []
-        in_the_way: list[Move] = []
-        with self.store.writing() as writing:
-            held = writing.held_by(request.holder)
-            if held:
-                return Claimed(runs=tuple(held))
-            queues = _queues(writing, request.queue_ids)
-            due = _Due(writing, now)
-            while len(taken) < request.limit and (found := due.first(queues)):
-                run, queue = found
-                due.decided.add(run.id)
-                if run.max_restarts is None:  # its own process has it, or had it and is about to be found lost
-                    passed[run.id] = None
-                    continue
-                verdict, run = self._decided(writing, attrs.evolve(run, work_queue=queue.name), request, now)
-                if verdict.state is None:
-                    passed[run.id] = verdict.until
-                    in_the_way += _to_be_cancelled(writing, run)
-                    continue
-                if verdict.state.is_terminal():
-                    events.append(ended(writing, found[0], verdict.state))
-                    continue
-                events.append(self._take(writing, run, verdict.state, request.holder))
-                taken.append(run.entering(verdict.state))
-            next_due = _next_due(writing, queues, passed) if len(taken) < request.limit else now
+    def _pass_over(self, reading: Reading, queues: list[WorkQueue], claim: "_Claim") -> bool:
+        """Goes by those that are held back; whether one is left that something is to be done about."""
+        due = _Due(reading, claim)
+        while found := due.first(queues):
+            run, queue = found
+            if run.max_restarts is None:  # its own process has it, or had it and is about to be found lost
+                claim.passed(run, None)
+                continue
+            verdict, run = self._decided(reading, attrs.evolve(run, work_queue=queue.name), claim)
+            if verdict.state is not None or any(_in_the_way(reading, run)):
+                return True
+            claim.passed(run, verdict.until)
+        return False
+
+    def _take_some(self, writing: Writing, queues: list[WorkQueue], claim: "_Claim") -> None:
+        """Takes what is due, as much as is done at once."""
+        claim.is_begun = True
+        due = _Due(writing, claim)
+        for _ in range(AT_ONCE):
+            found = None if claim.is_full else due.first(queues)
+            if found is None:
+                return
+            run, queue = found
+            if run.max_restarts is None:
+                claim.passed(run, None)
+                continue
+            verdict, run = self._decided(writing, attrs.evolve(run, work_queue=queue.name), claim)
+            if verdict.state is None:
+                claim.passed(run, verdict.until)
+                claim.in_the_way += _in_the_way(writing, run)
+                continue
+            claim.passed(run, None)
+            if verdict.state.is_terminal():
+                claim.events.append(ended(writing, found[0], verdict.state))
+                continue
+            claim.events.append(self._take(writing, run, verdict.state, claim.request.holder))
+            claim.taken.append(run.entering(verdict.state))
+
+    def _tell(self, claim: "_Claim") -> None:
+        events, moves = claim.events, claim.in_the_way
+        claim.events, claim.in_the_way = [], []
         for event in events:
             self.tell(event)
-        for move in in_the_way:
+        for move in moves:
             self.move(move)
-        moments = [moment for moment in (next_due, *passed.values()) if moment is not None]
-        return Claimed(runs=tuple(taken), next_due=min(moments, default=None))
 
     def adopt(self, agent_id: str, identities: Iterable[str]) -> list[FlowRun]:
         """Gives an agent the runs of those identities whose own agent is gone, and, where it asks again, those that it was given."""
@@ -101,17 +133,18 @@ class Claiming:
                 writing.grant_lease(run.id, epoch=run.epoch, holder=f"{agent_id}/{ADOPTED}", seconds=self.lease_seconds)
         return adopted
 
-    def _decided(self, writing: Writing, run: FlowRun, request: ClaimRequest, now: datetime) -> tuple[Verdict, FlowRun]:
+    def _decided(self, reading: Reading, run: FlowRun, claim: "_Claim") -> tuple[Verdict, FlowRun]:
         """What the rules say of the run's being taken, and the run in its next epoch."""
-        lease = writing.lease(run.id)
+        lease = reading.lease(run.id)
         run = attrs.evolve(run, epoch=(lease.epoch if lease is not None else run.epoch) + 1)
-        move = Move(id=f"{request.id}:{run.id}", run_id=run.id, state=State.pending())
+        move = Move(id=f"{claim.request.id}:{run.id}", run_id=run.id, state=State.pending())
         facts = Facts(
-            now=now,
+            now=claim.now,
             run=run,
             retry=Retry(limit=run.retries, delay=run.retry_delay),
-            is_deployment_paused=run.deployment_id is not None and is_deployment_paused(writing, run.deployment_id),
-            earlier_runs=earlier_runs(writing, run),
+            is_deployment_paused=run.deployment_id is not None and is_deployment_paused(reading, run.deployment_id),
+            earlier_runs=earlier_runs(reading, run),
+            later_runs=later_runs(reading, run, claim.now),
         )
         return self.rules.decide(move, facts), run
 
@@ -123,12 +156,42 @@ class Claiming:
         return writing.append_event(moved(run, state))
 
 
-def _to_be_cancelled(reading: Reading, run: FlowRun) -> Iterator[Move]:
-    """Moves that cancel what is in the way of a run whose schedule says so; asked again, they change nothing."""
-    if run.tick is not None and run.tick.overlap is Overlap.CANCEL_PREVIOUS:
-        state = State(type=StateType.CANCELLING, message=f"Run {run.name!r} of its schedule is due.")
-        for earlier in earlier_runs(reading, run):
-            yield Move(id=f"{run.id}:cancels:{earlier.id}", run_id=earlier.id, state=state)
+@attrs.define
+class _Claim:
+    """How far a claim has come: what is taken, what was passed over, up to where in each queue, and what is still to be told and moved."""
+
+    request: ClaimRequest
+    now: datetime
+    is_begun: bool = False
+    taken: list[FlowRun] = attrs.field(factory=list)
+    events: list[Event] = attrs.field(factory=list)
+    in_the_way: list[Move] = attrs.field(factory=list)
+    judged: set[str] = attrs.field(factory=set)
+    again: list[datetime] = attrs.field(factory=list)
+    positions: dict[str, tuple[datetime, str]] = attrs.field(factory=dict)
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.taken) >= self.request.limit
+
+    def passed(self, run: FlowRun, again: datetime | None) -> None:
+        """Is done with a run; it may be asked about again at a moment."""
+        self.judged.add(run.id)
+        if again is not None:
+            self.again.append(again)
+
+    def answer(self, reading: Reading, queues: Iterable[WorkQueue]) -> Claimed:
+        """What was taken, and when there is more to take that is not held back; a full queue will say when it has room, by the end of a run."""
+        if self.is_full:
+            return Claimed(runs=tuple(self.taken), next_due=min([self.now, *self.again]))
+        nexts = (reading.due(queue.id, EVER, 1, after=(self.now, LAST_ID)) for queue in queues if _is_open(reading, queue))
+        moments = [*(run.state.scheduled_time for found in nexts for run in found), *self.again]
+        return Claimed(runs=tuple(self.taken), next_due=min((moment for moment in moments if moment is not None), default=None))
+
+
+def _in_the_way(reading: Reading, run: FlowRun) -> list[Move]:
+    """Moves that cancel what is in the way of a run, unless it is being cancelled already."""
+    return [*to_be_cancelled(run, (each for each in earlier_runs(reading, run) if each.state.type is not StateType.CANCELLING))]
 
 
 def _queues(reading: Reading, queue_ids: Iterable[str]) -> list[WorkQueue]:
@@ -152,13 +215,12 @@ def _orphans(reading: Reading, agent_id: str, identities: Iterable[str]) -> Iter
 
 
 class _Due:
-    """Runs that are due, each until it is among the `decided`. So many may be passed that they are read in portions that double, and none is read anew
-    for each of them."""
+    """Runs that are due and that a claim has not judged. So many may be passed that they are read in portions that double, and none is read anew for each
+    of them."""
 
-    def __init__(self, reading: Reading, until: datetime) -> None:
-        self.decided: set[str] = set()
+    def __init__(self, reading: Reading, claim: _Claim) -> None:
         self._reading = reading
-        self._until = until
+        self._claim = claim
         self._waiting: dict[str, deque[FlowRun]] = {}
         self._limits: dict[str, int] = {}
         self._read_whole: set[str] = set()
@@ -166,31 +228,20 @@ class _Due:
     def first(self, queues: Iterable[WorkQueue]) -> tuple[FlowRun, WorkQueue] | None:
         """The run that is due first, out of the queues that have room, with its queue."""
         firsts = [(run, queue) for queue in queues if _is_open(self._reading, queue) and (run := self._first_of(queue.id)) is not None]
-        return min(firsts, key=lambda first: _urgency(first[0], self._until), default=None)
+        return min(firsts, key=lambda first: _urgency(first[0], self._claim.now), default=None)
 
     def _first_of(self, queue_id: str) -> FlowRun | None:
-        waiting = self._waiting.setdefault(queue_id, deque())
+        waiting, now = self._waiting.setdefault(queue_id, deque()), self._claim.now
         while True:
-            while waiting and waiting[0].id in self.decided:
-                waiting.popleft()
+            while waiting and waiting[0].id in self._claim.judged:
+                self._claim.positions[queue_id] = _urgency(waiting.popleft(), now)
             if waiting or queue_id in self._read_whole:
                 return waiting[0] if waiting else None
             limit = self._limits[queue_id] = 2 * self._limits.get(queue_id, 0) + 1
-            found = self._reading.due(queue_id, self._until, limit)
-            waiting.extend(run for run in found if run.id not in self.decided)
+            found = self._reading.due(queue_id, now, limit, after=self._claim.positions.get(queue_id))
+            waiting.extend(found)
             if len(found) < limit:
                 self._read_whole.add(queue_id)
-
-
-def _first(reading: Reading, queues: Iterable[WorkQueue], until: datetime, passed: Iterable[str]) -> tuple[FlowRun, WorkQueue] | None:
-    """The run that is due first, out of the queues that have room, with its queue."""
-    passed = frozenset(passed)
-    firsts = (
-        next(((run, queue) for run in reading.due(queue.id, until, 1 + len(passed)) if run.id not in passed), None)
-        for queue in queues
-        if _is_open(reading, queue)
-    )
-    return min((first for first in firsts if first is not None), key=lambda first: _urgency(first[0], until), default=None)
 
 
 def _urgency(run: FlowRun, until: datetime) -> tuple[datetime, str]:
@@ -200,9 +251,3 @@ def _urgency(run: FlowRun, until: datetime) -> tuple[datetime, str]:
 def _is_open(reading: Reading, queue: WorkQueue) -> bool:
     """Whether a queue gives anything away now; where it has no limit, nothing need be counted."""
     return closed(queue, 0 if queue.concurrency_limit is None else reading.in_use(queue.id)) is None
-
-
-def _next_due(reading: Reading, queues: Iterable[WorkQueue], passed: Iterable[str]) -> datetime | None:
-    """When the next run is due that is not held back; a full queue will say when it has room again, by the end of a run."""
-    first = _first(reading, queues, EVER, passed)
-    return first[0].state.scheduled_time if first is not None else None

@@ -12,13 +12,15 @@ from headrace.model.events import Event
 from headrace.model.filters import DeploymentFilter, FlowRunFilter, Page
 from headrace.model.names import checked_name
 from headrace.model.runs import FlowRun
-from headrace.model.states import State, StateType
+from headrace.model.schedules import Overlap, Tick
+from headrace.model.states import AWAITING_RETRY, State, StateType
 from headrace.model.tags import as_tags
 from headrace.orchestration.matching import Matching
 from headrace.orchestration.new_runs import new_run
 from headrace.orchestration.orchestrator import FIRST_EPOCH, created, moved
 from headrace.orchestration.scheduling import Scheduling, identified
 from headrace.ports.run_store import OpenRunStore, Reading, Writing
+from headrace.rules.ticks import check_policies
 from headrace.rules.verdicts import accepted
 from headrace.wire.checking import checked_parameters
 
@@ -59,6 +61,7 @@ class Deployments:
         if len(deployment.schedules) > MOST_SCHEDULES:
             raise WrongData(where=where, why=f"it has {len(deployment.schedules)} schedules, and may have {MOST_SCHEDULES}")
         for schedule in deployment.schedules:
+            check_policies(schedule, where)
             self.scheduling.kind(schedule.kind)
         if deployment.schedules:
             checked_parameters(where, deployment.parameter_schema, deployment.parameters)
@@ -122,8 +125,8 @@ class Deployments:
 
     def retry_run(self, run_id: str, move_id: str) -> FlowRun:
         """Lets a run that has ended otherwise than well be started once more; asked again, it gives the run as it is."""
-        state = State.scheduled(self.clock.now(), name="AwaitingRetry", message="Somebody asked for another try.")
-        return self._start_again(run_id, move_id, _check_retryable, lambda run: state)
+        state = State.scheduled(self.clock.now(), name=AWAITING_RETRY, message="Somebody asked for another try.")
+        return self._start_again(run_id, move_id, _check_retryable, lambda run: state, _at_once)
 
     def resume_run(self, run_id: str, move_id: str) -> FlowRun:
         """Lets a paused run go on, not before it is due; asked again, it gives the run as it is."""
@@ -133,10 +136,15 @@ class Deployments:
             waits = run.start_time is None and run.expected_start_time is not None
             return State.scheduled(max(now, run.expected_start_time or now) if waits else now, message="It was resumed.")
 
-        return self._start_again(run_id, move_id, _check_resumable, due)
+        return self._start_again(run_id, move_id, _check_resumable, due, _however_late)
 
     def _start_again(
-        self, run_id: str, move_id: str, check: Callable[[Reading, FlowRun], None], due: Callable[[FlowRun], State]
+        self,
+        run_id: str,
+        move_id: str,
+        check: Callable[[Reading, FlowRun], None],
+        due: Callable[[FlowRun], State],
+        wanted: Callable[[Tick], Tick],
     ) -> FlowRun:
         with self.store.writing() as writing:
             run = writing.flow_run(run_id)
@@ -146,8 +154,7 @@ class Deployments:
                 return run
             check(writing, run)
             state = attrs.evolve(due(run), timestamp=self.clock.now())
-            tick = run.tick and attrs.evolve(run.tick, start_by=None)  # somebody wants it now, however late it is
-            again = attrs.evolve(run.entering(state), restarts=0, lost_starts=0, tick=tick)
+            again = attrs.evolve(run.entering(state), restarts=0, lost_starts=0, tick=run.tick and wanted(run.tick))
             _fence(writing, run.id)
             writing.update_flow_run(again, was=run.revision)
             writing.remember(move_id, run.id, accepted(state))
@@ -260,6 +267,16 @@ def _check_resumable(reading: Reading, run: FlowRun) -> None:
         raise NotResumable(run=run.name, why=f"it is not paused: it is {run.state.name.upper()}")
     if reading.deployment(run.deployment_id or "") is None:
         raise NotResumable(run=run.name, why="its deployment was deleted, and its code with it")
+
+
+def _however_late(tick: Tick) -> Tick:
+    """Of a run that somebody let go on."""
+    return attrs.evolve(tick, start_by=None)
+
+
+def _at_once(tick: Tick) -> Tick:
+    """Of a run that somebody wants once more: now, whatever else is under way."""
+    return attrs.evolve(tick, start_by=None, overlap=Overlap.ALLOW)
 
 
 def _fence(writing: Writing, run_id: str) -> None:

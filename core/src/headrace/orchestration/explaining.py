@@ -12,7 +12,7 @@ from headrace.model.moves import Move
 from headrace.model.runs import LATE_AFTER, FlowRun
 from headrace.model.states import State
 from headrace.orchestration.matching import Matcher, all_queues, reasons
-from headrace.orchestration.scheduling import earlier_runs
+from headrace.orchestration.scheduling import earlier_runs, later_runs
 from headrace.ports.run_store import OpenRunStore, Reading
 from headrace.rules.decide import RuleBook
 from headrace.rules.explain import MOST_NAMED, QueueFacts, WaitFacts, explain_other, explain_waiting
@@ -77,9 +77,15 @@ class Explaining:
         deployment = reading.deployment(run.deployment_id or "")
         paused = deployment.full_name if deployment is not None and deployment.is_paused else None
         retry = Retry(limit=run.retries, delay=run.retry_delay)
-        verdict = self.rules.decide(
-            move, Facts(now=now, run=run, retry=retry, is_deployment_paused=paused is not None, earlier_runs=earlier_runs(reading, run))
+        facts = Facts(
+            now=now,
+            run=run,
+            retry=retry,
+            is_deployment_paused=paused is not None,
+            earlier_runs=earlier_runs(reading, run),
+            later_runs=later_runs(reading, run, now),
         )
+        verdict = self.rules.decide(move, facts)
         standing = tuple(attrs.evolve(facts, reasons=tuple(reasons(facts.queue, run, self.matcher))) for facts in queues())
         return explain_waiting(WaitFacts(now=now, run=run, verdict=verdict, paused=paused, queues=standing))
 

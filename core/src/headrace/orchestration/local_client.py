@@ -85,7 +85,16 @@ class LocalClient:
         matching = Matching(store=store, clock=clock, matcher=matcher, tell=tell)
         serving = Serving(store=store, clock=clock, lease_seconds=lease_seconds, forgotten_after=outage_seconds)
         orchestrator = Orchestrator(store=store, rules=rules, clock=clock, lease_seconds=lease_seconds, serving=serving, tell=tell)
-        scheduling = Scheduling(store=store, clock=clock, ids=ids, matching=matching, kind=remembered(schedule), tell=tell, horizon=horizon)
+        scheduling = Scheduling(
+            store=store,
+            clock=clock,
+            ids=ids,
+            matching=matching,
+            kind=remembered(schedule),
+            move=orchestrator.move_flow_run,
+            tell=tell,
+            horizon=horizon,
+        )
         return cls(
             store=store,
             clock=clock,

@@ -5,6 +5,7 @@ a look into an index. A queue that is new looks through old runs in portions, ea
 waiting; until that is done the queue says so (`is_matched`), and whoever claims from it finishes it first.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -23,6 +24,8 @@ from headrace.model.states import NOT_ENDED
 from headrace.ports.queue_matcher import QueueMatcher
 from headrace.ports.run_store import OpenRunStore, Reading, Writing
 
+logger = logging.getLogger("headrace.matching")
+
 Matcher = Callable[[str], QueueMatcher]
 """Gives a queue matcher by its name, or raises NotInstalled."""
 
@@ -34,6 +37,9 @@ def reasons(queue: WorkQueue, run: FlowRun, matcher: Matcher) -> Iterator[Reason
             yield matcher(name).matches(wanted, run)
         except HeadraceError as error:  # a plugin that was there when the queue was made
             yield Reason(fits=False, why=str(error))
+        except Exception as error:  # a plugin's own fault; it stands in no other queue's way
+            logger.warning("The queue matcher %r failed on queue %r and run %r: %r", name, queue.name, run.name, error)
+            yield Reason(fits=False, why=f"the queue matcher {name!r} failed: {type(error).__name__}: {error}")
 
 
 def is_wanted(queue: WorkQueue, run: FlowRun, matcher: Matcher) -> bool:

@@ -7,7 +7,7 @@ costs as much as there is to decide, whatever ran before.
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 import attrs
@@ -17,45 +17,61 @@ from headrace.ids import Ids
 from headrace.model.choices import Choice
 from headrace.model.deployments import Deployment
 from headrace.model.events import Event
-from headrace.model.filters import FlowRunFilter, Page
+from headrace.model.moves import Move
 from headrace.model.run_names import run_name
 from headrace.model.runs import FlowRun
-from headrace.model.schedules import DeploymentSchedule, OnMissed, Overlap, Scheduled, SchedulePlan, Tick
+from headrace.model.schedules import DeploymentSchedule, Overlap, Scheduled, SchedulePlan, Tick
 from headrace.model.states import State, StateType
 from headrace.orchestration.matching import Matching
 from headrace.orchestration.new_runs import new_run
 from headrace.orchestration.orchestrator import created, moved
 from headrace.ports.run_store import OpenRunStore, Reading, Writing
 from headrace.ports.schedule import Schedule
-from headrace.rules.scheduling import overdue
+from headrace.rules.scheduling import overdue, overlapped, overtaken
 from headrace.rules.ticks import EVER, Horizon, Planned, planned
+from headrace.rules.verdicts import Verdict
 from headrace.wire.plain import to_plain
 
 MOST_LOOKS = 500
 """How many schedules are looked at in one round."""
 
-AT_ONCE = 100
-"""How many of them are written in one transaction, so that nobody waits for long."""
+AT_ONCE = 1000
+"""How many times are written in one transaction, so that nobody waits for long; those of one schedule are, however many."""
 
 MOST_REMEMBERED = 20_000
 MOST_OVERDUE = 100
 MOST_EARLIER = 3
 AFTER_A_FAULT = timedelta(minutes=1)
-NEVER = datetime.min.replace(tzinfo=UTC)
-
-_UNDER_WAY = (StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING)
+SET_BACK = timedelta(minutes=5)
+"""How far a clock has to be set back for what was decided before to be decided anew."""
 
 logger = logging.getLogger("headrace.scheduling")
 
 
 @attrs.frozen(kw_only=True)
 class _Look:
-    """What is to become of a schedule that was looked at; without `found` it cannot be said now."""
+    """What is to become of a schedule that was looked at; without `found` it cannot be said now. `is_anew`: by a clock that is right again."""
 
     plan: SchedulePlan
     deployment: Deployment | None
     schedule: DeploymentSchedule | None = None
     found: Planned | None = None
+    is_anew: bool = False
+
+    @property
+    def times(self) -> int:
+        """How many times are to be written."""
+        return 0 if self.found is None else len(self.found.ticks) + len(self.found.skipped)
+
+
+@attrs.define
+class _Done:
+    """What was done in a transaction: the runs made, those ended of others, and moves that are still to be asked for."""
+
+    runs: list[FlowRun] = attrs.field(factory=list)
+    ended: int = 0
+    events: list[Event] = attrs.field(factory=list)
+    moves: list[Move] = attrs.field(factory=list)
 
 
 @attrs.frozen(kw_only=True)
@@ -67,23 +83,24 @@ class Scheduling:
     ids: Ids
     matching: Matching
     kind: Callable[[Choice], Schedule]
+    move: Callable[[Move], Verdict]
     tell: Callable[[Event], None]
     horizon: Horizon = Horizon()  # noqa: RUF009 - a frozen value
 
     def make_runs(self) -> Scheduled:
         """Makes what is to be made now, as much as is done at once, and skips what has not begun in time."""
         now = self.clock.now()
+        self._see_to_the_clock(now)
         skipped = self._skip_overdue(now)
         with self.store.reading() as reading:
             plans = reading.schedule_plans(now, MOST_LOOKS)
             deployments = {plan.deployment_id: reading.deployment(plan.deployment_id) for plan in plans}
         looks = [self._look(plan, deployments[plan.deployment_id], now) for plan in plans]
         made = 0
-        for start in range(0, len(looks), AT_ONCE):
-            portion = looks[start : start + AT_ONCE]
-            runs, ended_runs = self._write(portion, now)
-            made += sum(run.state.is_scheduled() for run in runs)
-            skipped += sum(not run.state.is_scheduled() for run in runs) + ended_runs
+        for portion in _portions(looks):
+            done = self._written(portion, now)
+            made += sum(run.state.is_scheduled() for run in done.runs)
+            skipped += sum(not run.state.is_scheduled() for run in done.runs) + done.ended
         return Scheduled(made=made, skipped=skipped, next_look=self._next_look())
 
     def keep(self, writing: Writing, before: Deployment | None, after: Deployment) -> None:
@@ -91,19 +108,22 @@ class Scheduling:
         now = self.clock.now()
         known = {} if before is None else {each.id: each for each in before.schedules}
         for schedule_id in known.keys() - {each.id for each in after.schedules}:
-            withdraw(writing, schedule_id)
+            writing.forget_ticks(schedule_id)
             writing.drop_schedule_plan(schedule_id)
+        was_paused = before is not None and before.is_paused
         for each in after.schedules:
-            old = known.get(each.id)
-            withdraw(writing, each.id, since=now if old == each and not after.is_paused else None)
             earlier = writing.schedule_plan(each.id)
+            is_same = known.get(each.id) == each and earlier is not None
+            writing.forget_ticks(each.id, after=now if is_same else None)
+            goes_on = is_same and not was_paused and not after.is_paused
             plan = SchedulePlan(
                 schedule_id=each.id,
                 deployment_id=after.id,
                 version=each.version,
                 revision=1 if earlier is None else earlier.revision + 1,
-                decided=max(now, _latest_decided(writing, each)),
+                decided=min(earlier.decided, now) if earlier is not None and goes_on else now,
                 look_at=None if after.is_paused else now,
+                looked=now,
             )
             writing.put_schedule_plan(plan)
 
@@ -113,49 +133,71 @@ class Scheduling:
         schedule = None if deployment is None else next((each for each in deployment.schedules if each.id == plan.schedule_id), None)
         if schedule is None:
             return _Look(plan=plan, deployment=None)
+        is_anew = plan.looked is not None and now < plan.looked - SET_BACK
+        decided = min(plan.decided, now) if is_anew else plan.decided
         try:
-            found = planned(schedule, self.kind(schedule.kind).after, decided=plan.decided, now=now, horizon=self.horizon)
+            found = planned(schedule, self.kind(schedule.kind).after, decided=decided, now=now, horizon=self.horizon)
         except Exception as error:  # a plugin's, perhaps; it stands in no other's way
             name = deployment.full_name if deployment is not None else ""
             logger.warning("The schedule %r of deployment %r makes no runs: %s", schedule.kind.name, name, error)
             found = None
-        return _Look(plan=plan, deployment=deployment, schedule=schedule, found=found)
+        return _Look(plan=plan, deployment=deployment, schedule=schedule, found=found, is_anew=is_anew)
 
-    def _write(self, looks: Sequence[_Look], now: datetime) -> tuple[list[FlowRun], int]:
-        """The runs that were made, some of them skipped already, and how many others were."""
-        with self.store.writing() as writing:
-            too_many = [event for look in looks for event in self._shed(writing, look, now)]
-            runs = [run for look in looks for run in self._decided(writing, look, now)]
-            for run in runs:
-                writing.add_flow_run(run)
-            self.matching.assign_new(writing, [run for run in runs if run.state.is_scheduled()])
-            events = [writing.append_event(created(run)) for run in runs]
-        for event in (*too_many, *events):
+    def _written(self, looks: Sequence[_Look], now: datetime) -> _Done:
+        """What came of a portion of looks, told to whoever listens."""
+        done = self._write(looks, now)
+        for event in done.events:
             self.tell(event)
-        return runs, len(too_many)
+        for move in done.moves:
+            self.move(move)
+        return done
 
-    def _shed(self, writing: Writing, look: _Look, now: datetime) -> Iterator[Event]:
-        """Where runs of a schedule wait as long as it takes, as many as are made up for do, and the older ones are skipped: no backlog grows for ever."""
-        schedule = look.schedule
-        if schedule is None or schedule.on_missed is not OnMissed.RUN_ALL or not _waiting_since(writing, schedule, now, 1):
+    def _write(self, looks: Sequence[_Look], now: datetime) -> _Done:
+        done = _Done()
+        with self.store.writing() as writing:
+            for look in looks:
+                if (
+                    writing.schedule_plan(look.plan.schedule_id) != look.plan
+                ):  # somebody else was first, or the deployment has changed meanwhile
+                    continue
+                if look.schedule is not None and look.schedule.overlap in (Overlap.SKIP, Overlap.CANCEL_PREVIOUS):
+                    self._make_way(writing, look.schedule, now, done)
+                done.runs += [run for run in self._decided(writing, look, now) if writing.add_flow_run(run)]
+            self.matching.assign_new(writing, [run for run in done.runs if run.state.is_scheduled()])
+            done.events += [writing.append_event(created(run)) for run in done.runs]
+        return done
+
+    def _make_way(self, writing: Writing, schedule: DeploymentSchedule, now: datetime, done: _Done) -> None:
+        """Judges what is due and waits, as handing it out would: nobody may be there who could take it."""
+        waiting = writing.ticks_waiting(schedule.id, now, MOST_OVERDUE)
+        begun = writing.ticks_begun(schedule.id, MOST_EARLIER)
+        if schedule.overlap is Overlap.SKIP:
+            if begun:
+                self._end(writing, waiting, overlapped(begun), now, done)
             return
-        waiting = _waiting_since(writing, schedule, now, schedule.most_missed + MOST_OVERDUE)
-        message = f"{schedule.most_missed} later times of its schedule wait to be made up for."
-        for run in waiting[: -schedule.most_missed]:
-            yield ended(writing, run, attrs.evolve(State.skipped(message), timestamp=now))
+        if waiting:
+            self._end(writing, waiting[:-1], overtaken(waiting[-1]), now, done)
+            done.moves += to_be_cancelled(waiting[-1], begun)
+
+    def _end(self, writing: Writing, runs: Iterable[FlowRun], state: State, now: datetime, done: _Done) -> None:
+        for run in runs:
+            lease = writing.lease(run.id)
+            if lease is None or not lease.live:
+                done.events.append(ended(writing, run, attrs.evolve(state, timestamp=now)))
+                done.ended += 1
 
     def _decided(self, writing: Writing, look: _Look, now: datetime) -> list[FlowRun]:
-        """The runs of a look, unless somebody else was first, or the deployment has changed meanwhile."""
+        """The runs of a look; of those that were made before, none is new."""
         plan, found, deployment = look.plan, look.found, look.deployment
-        if writing.schedule_plan(plan.schedule_id) != plan:
-            return []
         if deployment is None:
             writing.drop_schedule_plan(plan.schedule_id)
             return []
         if found is None:
-            writing.put_schedule_plan(attrs.evolve(plan, look_at=now + AFTER_A_FAULT))
+            writing.put_schedule_plan(attrs.evolve(plan, look_at=now + AFTER_A_FAULT, looked=now))
             return []
-        writing.put_schedule_plan(attrs.evolve(plan, decided=found.decided, look_at=found.look_at))
+        if look.is_anew:
+            writing.forget_ticks(plan.schedule_id, after=now)
+        writing.put_schedule_plan(attrs.evolve(plan, decided=found.decided, look_at=found.look_at, looked=now))
         return [
             *self._skipped(deployment, found, now),
             *(self._run(deployment, tick, State.scheduled(tick.at), now) for tick in found.ticks),
@@ -173,6 +215,16 @@ class Scheduling:
         name = run_name(self.ids.random)
         return new_run(deployment, run_id=self.ids.new(), name=name, state=state, due=tick.at, now=now, tick=tick)
 
+    def _see_to_the_clock(self, now: datetime) -> None:
+        """Has everything looked at anew, where schedules were looked at by a clock that was ahead: what it made ahead goes, and no time is lost."""
+        with self.store.reading() as reading:
+            if not reading.looked_after(now + SET_BACK):
+                return
+        with self.store.writing() as writing:
+            if writing.looked_after(now + SET_BACK):
+                writing.look_again(now)
+                logger.warning("The clock was ahead, and is set back; times of schedules from now on are decided anew")
+
     # What has not begun in time
 
     def _skip_overdue(self, now: datetime) -> int:
@@ -184,7 +236,8 @@ class Scheduling:
             for run in writing.overdue(now, MOST_OVERDUE):
                 assert run.tick is not None, "only what was made for a time has one by which it is to begin"
                 assert run.tick.start_by is not None, "what may begin for ever is not overdue"
-                events.append(ended(writing, run, attrs.evolve(overdue(run.tick.start_by), timestamp=now)))
+                state = overdue(run.tick.start_by, earlier_runs(writing, run))
+                events.append(ended(writing, run, attrs.evolve(state, timestamp=now)))
         for event in events:
             self.tell(event)
         return len(events)
@@ -227,38 +280,44 @@ def _changed(wanted: DeploymentSchedule, old: DeploymentSchedule | None, ids: Id
     return attrs.evolve(wanted, id=old.id, version=old.version + 1, since=now)
 
 
-def withdraw(writing: Writing, schedule_id: str, since: datetime | None = None) -> None:
-    """Forgets runs of a schedule that have not started: all of them, or those that are due after a moment."""
-    wanted, after = FlowRunFilter(schedule_ids=(schedule_id,), state_types=(StateType.SCHEDULED,)), None
-    while portion := writing.flow_runs(wanted, Page(after=after, newest_first=False)):
-        after = portion[-1].id
-        for run in portion:
-            if run.run_count == 0 and run.tick is not None and (since is None or run.tick.at > since):
-                writing.delete_flow_run(run.id)
-
-
-def _waiting_since(reading: Reading, schedule: DeploymentSchedule, now: datetime, limit: int) -> list[FlowRun]:
-    """The runs of a schedule, oldest first, whose times have come and that have not started."""
-    wanted = FlowRunFilter(schedule_ids=(schedule.id,), state_types=(StateType.SCHEDULED,))
-    runs = reading.flow_runs(wanted, Page(limit=limit, newest_first=False))
-    return [run for run in runs if run.run_count == 0 and run.tick is not None and run.tick.at <= now]
-
-
-def _latest_decided(reading: Reading, schedule: DeploymentSchedule) -> datetime:
-    """The latest time of this version that has a run, which lies ahead only where the clock was set back; among those that were made last."""
-    runs = reading.flow_runs(FlowRunFilter(schedule_ids=(schedule.id,)), Page())
-    return max((run.tick.at for run in runs if run.tick is not None and run.tick.version == schedule.version), default=NEVER)
+def _portions(looks: Sequence[_Look]) -> Iterator[list[_Look]]:
+    """The looks, in portions of some times each."""
+    portion: list[_Look] = []
+    room = AT_ONCE
+    for look in looks:
+        if portion and look.times >= room:
+            yield portion
+            portion, room = [], AT_ONCE
+        portion.append(look)
+        room -= look.times + 1
+    if portion:
+        yield portion
 
 
 def earlier_runs(reading: Reading, run: FlowRun) -> tuple[FlowRun, ...]:
     """Some of the runs of its schedule that are under way, where that makes a difference to the run."""
     if run.tick is None or run.tick.overlap is Overlap.ALLOW:
         return ()
-    wanted = FlowRunFilter(schedule_ids=(run.tick.schedule_id,))
-    oldest = Page(limit=MOST_EARLIER, newest_first=False)
-    found = reading.flow_runs(attrs.evolve(wanted, state_types=_UNDER_WAY), oldest)
-    found += (each for each in reading.flow_runs(attrs.evolve(wanted, state_types=(StateType.SCHEDULED,)), oldest) if each.run_count)
-    return tuple(each for each in found if each.id != run.id)
+    return tuple(each for each in reading.ticks_begun(run.tick.schedule_id, MOST_EARLIER) if each.id != run.id)
+
+
+def later_runs(reading: Reading, run: FlowRun, now: datetime) -> tuple[FlowRun, ...]:
+    """Some of the runs of its schedule for later times that are due, where that makes a difference to the run."""
+    tick = run.tick
+    if tick is None or tick.overlap is not Overlap.CANCEL_PREVIOUS:
+        return ()
+    waiting = reading.ticks_waiting(tick.schedule_id, now, MOST_EARLIER)
+    return tuple(each for each in waiting if each.tick is not None and each.tick.at > tick.at)
+
+
+def to_be_cancelled(run: FlowRun, others: Iterable[FlowRun]) -> Iterator[Move]:
+    """Moves that cancel what is in the way of a run whose schedule says so; asked again, they change nothing."""
+    if run.tick is None or run.tick.overlap is not Overlap.CANCEL_PREVIOUS:
+        return
+    state = State(type=StateType.CANCELLING, message=f"Run {run.name!r} of its schedule is due.")
+    for each in others:
+        if each.tick is not None and each.tick.at < run.tick.at:
+            yield Move(id=f"{run.id}:cancels:{each.id}", run_id=each.id, state=state)
 
 
 def ended(writing: Writing, run: FlowRun, state: State) -> Event:

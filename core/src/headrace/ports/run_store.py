@@ -99,8 +99,9 @@ class Reading(Protocol):
         """Work queues that fit, in order of their ids."""
         ...
 
-    def due(self, queue_id: str, until: datetime, limit: int) -> list[FlowRun]:
-        """Runs assigned to the queue that are SCHEDULED for a moment not after `until`, earliest first; none that a live lease is on."""
+    def due(self, queue_id: str, until: datetime, limit: int, *, after: tuple[datetime, str] | None = None) -> list[FlowRun]:
+        """Runs assigned to the queue that are SCHEDULED for a moment not after `until`, earliest first; none that a live lease is on. With `after`, those
+        that come after a moment and an id."""
         ...
 
     def in_use(self, queue_id: str) -> int:
@@ -119,10 +120,24 @@ class Reading(Protocol):
         """SCHEDULED runs that were never started, and that were to begin by a moment not after `now`, earliest first; none that a live lease is on."""
         ...
 
+    def ticks_waiting(self, schedule_id: str, until: datetime, limit: int) -> list[FlowRun]:
+        """Runs of a schedule for times not after `until` that wait to be started for the first time, earliest time first; none that somebody asked for
+        once more."""
+        ...
+
+    def ticks_begun(self, schedule_id: str, limit: int) -> list[FlowRun]:
+        """Runs of a schedule that are under way, earliest time first: those that somebody has taken, those that wait to go on or for another try, and
+        those that were lost at their start and may come back."""
+        ...
+
     def schedule_plan(self, schedule_id: str) -> SchedulePlan | None: ...
 
     def schedule_plans(self, until: datetime, limit: int) -> list[SchedulePlan]:
         """Plans that are to be looked at, not after `until`, earliest first."""
+        ...
+
+    def looked_after(self, moment: datetime) -> bool:
+        """Whether a schedule that is to be looked at some time was looked at after a moment."""
         ...
 
     def waits(self, run_id: str) -> list[Wait]:
@@ -160,7 +175,7 @@ class Writing(Reading, Protocol):
     """
 
     def add_flow_run(self, run: FlowRun) -> bool:
-        """Remembers a new run with its first state; False, and nothing changed, where its id is known."""
+        """Remembers a new run with its first state; False, and nothing changed, where its id is known, or its version of a schedule has a run of this time."""
         ...
 
     def update_flow_run(self, run: FlowRun, *, was: int) -> bool:
@@ -236,6 +251,15 @@ class Writing(Reading, Protocol):
 
     def drop_schedule_plan(self, schedule_id: str) -> None:
         """Forgets it; one that is not known is no error."""
+        ...
+
+    def look_again(self, now: datetime) -> None:
+        """Has all schedules looked at now that are to be looked at later."""
+        ...
+
+    def forget_ticks(self, schedule_id: str, *, after: datetime | None = None) -> None:
+        """Forgets runs of a schedule that never began. None: all that are SCHEDULED or PAUSED; else those for times after a moment that are SCHEDULED, or
+        were skipped before their time."""
         ...
 
     def add_deployment_version(self, deployment: Deployment) -> None:

@@ -10,7 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, ClassVar, TypeVar
 
@@ -29,8 +29,8 @@ from headrace.model.limits import ConcurrencyLimit
 from headrace.model.logs import LogLine
 from headrace.model.queues import WorkQueue
 from headrace.model.runs import FlowRun, TaskRun
-from headrace.model.schedules import SchedulePlan
-from headrace.model.states import MISSING, State
+from headrace.model.schedules import SchedulePlan, Tick
+from headrace.model.states import AWAITING_RESTART, AWAITING_RETRY, MISSING, SKIPPED, State
 from headrace.model.tokens import Token
 from headrace.ports.diagnosis import Diagnosis
 from headrace.ports.run_store import OpenRunStore, Reading, Writing
@@ -42,6 +42,7 @@ Run = TypeVar("Run", FlowRun, TaskRun)
 Row = TypeVar("Row", FlowRun, TaskRun, LogLine, Deployment, WorkQueue)
 
 _ENDED = float("-inf")
+_BEFORE_ALL = (datetime.min.replace(tzinfo=UTC), "")
 
 
 @attrs.frozen
@@ -76,6 +77,7 @@ class _Tables:
     waits: dict[str, tuple[Wait, ...]] = attrs.field(factory=dict)
     versions: dict[str, dict[int, Deployment]] = attrs.field(factory=dict)
     schedule_plans: dict[str, SchedulePlan] = attrs.field(factory=dict)
+    ticks: dict[tuple[str, int, datetime], str] = attrs.field(factory=dict)
     marks: dict[str, str] = attrs.field(factory=dict)
     tokens: dict[str, Token] = attrs.field(factory=dict)
     forgotten: dict[str, int] = attrs.field(factory=dict)
@@ -162,13 +164,14 @@ class _Look:
     def work_queues(self, wanted: WorkQueueFilter, page: Page) -> list[WorkQueue]:
         return _page((each for each in self._tables.work_queues.values() if _is_wanted_queue(each, wanted)), page)
 
-    def due(self, queue_id: str, until: datetime, limit: int) -> list[FlowRun]:
+    def due(self, queue_id: str, until: datetime, limit: int, *, after: tuple[datetime, str] | None = None) -> list[FlowRun]:
         found = [
             (run.state.scheduled_time, run.id, run)
             for run in self._assigned(queue_id)
             if run.state.is_scheduled() and not self._is_held(run)
         ]
-        in_time = sorted((due, run_id, run) for due, run_id, run in found if due is not None and due <= until)
+        beyond = after or _BEFORE_ALL
+        in_time = sorted((due, run_id, run) for due, run_id, run in found if due is not None and due <= until and (due, run_id) > beyond)
         return [run for _, _, run in in_time[: max(limit, 0)]]
 
     def in_use(self, queue_id: str) -> int:
@@ -200,6 +203,21 @@ class _Look:
         overdue = sorted((start_by, run_id, run) for start_by, run_id, run in found if start_by is not None and start_by <= now)
         return [run for _, _, run in overdue[: max(limit, 0)]]
 
+    def ticks_waiting(self, schedule_id: str, until: datetime, limit: int) -> list[FlowRun]:
+        waiting = [(tick, run) for tick, run in self._ticks(schedule_id) if tick.at <= until and run.state.is_scheduled()]
+        never_began = (run for _, run in waiting if run.run_count == 0 and run.state.name not in (AWAITING_RETRY, AWAITING_RESTART))
+        return list(islice(never_began, max(limit, 0)))
+
+    def ticks_begun(self, schedule_id: str, limit: int) -> list[FlowRun]:
+        begun = (run for _, run in self._ticks(schedule_id) if _is_under_way(run))
+        return list(islice(begun, max(limit, 0)))
+
+    def _ticks(self, schedule_id: str) -> list[tuple[Tick, FlowRun]]:
+        """The runs of a schedule, earliest time first."""
+        ids = (run_id for (schedule, _, _), run_id in self._tables.ticks.items() if schedule == schedule_id)
+        found = ((run.tick, run) for run in (self._tables.flow_runs[run_id] for run_id in ids) if run.tick is not None)
+        return sorted(found, key=lambda each: (each[0].at, each[1].id))
+
     def schedule_plan(self, schedule_id: str) -> SchedulePlan | None:
         return self._tables.schedule_plans.get(schedule_id)
 
@@ -207,6 +225,10 @@ class _Look:
         looks = [(plan.look_at, plan.schedule_id, plan) for plan in self._tables.schedule_plans.values()]
         due = sorted((look_at, schedule_id, plan) for look_at, schedule_id, plan in looks if look_at is not None and look_at <= until)
         return [plan for _, _, plan in due[: max(limit, 0)]]
+
+    def looked_after(self, moment: datetime) -> bool:
+        plans = self._tables.schedule_plans.values()
+        return any(plan.looked is not None and plan.looked > moment and plan.look_at is not None for plan in plans)
 
     def waits(self, run_id: str) -> list[Wait]:
         return list(self._tables.waits.get(run_id, ()))
@@ -262,8 +284,11 @@ class _Change(_Look):
         self._before: list[tuple[dict[Any, Any], Any, Any]] = []
 
     def add_flow_run(self, run: FlowRun) -> bool:
-        if run.id in self._tables.flow_runs:
+        tick = None if run.tick is None else (run.tick.schedule_id, run.tick.version, run.tick.at)
+        if run.id in self._tables.flow_runs or (tick is not None and tick in self._tables.ticks):
             return False
+        if tick is not None:
+            self._put(self._tables.ticks, tick, run.id)
         self._keep_flow_run(attrs.evolve(run, parameters=copy.deepcopy(run.parameters)))
         return True
 
@@ -288,6 +313,9 @@ class _Change(_Look):
         self._drop(self._tables.waits, run_id)
         self._drop(self._tables.leases, run_id)
         self._drop(self._tables.states, run_id)
+        tick = self._tables.flow_runs[run_id].tick
+        if tick is not None:
+            self._drop(self._tables.ticks, (tick.schedule_id, tick.version, tick.at))
         self._drop(self._tables.flow_runs, run_id)
         return True
 
@@ -376,6 +404,16 @@ class _Change(_Look):
 
     def drop_schedule_plan(self, schedule_id: str) -> None:
         self._drop(self._tables.schedule_plans, schedule_id)
+
+    def look_again(self, now: datetime) -> None:
+        for plan in [plan for plan in self._tables.schedule_plans.values() if plan.look_at is not None and plan.look_at > now]:
+            self.put_schedule_plan(attrs.evolve(plan, look_at=now))
+
+    def forget_ticks(self, schedule_id: str, *, after: datetime | None = None) -> None:
+        for tick, run in self._ticks(schedule_id):
+            goes = run.state.is_scheduled() or (run.state.is_paused() if after is None else run.state.name == SKIPPED)
+            if run.run_count == 0 and goes and (after is None or tick.at > after):
+                self.delete_flow_run(run.id)
 
     def add_deployment_version(self, deployment: Deployment) -> None:
         known = self._tables.versions.get(deployment.id, {})
@@ -545,6 +583,11 @@ class MemoryRunStore:
     @contextmanager
     def open(self) -> Iterator[OpenRunStore]:
         yield _Memory(self.clock)
+
+
+def _is_under_way(run: FlowRun) -> bool:
+    waits = run.state.is_scheduled() or run.state.is_paused()
+    return not run.state.is_terminal() and (not waits or run.run_count > 0 or run.state.awaits_restart())
 
 
 def _page(rows: Iterable[Row], page: Page) -> list[Row]:

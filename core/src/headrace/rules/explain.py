@@ -12,7 +12,7 @@ from headrace.model.explanations import Explanation, Kind, Obstacle
 from headrace.model.queues import WorkQueue
 from headrace.model.reasons import Reason
 from headrace.model.runs import FlowRun
-from headrace.model.states import StateType
+from headrace.model.states import AWAITING_RETRY, StateType
 from headrace.rules.gates import closed
 from headrace.rules.verdicts import Verdict
 
@@ -71,7 +71,7 @@ def _summary(facts: WaitFacts, wanting: list[QueueFacts], obstacles: tuple[Obsta
 def _of_the_run(facts: WaitFacts) -> Iterator[Obstacle]:
     due = facts.run.state.scheduled_time
     if due is not None and due > facts.now:
-        what = "its next try is" if facts.run.state.name == "AwaitingRetry" else "it is"
+        what = "its next try is" if facts.run.state.name == AWAITING_RETRY else "it is"
         yield Obstacle(kind=Kind.DUE_LATER, sentence=f"{what} due at {due.isoformat(timespec='seconds')}")
     if facts.paused is not None:
         command = f"headrace deployment resume {quote(facts.paused)}"

@@ -37,7 +37,8 @@ class Facts:
     """What is known when a move is judged. What was not asked for stays empty.
 
     `earlier` is the verdict this very move got before; `lease` is of the root run; `limits` are those of the run's tags;
-    `cached` is a completed state with the same cache key. `earlier_runs` are some of those of the run's schedule that are under way.
+    `cached` is a completed state with the same cache key. `earlier_runs` are some of those of the run's schedule that are under way,
+    `later_runs` some that are due for later times, where that makes a difference.
     """
 
     now: datetime
@@ -49,3 +50,4 @@ class Facts:
     cached: State | None = None
     is_deployment_paused: bool = False
     earlier_runs: tuple[FlowRun, ...] = ()
+    later_runs: tuple[FlowRun, ...] = ()

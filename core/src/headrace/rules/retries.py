@@ -5,7 +5,7 @@ from datetime import timedelta
 import attrs
 
 from headrace.model.moves import Move
-from headrace.model.states import State, StateType
+from headrace.model.states import AWAITING_RETRY, State, StateType
 from headrace.rules.facts import Facts
 from headrace.rules.rule import NO_FACTS, moves
 from headrace.rules.verdicts import Verdict, accepted, replaced
@@ -22,7 +22,7 @@ class Retries:
         if not facts.retry.wanted or facts.run.run_count > facts.retry.limit:
             return None
         at = facts.now + timedelta(seconds=facts.retry.delay)
-        again = State.scheduled(at, name="AwaitingRetry", message=move.state.message)
+        again = State.scheduled(at, name=AWAITING_RETRY, message=move.state.message)
         return replaced(again, f"try {facts.run.run_count + 1} of {facts.retry.limit + 1} follows")
 
 
@@ -36,5 +36,5 @@ class Rerun:
     def judge(self, move: Move, facts: Facts) -> Verdict | None:
         if facts.run.run_count == 0 or move.state.name != "Running":
             return None
-        name = "Retrying" if facts.run.state.name == "AwaitingRetry" else "Rerunning"
+        name = "Retrying" if facts.run.state.name == AWAITING_RETRY else "Rerunning"
         return accepted(attrs.evolve(move.state, name=name))

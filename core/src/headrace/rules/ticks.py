@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import islice, pairwise, takewhile
+from itertools import chain, islice, repeat, takewhile
 
 import attrs
 
-from headrace.model.schedules import DeploymentSchedule, OnMissed, Tick
+from headrace.errors import WrongData
+from headrace.model.durations import LONGEST
+from headrace.model.schedules import DeploymentSchedule, OnMissed, Overlap, Tick
 
 ON_TIME = timedelta(minutes=1)
 """How late a run may begin where missed times are to be skipped, and nothing else is said."""
@@ -49,20 +51,26 @@ def planned(schedule: DeploymentSchedule, times: Times, *, decided: datetime, no
     missed, untold = latest(times, decided, now)
     standing = 0 if decided <= now else len(list(islice(_until(times(now), decided), horizon.most)))
     room, least = horizon.most - standing, 0 if standing else 1
-    ahead = list(_ahead(times(max(decided, now)), now + horizon.span, least=least, most=room))
+    coming_times = times(max(decided, now))
+    ahead = list(_ahead(coming_times, now + horizon.span, least=least, most=room))
     made = [at for at in ahead[:room] if at <= now + horizon.span] or ahead[:least]
-    following = [*missed, *ahead, None]
-    ticks = [_tick(schedule, at, after) for at, after in pairwise(following) if at is not None]
+    ticks = _ticks(schedule, [*missed, *made], [*ahead[len(made) :], *islice(coming_times, _most_waiting(schedule))])
     tried, coming = ticks[: len(missed)], ticks[len(missed) : len(missed) + len(made)]
     made_up, skipped = _made_up(schedule, tried, now)
     told = skipped[-MOST_SKIPPED:]
     decided = max(decided, made[-1] if made else now)
+    look_at = _look_at(decided, ahead[len(made) :], now, horizon)
+    if look_at is not None and schedule.overlap in (
+        Overlap.SKIP,
+        Overlap.CANCEL_PREVIOUS,
+    ):  # what is due is to be judged, whoever could take it
+        look_at = min(look_at, next(times(now), look_at))
     return Planned(
         ticks=(*made_up, *coming),
         skipped=tuple(told),
         untold=untold + len(skipped) - len(told),
         decided=decided.astimezone(UTC),
-        look_at=_look_at(decided, ahead[len(made) :], now, horizon),
+        look_at=None if look_at is None else look_at.astimezone(UTC),
     )
 
 
@@ -94,15 +102,37 @@ def _until(moments: Iterable[datetime], until: datetime) -> Iterator[datetime]:
     return takewhile(lambda moment: moment <= until, moments)
 
 
+def check_policies(schedule: DeploymentSchedule, where: str) -> None:
+    """Raises WrongData for policies that mean nothing."""
+    if not 1 <= schedule.most_missed <= MOST_COUNTED:
+        raise WrongData(where=where, why=f"on_missed makes up for 1 to {MOST_COUNTED} times, not {schedule.most_missed}")
+    lateness = schedule.max_lateness
+    if lateness is not None and not 0 < lateness <= LONGEST.total_seconds():
+        raise WrongData(where=where, why=f"max_lateness must be longer than nothing and at most a hundred years, not {lateness} seconds")
+
+
+def _most_waiting(schedule: DeploymentSchedule) -> int:
+    """How many runs of a schedule may wait for their start at once: when so many later times have come, a run is not made up for any more. 0: it is not
+    said so, but by how late it may be."""
+    if schedule.on_missed is OnMissed.SKIP and schedule.max_lateness is not None:
+        return 0
+    return schedule.most_missed if schedule.on_missed is OnMissed.RUN_ALL else 1
+
+
 def start_by(schedule: DeploymentSchedule, at: datetime, following: datetime | None) -> datetime | None:
-    """Until when a run of a time may begin; None: for ever."""
+    """Until when a run of a time may begin, where `following` is the time with which it is not made up for any more; None: for ever."""
     lateness = None if schedule.max_lateness is None else timedelta(seconds=schedule.max_lateness)
     if schedule.on_missed is OnMissed.SKIP and lateness is None:
         lateness = ON_TIME
     bounds = [] if lateness is None else [at + min(lateness, EVER - at)]
-    if schedule.on_missed is OnMissed.RUN_LATEST and following is not None:
-        bounds.append(following)
-    return min(bounds, default=None)
+    return min([*bounds, *([] if following is None else [following])], default=None)
+
+
+def _ticks(schedule: DeploymentSchedule, wanted: list[datetime], beyond: list[datetime]) -> list[Tick]:
+    """The times with what becomes of them; `beyond` are as many of the following ones as count for the last."""
+    most, every = _most_waiting(schedule), [*wanted, *beyond]
+    following = every[most:] if most else []
+    return [_tick(schedule, at, after) for at, after in zip(wanted, chain(following, repeat(None)), strict=False)]
 
 
 def _tick(schedule: DeploymentSchedule, at: datetime, following: datetime | None) -> Tick:
@@ -116,9 +146,9 @@ def _tick(schedule: DeploymentSchedule, at: datetime, following: datetime | None
 
 
 def _made_up(schedule: DeploymentSchedule, missed: list[Tick], now: datetime) -> tuple[list[Tick], list[Tick]]:
-    """Of those that were missed: those that are made up for, and those that are not."""
+    """Of those that were missed: those that are made up for, and those that are not. The latest is none of many, if it is still in time."""
     in_time = [tick for tick in missed if tick.start_by is None or now < tick.start_by]
-    made_up = in_time[-schedule.most_missed :] if schedule.on_missed is OnMissed.RUN_ALL else in_time
+    made_up = in_time[-schedule.most_missed if schedule.on_missed is OnMissed.RUN_ALL else -1 :]
     return made_up, [tick for tick in missed if tick not in made_up]
 
 

@@ -75,7 +75,7 @@ SELECT value FROM work_queues WHERE id = :queue_id;
 -- name: due: Runs of a queue that are due, earliest first, without those that somebody owns; read in order, until there are enough.
 SELECT flow_runs.value
 FROM assignments INDEXED BY assignments_by_due CROSS JOIN flow_runs ON flow_runs.id = assignments.run_id
-WHERE assignments.queue_id = :queue_id AND assignments.due <= :until AND NOT EXISTS (
+WHERE assignments.queue_id = :queue_id AND assignments.due <= :until AND (assignments.due, assignments.run_id) > (:after, :after_id) AND NOT EXISTS (
     SELECT 1 FROM leases WHERE run_id = assignments.run_id AND boot = :boot AND renewed <= :now AND :now < expires
 )
 ORDER BY assignments.due, assignments.run_id LIMIT :limit;
@@ -110,12 +110,31 @@ WHERE start_by <= :until AND NOT EXISTS (
 )
 ORDER BY start_by, id LIMIT :limit;
 
+-- name: ticks_waiting: Runs of a schedule that wait to be started for the first time, earliest time first.
+SELECT value
+FROM flow_runs INDEXED BY flow_runs_by_schedule_and_state
+WHERE schedule_id = :schedule_id AND state_type = 'SCHEDULED' AND state_name NOT IN ('AwaitingRetry', 'AwaitingRestart')
+    AND tick_at <= :until AND coalesce(json_extract(value, '$.run_count'), 0) = 0
+ORDER BY tick_at, id LIMIT :limit;
+
+-- name: ticks_begun: Runs of a schedule that are under way, earliest time first.
+SELECT value
+FROM flow_runs INDEXED BY flow_runs_by_schedule_and_state
+WHERE schedule_id = :schedule_id AND (
+    state_type IN ('PENDING', 'RUNNING', 'CANCELLING')
+    OR (state_type IN ('SCHEDULED', 'PAUSED') AND (json_extract(value, '$.run_count') > 0 OR state_name = 'AwaitingRestart'))
+)
+ORDER BY tick_at, id LIMIT :limit;
+
 -- name: schedule_plan: How far a schedule is decided.
-SELECT schedule_id, deployment_id, version, revision, decided, look_at FROM schedule_plans WHERE schedule_id = :schedule_id;
+SELECT schedule_id, deployment_id, version, revision, decided, look_at, looked FROM schedule_plans WHERE schedule_id = :schedule_id;
 
 -- name: schedule_plans: Schedules that are to be looked at, earliest first.
-SELECT schedule_id, deployment_id, version, revision, decided, look_at
+SELECT schedule_id, deployment_id, version, revision, decided, look_at, looked
 FROM schedule_plans INDEXED BY schedule_plans_by_look_at WHERE look_at <= :until ORDER BY look_at, schedule_id LIMIT :limit;
+
+-- name: looked_after: Whether a schedule that is to be looked at some time was looked at after a moment.
+SELECT EXISTS (SELECT 1 FROM schedule_plans WHERE looked > :moment AND look_at IS NOT NULL);
 
 -- name: waits: What kept a run waiting, oldest first.
 SELECT until, value FROM waits WHERE run_id = :run_id ORDER BY since;
@@ -143,11 +162,12 @@ SELECT value FROM marks WHERE name = :mark;
 -- name: agents: All agents, each with whether its time is not over.
 SELECT value, boot = :boot AND renewed <= :now AND :now < expires FROM agents ORDER BY id;
 
--- name: add_flow_run: A new flow run; one that is known stays as it is.
+-- name: add_flow_run: A new flow run; one that is known stays as it is, and so does one that its schedule has for this time.
 INSERT INTO flow_runs
-    (id, name, flow_name, deployment_id, state_type, state_name, tags, created, root_id, parent_task_run_id, schedule_id, start_by, revision, due, value)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (id) DO NOTHING;
+    (id, tick_at, tick_version, name, flow_name, deployment_id, state_type, state_name, tags, created, root_id, parent_task_run_id, schedule_id,
+    start_by, revision, due, value)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO NOTHING;
 
 -- name: update_flow_run: A flow run in its next shape, if nobody changed it meanwhile.
 UPDATE flow_runs SET
@@ -267,14 +287,24 @@ ON CONFLICT (id) DO UPDATE SET name = excluded.name, flow_name = excluded.flow_n
 DELETE FROM deployments WHERE id = :deployment_id;
 
 -- name: put_schedule_plan: How far a schedule is decided, in place of what was known of it.
-INSERT INTO schedule_plans (schedule_id, deployment_id, version, revision, decided, look_at)
-VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO schedule_plans (schedule_id, deployment_id, version, revision, decided, look_at, looked)
+VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (schedule_id) DO UPDATE SET
     deployment_id = excluded.deployment_id, version = excluded.version, revision = excluded.revision, decided = excluded.decided,
-    look_at = excluded.look_at;
+    look_at = excluded.look_at, looked = excluded.looked;
 
 -- name: drop_schedule_plan: No such schedule any more.
 DELETE FROM schedule_plans WHERE schedule_id = :schedule_id;
+
+-- name: look_again: All schedules that are to be looked at later are to be looked at now.
+UPDATE schedule_plans SET look_at = :now WHERE look_at > :now;
+
+-- name: forget_ticks: Runs of a schedule that never began; those for times after a moment, if there is one.
+DELETE FROM flow_runs
+WHERE schedule_id = :schedule_id AND coalesce(json_extract(value, '$.run_count'), 0) = 0 AND CASE
+    WHEN :after IS NULL THEN state_type IN ('SCHEDULED', 'PAUSED')
+    ELSE tick_at > :after AND (state_type = 'SCHEDULED' OR state_name = 'Skipped')
+END;
 
 -- name: add_deployment_version: What a deployment is in a version of it.
 INSERT INTO deployment_versions (deployment_id, version, value)

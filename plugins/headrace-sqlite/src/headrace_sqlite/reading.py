@@ -122,8 +122,10 @@ class SqliteReading:
     def work_queues(self, wanted: WorkQueueFilter, page: Page) -> list[WorkQueue]:
         return [from_text(WorkQueue, text) for (text,) in self._connection.execute(*listing.work_queues(wanted, page))]
 
-    def due(self, queue_id: str, until: datetime, limit: int) -> list[FlowRun]:
-        rows = self._execute("due", queue_id=queue_id, until=moment_text(until), limit=max(limit, 0), **self._moment())
+    def due(self, queue_id: str, until: datetime, limit: int, *, after: tuple[datetime, str] | None = None) -> list[FlowRun]:
+        moment, run_id = ("", "") if after is None else (moment_text(after[0]), after[1])
+        beyond = {"after": moment, "after_id": run_id, **self._moment()}
+        rows = self._execute("due", queue_id=queue_id, until=moment_text(until), limit=max(limit, 0), **beyond)
         return [from_text(FlowRun, text) for (text,) in rows]
 
     def in_use(self, queue_id: str) -> int:
@@ -142,12 +144,23 @@ class SqliteReading:
         rows = self._execute("overdue", until=moment_text(now), limit=max(limit, 0), **self._moment())
         return [from_text(FlowRun, text) for (text,) in rows]
 
+    def ticks_waiting(self, schedule_id: str, until: datetime, limit: int) -> list[FlowRun]:
+        rows = self._execute("ticks_waiting", schedule_id=schedule_id, until=moment_text(until), limit=max(limit, 0))
+        return [from_text(FlowRun, text) for (text,) in rows]
+
+    def ticks_begun(self, schedule_id: str, limit: int) -> list[FlowRun]:
+        rows = self._execute("ticks_begun", schedule_id=schedule_id, limit=max(limit, 0))
+        return [from_text(FlowRun, text) for (text,) in rows]
+
     def schedule_plan(self, schedule_id: str) -> SchedulePlan | None:
         row = self._row("schedule_plan", schedule_id=schedule_id)
         return row and _schedule_plan(*row)
 
     def schedule_plans(self, until: datetime, limit: int) -> list[SchedulePlan]:
         return [_schedule_plan(*row) for row in self._execute("schedule_plans", until=moment_text(until), limit=max(limit, 0))]
+
+    def looked_after(self, moment: datetime) -> bool:
+        return bool(self._row("looked_after", moment=moment_text(moment))[0])
 
     def waits(self, run_id: str) -> list[Wait]:
         return [_wait(text, until) for until, text in self._execute("waits", run_id=run_id)]
@@ -197,7 +210,9 @@ def _counted(wanted: CountFilter) -> dict[str, str | None]:
     return {"counted": json.dumps([f"flow {name}" for name in flow_names] or ["all"]), "flow_names": None}
 
 
-def _schedule_plan(schedule_id: str, deployment_id: str, version: int, revision: int, decided: str, look_at: str | None) -> SchedulePlan:
+def _schedule_plan(
+    schedule_id: str, deployment_id: str, version: int, revision: int, decided: str, look_at: str | None, looked: str | None
+) -> SchedulePlan:
     return SchedulePlan(
         schedule_id=schedule_id,
         deployment_id=deployment_id,
@@ -205,6 +220,7 @@ def _schedule_plan(schedule_id: str, deployment_id: str, version: int, revision:
         revision=revision,
         decided=datetime.fromisoformat(decided),
         look_at=None if look_at is None else datetime.fromisoformat(look_at),
+        looked=None if looked is None else datetime.fromisoformat(looked),
     )
 
 

@@ -298,6 +298,21 @@ def schedules(database: Database) -> None:
     database.execute("CREATE INDEX flow_runs_by_start_by ON flow_runs (start_by, id) WHERE start_by IS NOT NULL")
 
 
+@MIGRATIONS()
+def ticks(database: Database) -> None:
+    """The times that runs were made for, each of which a version of a schedule has once; and when schedules were looked at last."""
+    database.execute("ALTER TABLE schedule_plans ADD COLUMN looked TEXT")
+    database.execute("ALTER TABLE flow_runs ADD COLUMN tick_at TEXT")
+    database.execute("ALTER TABLE flow_runs ADD COLUMN tick_version INTEGER")
+    database.execute(
+        "UPDATE flow_runs SET tick_at = json_extract(value, '$.tick.at'), tick_version = json_extract(value, '$.tick.version')"
+        " WHERE schedule_id IS NOT NULL"
+    )
+    database.execute(
+        "CREATE UNIQUE INDEX flow_runs_by_tick ON flow_runs (schedule_id, tick_at, tick_version) WHERE schedule_id IS NOT NULL"
+    )
+
+
 def _due(value: str) -> str | None:
     due: str | None = json.loads(value)["state"].get("scheduled_time")
     return due

@@ -35,7 +35,7 @@ class SqliteWriting(SqliteReading):
         return self._change("add_flow_run", _flow_run_row(run)) and self._enter(run)
 
     def update_flow_run(self, run: FlowRun, *, was: int) -> bool:
-        return self._change("update_flow_run", (*_flow_run_row(run)[1:], run.id, was)) and self._enter(run)
+        return self._change("update_flow_run", (*_flow_run_row(run)[3:], run.id, was)) and self._enter(run)
 
     def delete_flow_run(self, run_id: str) -> bool:
         return self._change("delete_flow_run", {"run_id": run_id})
@@ -89,11 +89,17 @@ class SqliteWriting(SqliteReading):
         self._change("add_deployment_version", row)
 
     def put_schedule_plan(self, plan: SchedulePlan) -> None:
-        moments = moment_text(plan.decided), plan.look_at and moment_text(plan.look_at)
+        moments = (moment and moment_text(moment) for moment in (plan.decided, plan.look_at, plan.looked))
         self._change("put_schedule_plan", (plan.schedule_id, plan.deployment_id, plan.version, plan.revision, *moments))
 
     def drop_schedule_plan(self, schedule_id: str) -> None:
         self._change("drop_schedule_plan", {"schedule_id": schedule_id})
+
+    def look_again(self, now: datetime) -> None:
+        self._change("look_again", {"now": moment_text(now)})
+
+    def forget_ticks(self, schedule_id: str, *, after: datetime | None = None) -> None:
+        self._change("forget_ticks", {"schedule_id": schedule_id, "after": after and moment_text(after)})
 
     def put_work_queue(self, queue: WorkQueue) -> bool:
         return self._change("put_work_queue", {"id": queue.id, "name": storable(queue.name), "value": _json(queue)})
@@ -179,8 +185,11 @@ def _is_refused(error: sqlite3.IntegrityError) -> bool:
 
 
 def _flow_run_row(run: FlowRun) -> Row:
+    """The columns of a run; the first ones are what no change changes."""
     return (
         run.id,
+        run.tick and moment_text(run.tick.at),
+        run.tick and run.tick.version,
         storable(run.name),
         storable(run.flow_name),
         run.deployment_id,

@@ -1273,6 +1273,15 @@ class RunStoreConformance(Facts):
             assert ids(reading.due("queue", datetime.max.replace(tzinfo=UTC), 3)) == ["z", "a", "c"]
             assert reading.due("queue", datetime.min.replace(tzinfo=UTC), 10) == []
             assert [reading.due("queue", NOW, limit) for limit in (0, -1)] == [[], []]
+            end = datetime.max.replace(tzinfo=UTC)
+            after = [
+                (each.state.scheduled_time, each.id) for each in reading.due("queue", end, 10) if each.state.scheduled_time is not None
+            ]
+            for place, position in enumerate(after):
+                assert ids(reading.due("queue", end, 10, after=position)) == [run_id for _, run_id in after[place + 1 :]]
+                assert ids(reading.due("queue", end, 1, after=(position[0].astimezone(elsewhere), ""))) == [
+                    next(run_id for moment, run_id in after if moment == position[0])
+                ]
 
     def test_only_what_is_scheduled_is_due(self, open_store: OpenRunStore) -> None:
         """A run is due as its state says now: not after it was taken, again after it was scheduled anew, for the moment that was said last."""
@@ -1359,16 +1368,17 @@ class RunStoreConformance(Facts):
 
     def test_what_has_not_begun_in_time(self, open_store: OpenRunStore) -> None:
         """Runs that were to begin by a moment are told, earliest first, as long as they wait for their first start and nobody owns them."""
-        tick = Tick(schedule_id="s", version=1, at=NOW, start_by=later(2))
+        ticks = [Tick(schedule_id="s", version=1, at=later(number), start_by=later(2)) for number in range(7)]
+        elsewhere = timezone(timedelta(hours=9))
         put(
             open_store,
-            flow_run("b", SCHEDULED, tick=tick),
-            flow_run("a", SCHEDULED, tick=tick),
-            flow_run("first", SCHEDULED, tick=attrs.evolve(tick, start_by=later(1).astimezone(timezone(timedelta(hours=9))))),
-            flow_run("runs", RUNNING, tick=tick),
-            flow_run("tried", SCHEDULED, tick=tick, run_count=1),
-            flow_run("owned", SCHEDULED, tick=tick),
-            flow_run("patient", SCHEDULED, tick=attrs.evolve(tick, start_by=None)),
+            flow_run("b", SCHEDULED, tick=ticks[0]),
+            flow_run("a", SCHEDULED, tick=ticks[1]),
+            flow_run("first", SCHEDULED, tick=attrs.evolve(ticks[2], start_by=later(1).astimezone(elsewhere))),
+            flow_run("runs", RUNNING, tick=ticks[3]),
+            flow_run("tried", SCHEDULED, tick=ticks[4], run_count=1),
+            flow_run("owned", SCHEDULED, tick=ticks[5]),
+            flow_run("patient", SCHEDULED, tick=attrs.evolve(ticks[6], start_by=None)),
             flow_run("none", SCHEDULED),
         )
         with open_store.writing() as writing:
@@ -1383,6 +1393,113 @@ class RunStoreConformance(Facts):
             assert run is not None
             writing.update_flow_run(run.entering(stamped(State.pending())), was=run.revision)
             assert ids(writing.overdue(later(2), 10)) == ["a", "b"]
+
+    def test_a_time_has_one_run(self, open_store: OpenRunStore) -> None:
+        """Of a version of a schedule: a second run for the same moment is not kept, however it is written, until the first is gone."""
+        tick = Tick(schedule_id="s", version=1, at=NOW)
+        same = attrs.evolve(tick, at=NOW.astimezone(timezone(timedelta(hours=9))), start_by=later(1))
+        others = [attrs.evolve(tick, version=2), attrs.evolve(tick, schedule_id="t"), attrs.evolve(tick, at=later(1))]
+        put(open_store, flow_run("first", tick=tick))
+        with open_store.writing() as writing:
+            assert not writing.add_flow_run(flow_run("second", tick=same))
+            assert [writing.add_flow_run(flow_run(f"{number}", tick=other)) for number, other in enumerate(others)] == [True] * 3
+            run = writing.flow_run("first")
+            assert run is not None
+            assert writing.update_flow_run(run.entering(stamped(State.cancelled())), was=run.revision)
+            assert not writing.add_flow_run(flow_run("second", tick=same))
+        with open_store.reading() as reading:
+            assert reading.flow_run("second") is None
+            assert reading.states("second") == []
+        with open_store.writing() as writing:
+            writing.delete_flow_run("first")
+            assert writing.add_flow_run(flow_run("second", tick=same))
+
+    def test_who_waits_and_who_is_under_way(self, open_store: OpenRunStore) -> None:
+        """Of a schedule, in the order of their times, whatever they are called: those that wait for their first start, and those that began."""
+        states = {
+            "paused": (State.paused(), 0),
+            "waits": (SCHEDULED, 0),
+            "late": (State.scheduled(NOW, name="Late"), 0),
+            "tried": (State.scheduled(NOW, name="AwaitingRetry"), 1),
+            "asked": (State.scheduled(NOW, name="AwaitingRetry"), 0),
+            "lost": (State.scheduled(NOW, name="AwaitingRestart"), 0),
+            "pending": (State.pending(), 0),
+            "running": (RUNNING, 1),
+            "goes on": (State.paused(), 1),
+            "stops": (State(type=StateType.CANCELLING), 1),
+            "ended": (State.completed(), 1),
+            "skipped": (State.skipped("why"), 0),
+        }
+        put(
+            open_store,
+            *(
+                flow_run(name, stamped(state), run_count=count, tick=Tick(schedule_id="s", version=1, at=later(-number)))
+                for number, (name, (state, count)) in enumerate(states.items())
+            ),
+            flow_run("of another", SCHEDULED, tick=Tick(schedule_id="t", version=1, at=NOW)),
+        )
+        with open_store.reading() as reading:
+            assert ids(reading.ticks_waiting("s", NOW, 10)) == ["late", "waits"]
+            assert ids(reading.ticks_waiting("s", later(-2), 10)) == ["late"]
+            assert ids(reading.ticks_waiting("s", NOW, 1)) == ["late"]
+            assert ids(reading.ticks_begun("s", 10)) == ["stops", "goes on", "running", "pending", "lost", "tried"]
+            assert ids(reading.ticks_begun("s", 2)) == ["stops", "goes on"]
+            assert [reading.ticks_waiting("s", NOW, limit) + reading.ticks_begun("s", limit) for limit in (0, -1)] == [[], []]
+            assert ids(reading.ticks_begun("unknown", 10)) == []
+
+    @pytest.mark.parametrize(
+        ("after", "left"),
+        [
+            (None, ["ahead skipped", "other version begun", "skipped"]),
+            (0.0, ["other version begun", "paused", "skipped", "waits"]),
+        ],
+    )
+    def test_what_never_began_is_forgotten(self, open_store: OpenRunStore, after: float | None, left: list[str]) -> None:
+        """All that waits of a schedule, or what lies ahead of a moment with what was skipped before its time; nothing that ever began."""
+        runs = {
+            "waits": (SCHEDULED, 0, 0),
+            "ahead": (SCHEDULED, 1, 0),
+            "other version begun": (SCHEDULED, 2, 1),
+            "paused": (State.paused(), 3, 0),
+            "skipped": (State.skipped("why"), -1, 0),
+            "ahead skipped": (State.skipped("why"), 4, 0),
+        }
+        put(
+            open_store,
+            *(
+                flow_run(name, stamped(state), run_count=count, tick=Tick(schedule_id="s", version=1, at=later(hours)))
+                for name, (state, hours, count) in runs.items()
+            ),
+            flow_run("of another", SCHEDULED, tick=Tick(schedule_id="t", version=1, at=later(1))),
+        )
+        with open_store.writing() as writing:
+            writing.forget_ticks("s", after=None if after is None else later(after))
+            writing.forget_ticks("unknown")
+        with open_store.reading() as reading:
+            found = reading.flow_runs(FlowRunFilter(schedule_ids=("s",)), Page())
+            assert sorted(ids(found)) == left
+            assert reading.flow_run("of another") is not None
+            assert reading.states("ahead") == []
+
+    def test_schedules_are_looked_at_again(self, open_store: OpenRunStore) -> None:
+        """Whether one was looked at after a moment, and all that are to be looked at later are so at once; one that never is stays so."""
+        plan = SchedulePlan(schedule_id="a", deployment_id="deployment", version=1, decided=later(5), look_at=later(4), looked=later(1))
+        put(open_store, deployment("deployment"))
+        with open_store.writing() as writing:
+            writing.put_schedule_plan(plan)
+            writing.put_schedule_plan(attrs.evolve(plan, schedule_id="never", look_at=None, looked=later(9)))
+            writing.put_schedule_plan(attrs.evolve(plan, schedule_id="before", look_at=later(-1), looked=None))
+        with open_store.reading() as reading:
+            assert [reading.looked_after(later(hours)) for hours in (0.5, 1, 2)] == [True, False, False]
+            assert reading.schedule_plan("a") == plan
+        with open_store.writing() as writing:
+            writing.look_again(NOW)
+        with open_store.reading() as reading:
+            looks = {each.schedule_id: each.look_at for each in reading.schedule_plans(later(9), 10)}
+            assert looks == {"a": NOW, "before": later(-1)}
+            never = reading.schedule_plan("never")
+            assert never is not None
+            assert never.look_at is None
 
     def test_a_run_may_move_before_it_is_assigned(self, open_store: OpenRunStore) -> None:
         """A run that comes into a queue late is due there as its state says, whatever it was before."""

@@ -2,16 +2,20 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, cast
 
 from headrace.errors import StoreBusy, StoreUnusable
 from headrace.model.agents import Agent
+from headrace.model.filters import FlowRunFilter, Page
 from headrace.model.journals import RunState
 from headrace.model.logs import LogLine
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.ports.run_store import OpenRunStore, Reading, Writing
 from headrace.testing.sim.witness import Witness
 from headrace.testing.sim.world import World
+
+MOST_RUNS = 100_000
 
 
 class WitnessedStore:
@@ -100,6 +104,14 @@ class Witnessed:
             return False
         self._told.append((self._witness.deleted, run_id))
         return True
+
+    def forget_ticks(self, schedule_id: str, *, after: datetime | None = None) -> None:
+        before = self._of_schedule(schedule_id)
+        self._writing.forget_ticks(schedule_id, after=after)
+        self._told += [(self._witness.deleted, run_id) for run_id in sorted(before - self._of_schedule(schedule_id))]
+
+    def _of_schedule(self, schedule_id: str) -> set[str]:
+        return {run.id for run in self._writing.flow_runs(FlowRunFilter(schedule_ids=(schedule_id,)), Page(limit=MOST_RUNS))}
 
     def grant_lease(self, run_id: str, *, epoch: int, holder: str, seconds: float) -> None:
         self._writing.grant_lease(run_id, epoch=epoch, holder=holder, seconds=seconds)
