@@ -18,7 +18,7 @@ from headrace.cli.moments import WALL_MOMENT, in_zone
 from headrace.cli.numbers import WholeNumber
 from headrace.cli.schedule_words import in_short
 from headrace.cli.wanting import advice
-from headrace.errors import HeadraceError
+from headrace.errors import NotAllowed
 from headrace.ids import derived_id
 from headrace.instance import Instance
 from headrace.model.deployments import Deployment, RunRequest
@@ -99,8 +99,9 @@ def backfill(
 
 def _decide(house: Instance) -> None:
     """Lets the runs be made that the scheduler would make for times up to now, so that none of these gets a second one."""
-    with suppress(HeadraceError):  # nobody but an agent may have to ask for that
-        house.client.schedule_runs()
+    with suppress(NotAllowed):  # nobody but an agent may have to ask for that
+        while (look := house.client.schedule_runs().next_look) is not None and look <= house.clock.now():
+            pass
 
 
 def _checked(start: datetime, end: datetime | None, schedules: Sequence[OpenSchedule], now: datetime) -> tuple[datetime, datetime]:

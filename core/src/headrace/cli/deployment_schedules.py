@@ -1,10 +1,11 @@
 """`headrace deployment set-schedule | clear-schedule`: when a deployment runs by itself."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import attrs
 import click
 
 from headrace import instance
@@ -14,11 +15,13 @@ from headrace.cli.deployment_rows import deployment_row
 from headrace.cli.invocation import Invocation
 from headrace.cli.schedule_words import in_words
 from headrace.cli.typed_schedules import TypedSchedule
-from headrace.errors import HeadraceError
+from headrace.errors import ChangedMeanwhile, HeadraceError
 from headrace.hooks.registry import Registry
 from headrace.instance import Instance
 from headrace.model.deployments import Deployment
 from headrace.model.schedules import DeploymentSchedule
+
+MOST_TRIES = 50
 
 
 @click.command()
@@ -52,7 +55,7 @@ def set_schedule(
 ) -> None:
     """Say when a deployment runs by itself.
 
-    The schedule takes the place of those before it. It holds from now on; runs that were made ahead for the one before, and have not started, go.
+    The schedule takes the place of those before it, policies and all. It holds from now on; runs that were made ahead for the one before, and have not started, go.
 
     \b
     headrace deployment set-schedule nightly --cron "0 2 * * *"
@@ -73,8 +76,7 @@ def set_schedule(
         overlap=overlap,
     )
     with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
-        found = lookup.deployment(house.client, name)
-        kept = _put(house, found, _added(found, wanted) if adds else wanted)
+        kept = _put(house, lookup.deployment(house.client, name), lambda found: _added(found, wanted) if adds else wanted)
         now = house.clock.now()
     _tell(invocation.registry, kept, now, as_json=as_json)
 
@@ -86,9 +88,13 @@ def _added(found: Deployment, wanted: tuple[DeploymentSchedule, ...]) -> tuple[D
     return (*found.schedules, *wanted)
 
 
-def _put(house: Instance, found: Deployment, schedules: tuple[DeploymentSchedule, ...]) -> Deployment:
-    (kept,) = house.client.put_deployments((attrs.evolve(found, schedules=schedules, updated=house.clock.now()),))
-    return kept
+def _put(house: Instance, found: Deployment, changed: Callable[[Deployment], tuple[DeploymentSchedule, ...]]) -> Deployment:
+    """Gives the deployment other schedules; where somebody else has changed it meanwhile, that change is kept, and this one goes on top of it."""
+    for _ in range(MOST_TRIES - 1):
+        with suppress(ChangedMeanwhile):
+            return house.client.put_schedules(found.id, found.version, changed(found))
+        found = house.client.read_deployment(found.id)
+    return house.client.put_schedules(found.id, found.version, changed(found))
 
 
 def _tell(registry: Registry, kept: Deployment, now: datetime, *, as_json: bool) -> None:
@@ -136,7 +142,7 @@ def clear_schedule(invocation: Invocation, name: str, as_json: bool) -> None:
     """
     with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
         found = lookup.deployment(house.client, name)
-        kept = _put(house, found, ())
+        kept = _put(house, found, lambda _: ())
     if as_json:
         show.json(deployment_row(kept))
     elif not found.schedules:

@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+import attrs
+
 from headrace.errors import WrongSpec
 from headrace.hooks.registry import Registry
 from headrace.model.choices import Choice
 from headrace.model.coercion import shown
 from headrace.wire.parameters import is_whole, plain_parameters
+
+SCHEDULE = "schedule"
 
 
 def understood_choice(port: str, given: Any, where: str, registry: Registry) -> Choice | None:
@@ -24,6 +28,8 @@ def understood_choice(port: str, given: Any, where: str, registry: Registry) -> 
         raise WrongSpec(where=where, why=f"a {port} is written as its name, or as a mapping with its name as type, not {shown(given)}")
     else:
         choice = registry.choice_of(port, given)
+    if port == SCHEDULE:
+        choice = _as_kept(port, choice, registry)
     options = plain_parameters(choice.options)  # as a store will give them back, so that what is deployed again is the same
     lost = [name for name, value in options.items() if not is_whole(value)]
     if lost:
@@ -32,6 +38,12 @@ def understood_choice(port: str, given: Any, where: str, registry: Registry) -> 
         )
     registry.make(port, Choice(choice.name, options))
     return Choice(choice.name, options)
+
+
+def _as_kept(port: str, choice: Choice, registry: Registry) -> Choice:
+    """The same choice with all options, each in the one form that its class keeps it in; so what means the same is the same, however it was written."""
+    value = registry.make(port, choice)
+    return registry.choice_of(port, value) if attrs.has(type(value)) else choice
 
 
 def _written_choice(port: str, given: Mapping[Any, Any], where: str) -> Choice:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from headrace.deploying.choices import understood_choice
+from headrace.deploying.choices import SCHEDULE, understood_choice
 from headrace.errors import WrongSpec
 from headrace.hooks.known import KNOWN
 from headrace.hooks.registry import Registry
@@ -19,7 +19,6 @@ from headrace.rules.ticks import MOST_COUNTED
 
 E = TypeVar("E", bound=StrEnum)
 
-PORT = "schedule"
 _NAME = re.compile(r"[A-Za-z][\w-]*")
 _RUN_ALL = re.compile(r"run_all\(\s*([0-9]{1,6})\s*\)")
 _WRITTEN = "write it as a mapping such as {cron: '0 9 * * *', timezone: Europe/Berlin}, or with its kind as type"
@@ -51,7 +50,8 @@ def understood_schedules(given: Any, where: str, registry: Registry) -> tuple[De
     found = tuple(_understood(row, where, registry) for row in rows)
     for place, each in enumerate(found):
         if each.kind in [other.kind for other in found[:place]]:
-            raise WrongSpec(where=where, why=f"two of its schedules are the same: {each.kind.name} {dict(each.kind.options)}")
+            options = ", ".join(f"{name}={value}" for name, value in each.kind.options.items() if value is not None)
+            raise WrongSpec(where=where, why=f"two of its schedules are the same: {each.kind.name} {options}")
     return found
 
 
@@ -63,7 +63,7 @@ def _understood(given: Any, where: str, registry: Registry) -> DeploymentSchedul
     elif isinstance(when, (str, int, float, timedelta)) and not (isinstance(when, str) and _NAME.fullmatch(when)):
         raise WrongSpec(where=where, why=f"{shown(when)} is no schedule; {_WRITTEN}")
     on_missed, most = _on_missed(spec.on_missed, where)
-    kind = understood_choice(PORT, when, where, registry)
+    kind = understood_choice(SCHEDULE, when, where, registry)
     if kind is None:
         raise WrongSpec(where=where, why=f"a schedule is missing; {_WRITTEN}")
     return DeploymentSchedule(
@@ -93,7 +93,7 @@ def _by_its_key(when: Mapping[Any, Any], where: str, registry: Registry) -> Mapp
 
 def _kinds(registry: Registry) -> set[str]:
     """Those that are installed, and those that could be."""
-    return {*registry.offers(PORT), *(name for port, name in KNOWN if port == PORT)}
+    return {*registry.offers(SCHEDULE), *(name for port, name in KNOWN if port == SCHEDULE)}
 
 
 def _on_missed(given: Any, where: str) -> tuple[OnMissed, int]:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 import attrs
 
 from headrace.clock import Clock
-from headrace.errors import HeadraceError, NotFound, NotResumable, NotRetryable, WrongData
+from headrace.errors import ChangedMeanwhile, HeadraceError, NotFound, NotResumable, NotRetryable, WrongData
 from headrace.model.deployments import Deployment, RunRequest
 from headrace.model.events import Event
 from headrace.model.filters import DeploymentFilter, FlowRunFilter, Page
 from headrace.model.names import checked_name
 from headrace.model.runs import FlowRun
-from headrace.model.schedules import Overlap, Tick
+from headrace.model.schedules import DeploymentSchedule, Overlap, Tick
 from headrace.model.states import AWAITING_RETRY, State, StateType
 from headrace.model.tags import as_tags
 from headrace.orchestration.matching import Matching
@@ -53,6 +53,23 @@ class Deployments:
             self.tell(event)
         if any(deployment.schedules for deployment in kept):
             self._make_runs()
+        return kept
+
+    def put_schedules(self, deployment_id: str, version: int, schedules: tuple[DeploymentSchedule, ...]) -> Deployment:
+        """Changes when a deployment runs, and nothing else of it; asked again, it gives what it gave before."""
+        wanted = [each.wanted for each in schedules]
+        with self.store.reading() as reading:
+            self._check_schedules(attrs.evolve(_known(reading, deployment_id), schedules=schedules))
+        with self.store.writing() as writing:
+            known = _known(writing, deployment_id)
+            if [each.wanted for each in known.schedules] == wanted:
+                return known
+            if known.version != version:
+                raise ChangedMeanwhile(what="deployment", name=known.full_name)
+            kept = self._put(writing, attrs.evolve(known, schedules=schedules, updated=self.clock.now()))
+            event = writing.append_event(self._changed(kept, "deployment.changed"))
+        self.tell(event)
+        self._make_runs()
         return kept
 
     def _check_schedules(self, deployment: Deployment) -> None:

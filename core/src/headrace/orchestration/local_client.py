@@ -25,7 +25,7 @@ from headrace.model.news import EventNews, News
 from headrace.model.queues import Claimed, ClaimRequest, WorkQueue
 from headrace.model.retention import Forgotten, Retention
 from headrace.model.runs import FlowRun, TaskRun
-from headrace.model.schedules import Scheduled
+from headrace.model.schedules import DeploymentSchedule, Scheduled
 from headrace.model.states import State
 from headrace.model.tokens import DIGEST_LENGTH, Scope, Token
 from headrace.orchestration.claiming import Claiming
@@ -215,6 +215,9 @@ class LocalClient:
 
     def put_deployments(self, deployments: tuple[Deployment, ...]) -> list[Deployment]:
         return self.deployments.put(deployments)
+
+    def put_schedules(self, deployment_id: str, version: int, schedules: tuple[DeploymentSchedule, ...]) -> Deployment:
+        return self.deployments.put_schedules(deployment_id, version, schedules)
 
     def read_deployment(self, deployment_id: str) -> Deployment:
         with self.store.reading() as reading:

@@ -28,7 +28,7 @@ from headrace.model.news import EventNews, News
 from headrace.model.queues import Claimed, ClaimRequest, WorkQueue
 from headrace.model.retention import Forgotten
 from headrace.model.runs import FlowRun, TaskRun
-from headrace.model.schedules import Scheduled
+from headrace.model.schedules import DeploymentSchedule, Scheduled
 from headrace.model.states import State
 from headrace.model.tokens import Scope, Token
 from headrace.rules.facts import Retry
@@ -184,6 +184,12 @@ class OpenClient(Protocol):
     @operation("POST", "/deployments/query", scope=Scope.VIEWER)
     def read_deployments(self, wanted: DeploymentFilter, page: Page) -> list[Deployment]:
         """Deployments that fit, a page."""
+        ...
+
+    @operation("PUT", "/deployments/{deployment_id}/schedules", scope=Scope.OPERATOR)
+    def put_schedules(self, deployment_id: str, version: int, schedules: tuple[DeploymentSchedule, ...]) -> Deployment:
+        """Gives a deployment these schedules in place of its own, and changes nothing else; `version` is the one of the deployment that this is a change
+        of. Raises NotFound, ChangedMeanwhile, WrongData."""
         ...
 
     @operation("GET", "/deployments/{deployment_id}/versions", scope=Scope.VIEWER)

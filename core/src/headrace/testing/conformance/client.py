@@ -35,7 +35,7 @@ from headrace.model.logs import LogLine
 from headrace.model.moves import Move
 from headrace.model.queues import Claimed, ClaimRequest, WorkQueue
 from headrace.model.runs import FlowRun, TaskRun
-from headrace.model.schedules import DeploymentSchedule
+from headrace.model.schedules import DeploymentSchedule, Overlap
 from headrace.model.states import State, StateType
 from headrace.model.tokens import Scope, Token, digest_of
 from headrace.ports.client import OpenClient
@@ -655,6 +655,25 @@ class ClientConformance(Facts):
         with pytest.raises(ChangedMeanwhile):
             client.put_work_queue(queue(criteria={"flows": "hello"}))
         assert client.read_last_event() == last
+
+    def test_schedules_of_a_deployment(self, client: OpenClient) -> None:
+        """They are changed by who knows the deployment's newest shape, and nothing else of it is; asked again, nothing is written."""
+        (made,) = client.put_deployments((deployment(parameters={"name": STRANGE}),))
+        wanted = (DeploymentSchedule(kind=Choice("moments", {"moments": [(START + timedelta(hours=1)).isoformat()]}), overlap=Overlap.SKIP),)
+        changed = client.put_schedules(made.id, made.version, wanted)
+        assert [each.wanted for each in changed.schedules] == list(wanted)
+        assert attrs.evolve(changed, schedules=(), version=made.version, updated=made.updated) == made
+        assert client.read_deployment(made.id) == changed
+        last = client.read_last_event()
+        assert client.put_schedules(made.id, made.version, wanted) == changed
+        assert client.read_last_event() == last
+        with pytest.raises(ChangedMeanwhile):
+            client.put_schedules(made.id, made.version, ())
+        with pytest.raises(WrongData):
+            client.put_schedules(made.id, changed.version, (attrs.evolve(wanted[0], most_missed=0),))
+        with pytest.raises(NotFound):
+            client.put_schedules("unknown", 1, wanted)
+        assert client.put_schedules(made.id, changed.version, ()).schedules == ()
 
     def test_what_waits_in_a_queue(self, client: OpenClient) -> None:
         """What is due until then, earliest first; a queue that is made later finds what was there before."""
