@@ -63,6 +63,7 @@ os.environ["UV_PYTHON_DOWNLOADS"] = "never"  # the Python that was chosen, or no
 CORE = "core"
 PLUGINS = sorted(str(found.parent.relative_to(ROOT)) for found in ROOT.glob("plugins/*/pyproject.toml"))
 STOCK = [CORE, *PLUGINS]
+AZURITE = ROOT / ".nox" / "parts" / "azurite"
 CONTRIB = sorted(str(found.parent.relative_to(ROOT)) for found in ROOT.glob("contrib/*/pyproject.toml"))
 TUTORIAL = ROOT / "examples" / "tutorial"
 FLOW = str(TUTORIAL / "leo_flow.py")
@@ -87,6 +88,13 @@ def prepare(session: nox.Session, *groups: str, dists: Sequence[str] = (), wheel
     session.install("--compile-bytecode", *chain.from_iterable(options), *wheels)
 
 
+def named(dist: str) -> list[str]:
+    """The folders of the dists that one names as its dependencies."""
+    lines = nox.project.load_toml(f"{dist}/pyproject.toml")["project"]["dependencies"]
+    names = [line.partition(">=")[0] for line in lines if line.startswith("headrace-")]
+    return [CORE if name == "headrace-core" else f"plugins/{name}" for name in names]
+
+
 def own_groups(*dists: str) -> list[str]:
     """The dependency groups of dists whose tests need more than all tests do."""
     files = [f"{dist}/pyproject.toml" for dist in dists]
@@ -96,6 +104,13 @@ def own_groups(*dists: str) -> list[str]:
 def pytest(session: nox.Session, *arguments: str, env: Mapping[str, str] | None = None) -> None:
     """Runs pytest on all cores."""
     session.run("pytest", "--numprocesses=auto", *arguments, *session.posargs, env=env)
+
+
+def install_azurite(session: nox.Session) -> None:
+    """Installs the server that headrace-azure is tested on, once, where there is npm; it is a program of Node."""
+    if shutil.which("npm") and not (AZURITE / "node_modules" / ".bin" / "azurite-blob").exists():
+        AZURITE.mkdir(parents=True, exist_ok=True)
+        session.run("npm", "install", "--no-audit", "--no-fund", "--prefix", str(AZURITE), "azurite@3.35", external=True, silent=True)
 
 
 def demonstrate(session: nox.Session, home: Path) -> None:
@@ -109,7 +124,7 @@ def demonstrate(session: nox.Session, home: Path) -> None:
 @nox.session
 def demo(session: nox.Session) -> None:
     """Deploys a flow and lets an agent run it, with all stock plugins, and shows what it logged."""
-    prepare(session, dists=[*STOCK, "."])
+    prepare(session, dists=[*named("."), "."])
     home = Path(session.create_tmp(), "home").resolve()
     demonstrate(session, home)
     session.log("That was the tutorial's main job. Look next: docs/tutorial.md, which walks through it, and")
@@ -120,6 +135,7 @@ def demo(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Runs everything: the tests of core, of every plugin, and across them; the tools are among the latter."""
     prepare(session, "dev", *own_groups(*STOCK), dists=[*STOCK, *CONTRIB])
+    install_azurite(session)
     logging.getLogger("nox").setLevel(logging.CRITICAL)  # pytest's summary is the last thing printed
     pytest(session)
 
@@ -136,7 +152,9 @@ def bare(session: nox.Session) -> None:
 @nox.parametrize("plugin", [*PLUGINS, *CONTRIB], ids=[Path(plugin).name for plugin in (*PLUGINS, *CONTRIB)])
 def each_plugin(session: nox.Session, plugin: str) -> None:
     """Runs the tests of one plugin with core and what it declares, and nothing else."""
-    prepare(session, "test", *own_groups(plugin), dists=[CORE, plugin])
+    prepare(session, "test", *own_groups(plugin), dists=[*named(plugin), plugin])
+    if plugin.endswith("-azure"):
+        install_azurite(session)
     pytest(session, f"{plugin}/tests")
 
 
@@ -179,7 +197,8 @@ def wheels(session: nox.Session) -> None:
         found = sorted(built.glob("*.whl"))
         for wheel in found:
             check_wheel(session, wheel)
-        prepare(session, wheels=[str(wheel) for wheel in found])
+        brought = {Path(dist).name.replace("-", "_") for dist in named(".")} - {CORE} | {"headrace", "headrace_core"}
+        prepare(session, wheels=[str(wheel) for wheel in found if wheel.name.partition("-")[0] in brought])
         session.chdir(folder)
         demonstrate(session, Path(folder, "home"))
 
@@ -216,7 +235,7 @@ def template(session: nox.Session) -> None:
 @nox.session
 def endurance(session: nox.Session) -> None:
     """Lets many processes use one store at once, for a minute a test, or for as many seconds as ENDURANCE_SECONDS says."""
-    prepare(session, "test", dists=STOCK)
+    prepare(session, "test", dists=named("."))
     seconds = session.env["ENDURANCE_SECONDS"] = os.environ.get("ENDURANCE_SECONDS", "60")
     # one test after the other: each has more processes than there are cores
     patience = f"--override-ini=faulthandler_timeout={300 + float(seconds)}"
@@ -234,5 +253,5 @@ def zones(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measures what DESIGN promises; what stands after `--` goes to the benchmark."""
-    prepare(session, dists=[*STOCK, "."])
+    prepare(session, dists=[*named("."), "."])
     session.run("python", "tests/bench/run.py", *session.posargs)

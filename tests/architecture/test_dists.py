@@ -12,7 +12,14 @@ ROOT = Path(__file__).parents[2]
 CORE = ROOT / "core"
 PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))
 DISTS = [CORE, *PLUGINS]
+EXTRA = {"headrace-azure", "headrace-gcs", "headrace-s3"}
+"""What is heavy, and comes with the metapackage only where it is asked for."""
+
+OVER_FILES = EXTRA
+"""Object stores are file systems, and build on those of headrace-files."""
+
 RANGE = "headrace-core>=0.1,<0.2"
+FILES_RANGE = RANGE.replace("core", "files")
 
 each_dist = pytest.mark.parametrize("dist", DISTS, ids=lambda dist: dist.name)
 each_plugin = pytest.mark.parametrize("dist", PLUGINS, ids=lambda dist: dist.name)
@@ -67,13 +74,16 @@ def test_the_way_in(dist: Path) -> None:
 
 @each_plugin
 def test_core_is_pinned(dist: Path) -> None:
-    """A plugin works with a stated range of core, and names no other plugin."""
-    assert [line for line in project(dist)["dependencies"] if line.startswith("headrace")] == [RANGE]
+    """A plugin works with a stated range of core, and names no other plugin but the one that it builds on."""
+    named = [line for line in project(dist)["dependencies"] if line.startswith("headrace")]
+    assert named == [RANGE, *[FILES_RANGE] * (dist.name in OVER_FILES)]
 
 
 def test_the_stock_install() -> None:
-    """`pip install headrace` brings core and every stock plugin, and nothing else."""
-    assert project(ROOT)["dependencies"] == sorted(RANGE.replace("headrace-core", project(dist)["name"]) for dist in DISTS)
+    """`pip install headrace` brings core and every stock plugin, and nothing else; those that are heavy are extras of their names."""
+    ranges = {project(dist)["name"]: RANGE.replace("headrace-core", project(dist)["name"]) for dist in DISTS}
+    assert project(ROOT)["dependencies"] == sorted(ranges[name] for name in ranges.keys() - EXTRA)
+    assert project(ROOT)["optional-dependencies"] == {name.removeprefix("headrace-"): [ranges[name]] for name in EXTRA}
 
 
 def test_core_depends_on_little() -> None:

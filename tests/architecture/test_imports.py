@@ -18,7 +18,14 @@ PUBLIC = {
     f"headrace.{name}"
     for name in ("model", "rules", "ports", "hooks", "wire", "settings", "errors", "clock", "ids", "processes", "instance", "testing")
 }
-IMPORTED_AS = {"pyyaml": "yaml", "python-dateutil": "dateutil"}
+IMPORTED_AS = {
+    "azure-core": "azure",
+    "azure-identity": "azure",
+    "azure-storage-blob": "azure",
+    "google-auth": "google",
+    "python-dateutil": "dateutil",
+    "pyyaml": "yaml",
+}
 DATA = {"tzdata"}  # is read by the standard library, and imported by nobody
 LOADERS = {"headrace", "headrace.hooks.registry", "headrace.packaging.loading", "headrace.packaging.bytecode", *FACADES}
 PURE = {"headrace.model", "headrace.rules"}

@@ -19,10 +19,12 @@ from headrace.errors import InvalidOption, NotStored, StorageAway, StorageUnusab
 from headrace.model.choices import Choice
 from headrace.ports.storage import OpenStorage, Storage
 from headrace.testing.conformance.storage import StorageConformance, broken_off, read
+from headrace_files.addresses import without
 from headrace_files.file import FileStorage
-from headrace_files.fsspec_storage import FsspecStorage, ObjectStorage
+from headrace_files.fsspec_storage import FsspecStorage
 from headrace_files.keys import UNFINISHED
 from headrace_files.local import LocalStorage
+from headrace_files.object_storage import ObjectStorage
 from headrace_files.temporary import TemporaryStorage
 
 
@@ -163,6 +165,7 @@ def test_an_interrupted_write_leaves_no_file(tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from headrace_files.local import LocalStorage
+from headrace_files.object_storage import ObjectStorage
 
 def chunks():
     yield b"new" * 1_000_000
@@ -239,6 +242,7 @@ def test_local_does_not_load_fsspec(tmp_path: Path) -> None:
     program = f"""
 import sys
 from headrace_files.local import LocalStorage
+from headrace_files.addresses import without
 from headrace_files.file import FileStorage
 for storage in (LocalStorage(path={str(tmp_path)!r}), FileStorage(url={f"file://{tmp_path}"!r})):
     with storage.open() as opened:
@@ -294,6 +298,12 @@ def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StorageUnusable, match="the storage at sftp://host/folder cannot be used: .*paramiko"):
         with FileStorage(url="sftp://host/folder").open():
             pass
+
+
+def test_no_option_is_shown_in_an_error() -> None:
+    """What a library repeats of what it was given is hidden, wherever in the options it stands."""
+    options = {"auth": ["leo", "hunter2"], "more": {"token": "hunter23"}, "port": 22, "empty": ""}
+    assert without("TypeError: ['leo', 'hunter2'] hunter23 22", options) == "TypeError: ['***', '***'] *** 22"
 
 
 def test_an_unknown_protocol_is_named() -> None:

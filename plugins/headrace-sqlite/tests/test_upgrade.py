@@ -202,7 +202,16 @@ def test_an_upgraded_file_is_like_a_new_one(path: Path, tmp_path: Path) -> None:
     assert upgraded == new
 
 
-FIRST_MADE = {1: "deployments", 2: "waits", 3: "logs_by_arrival", 4: "tokens", 5: "flow_run_counts", 6: "narrow_tags", 7: "schedule_plans", 8: "flow_runs_by_tick"}
+FIRST_MADE = {
+    1: "deployments",
+    2: "waits",
+    3: "logs_by_arrival",
+    4: "tokens",
+    5: "flow_run_counts",
+    6: "narrow_tags",
+    7: "schedule_plans",
+    8: "flow_runs_by_tick",
+}
 """What the upgrade of a file of each version makes first."""
 
 LAST_MADE = "flow_runs_by_tick"

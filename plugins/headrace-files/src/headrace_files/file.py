@@ -1,6 +1,5 @@
 """Any place that fsspec reaches."""
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,14 +9,13 @@ import attrs
 
 from headrace.errors import InvalidOption, StorageUnusable
 from headrace.ports.storage import OpenStorage
-from headrace.settings import HIDDEN, hide_secrets
-
-_PASSWORD = re.compile(r"(://[^/@:]*:)[^/]*@")
+from headrace.settings import hide_secrets
+from headrace_files.addresses import without, without_password
 
 
 def _without_password(storage: object, field: "attrs.Attribute[str]", url: str) -> None:
-    if _PASSWORD.search(url):
-        shown = _PASSWORD.sub(rf"\1{HIDDEN}@", url)
+    shown = without_password(url)
+    if shown != url:
         why = "a password in an address is seen by all who see the address; give it as options={'password': ...}"
         raise InvalidOption(where="storage 'file'", option=field.name, value=shown, why=why)
     if "://" not in url:
@@ -73,7 +71,7 @@ class FileStorage:
             why = f"its protocol needs a library that is not installed here ({error.__cause__ or error}): {error}; pip install it"
             raise StorageUnusable(where=self.url, why=why) from error
         except Exception as error:  # every protocol's library has errors of its own
-            raise StorageUnusable(where=self.url, why=f"{type(error).__name__}: {error}") from error
+            raise StorageUnusable(where=self.url, why=without(f"{type(error).__name__}: {error}", self.options)) from error
         return files, root
 
 

@@ -2,7 +2,7 @@
 
 fsspec promises little about writing: most of its files appear when they are closed, closed by an exception too; its transactions are ignored by some
 (memory), gather in the server's /tmp for others (sftp). So a value is written beside its place and then moved there, which every file system can do.
-Object stores need no move: an upload is seen when it is finished and not before, and can be given up (`ObjectStorage`).
+Object stores need no move (`ObjectStorage`).
 
 Nor does it promise anything about threads. File systems with an event loop of their own (object stores, http) take calls from any thread; the others
 mostly talk over one connection, and two threads on it mix up each other's answers or wait for ever. So these take one step at a time, and what is
@@ -12,25 +12,47 @@ read from them is fetched whole before it is handed out.
 import io
 import shutil
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, cast
 
+import attrs
 from fsspec.spec import AbstractFileSystem  # type: ignore[import-untyped]
 
 from headrace.errors import HeadraceError, NotStored, StorageAway, StorageUnusable, WrongKey
 from headrace.ports.storage import Written
 from headrace_files.keys import TAKEN, copied, right_key, sorted_keys, unfinished
 
+_TAKEN = (FileExistsError, NotADirectoryError, IsADirectoryError)
+
+
+@attrs.frozen(kw_only=True)
+class Trouble:
+    """What is wrong with a storage, in a sentence, and whether that may pass by itself."""
+
+    why: str
+    passes: bool = False
+
+
+Understood = Callable[[Exception], Trouble | None]
+"""What an error of a protocol's library means; None where it is nothing that the library has words of its own for."""
+
+
+def plainly(error: Exception) -> Trouble | None:
+    """What errors of the system's own kinds mean."""
+    passes = isinstance(error, (ConnectionError, TimeoutError))
+    return Trouble(why=f"{type(error).__name__}: {error}", passes=passes) if passes else None
+
 
 class FsspecStorage:
-    """Keeps each value in a file under `root` of a live file system; `where` names the place in errors."""
+    """Keeps each value in a file under `root` of a live file system; `where` names the place in errors, which `understood` reads."""
 
-    def __init__(self, files: AbstractFileSystem, root: str, *, where: str) -> None:
+    def __init__(self, files: AbstractFileSystem, root: str, *, where: str, understood: Understood = plainly) -> None:
         self._files = files
         self._root = root.rstrip("/")
         self._where = where
+        self._understood = understood
         self._turn: AbstractContextManager[Any] = nullcontext() if files.async_impl else threading.RLock()
         self._folders: set[str] = set()
 
@@ -138,20 +160,16 @@ class FsspecStorage:
                 yield
         except HeadraceError:
             raise
-        except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-            if key is None:
-                raise
-            raise WrongKey(key=key, why=TAKEN) from error
-        except FileNotFoundError as error:
-            if key is None:
-                raise
-            raise self._unusable(error) from error
         except Exception as error:
-            raise self._unusable(error) from error
+            trouble = self._understood(error)
+            if trouble is None and key is not None and isinstance(error, _TAKEN):
+                raise WrongKey(key=key, why=TAKEN) from error
+            if trouble is None and key is None and isinstance(error, (*_TAKEN, FileNotFoundError)):
+                raise
+            raise self._unusable(trouble or Trouble(why=f"{type(error).__name__}: {error}")) from error
 
-    def _unusable(self, error: Exception) -> StorageUnusable:
-        kind = StorageAway if isinstance(error, (ConnectionError, TimeoutError)) else StorageUnusable
-        return kind(where=self._where, why=f"{type(error).__name__}: {error}")
+    def _unusable(self, trouble: Trouble) -> StorageUnusable:
+        return (StorageAway if trouble.passes else StorageUnusable)(where=self._where, why=trouble.why)
 
 
 def _fetched(file: Any) -> BinaryIO:
@@ -167,22 +185,3 @@ def _fetched(file: Any) -> BinaryIO:
         raise
     content.seek(0)
     return cast(BinaryIO, content)
-
-
-class ObjectStorage(FsspecStorage):
-    """Keeps each value in an object of an object store, whose files appear, whole, when they are closed."""
-
-    def write(self, key: str, chunks: Iterable[bytes]) -> Written:
-        path = self._place(key)
-        with self._told(key):
-            file = self._files.open(path, "wb")
-        try:
-            written = self._copied(key, chunks, file)
-        except BaseException:
-            with suppress(Exception):
-                file.discard()
-            file.closed = True  # else it would be finished when it is collected
-            raise
-        with self._told(key):
-            file.close()
-        return written

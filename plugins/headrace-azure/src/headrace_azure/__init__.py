@@ -1,0 +1,1 @@
+"""Storage in containers of Azure Blob Storage."""

@@ -1,0 +1,1 @@
+"""Storage in buckets of Google Cloud Storage."""
