@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo
 
@@ -34,8 +34,6 @@ _ORDER = "minute, hour, day of month, month, day of week"
 
 _WHERE = "schedule 'cron'"
 _SECOND = timedelta(seconds=1)
-_CYCLE = 400
-"""Years after which days of the week and of months are the same again, so that what did not come by then never comes."""
 _ASKED_FROM = datetime(2000, 1, 1)
 _LONGEST = 1_000
 _UNREAD = (ValueError, AssertionError)
@@ -95,44 +93,20 @@ class CronSchedule:
 def _passes_of(hour: str) -> Passes:
     if hour == "*" or hour.isdigit():
         return Passes.EVERY if hour == "*" else Passes.ONCE
-    if len({wall.hour for wall in _simulated("0", "0", hour, "*", "*", "*", start=_ASKED_FROM, many=24)}) == 24:
+    if len({wall.hour for wall in _walls(("0", "0", hour, "*", "*", "*"), _ASKED_FROM, many=24)}) == 24:
         return Passes.EVERY
     return Passes.EVERY_NTH if hour.startswith("*") else Passes.ONCE
 
 
-def _walls(fields: tuple[str, ...], start: datetime, *, day_or: bool) -> Iterator[datetime]:
-    *clock, day, month, weekday = fields
-    if day_or or day.startswith("*") or weekday.startswith("*"):  # the latter two are an `and` for cron already
-        yield from _simulated(*fields, start=start)
-        return
-    for midnight in _days_of_both(day, month, weekday, start):
-        for wall in _simulated(*clock, "*", "*", "*", start=max(midnight, start)):
-            if wall.date() != midnight.date():
-                break
-            yield wall
-
-
-def _days_of_both(day: str, month: str, weekday: str, start: datetime) -> Iterator[datetime]:
-    """The days whose day of month and day of week are named, as midnights: of each alone those that come in step with the other."""
-    today = datetime.combine(start, time())
-    by_day = iter(_simulated("0", "0", "0", day, month, "*", start=today))
-    by_weekday = iter(_simulated("0", "0", "0", "*", month, weekday, start=today))
-    one, other = next(by_day, None), next(by_weekday, None)
-    while one and other and one.year <= start.year + _CYCLE:
-        if one == other:
-            yield one
-        if one <= other:
-            one = next(by_day, None)
-        else:
-            other = next(by_weekday, None)
-
-
-def _simulated(*fields: str, start: datetime, many: int | None = None) -> Iterator[datetime]:
+def _walls(fields: tuple[str, ...], start: datetime, *, day_or: bool = True, many: int | None = None) -> Iterator[datetime]:
     """The wall times of an expression that is right, from one on; it ends with the calendar."""
     from cronsim import CronSim  # what makes no moments need not load it
 
+    simulated = CronSim(" ".join(fields), start - _SECOND if start - FIRST > _SECOND else start)
+    if not day_or:
+        simulated.day_and = True  # as it is for cron where one of the two fields begins with a star
     try:
-        yield from islice(CronSim(" ".join(fields), start - _SECOND if start - FIRST > _SECOND else start), many)
+        yield from islice(simulated, many)
     except OverflowError:
         return
 

@@ -5,14 +5,17 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, time
 from functools import partial
 from heapq import merge
-from itertools import islice, takewhile
+from itertools import filterfalse, islice, takewhile
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import attrs
 
 from headrace.errors import InvalidOption
-from headrace_schedules.rules import SECONDLY, Rule, read_moment, read_rule
+from headrace_schedules.frequencies import SECONDLY
+from headrace_schedules.left_out import LeftOut
+from headrace_schedules.rule import Rule
+from headrace_schedules.rules import YEARS_TO_COME, read_moment, read_rule, years_after
 from headrace_schedules.wall_clock import FIRST, first_to_ask, instant, instants, later, shown
 from headrace_schedules.zones import UTC as UTC_NAME
 from headrace_schedules.zones import checked_zone
@@ -55,21 +58,28 @@ class Recurrence:
                 yield found
             last = found
 
-    def leaves_something(self) -> bool:
-        """Whether the first of all wall times are not left out, every one."""
-        if self.moments or not (self.exceptions or self.no_walls or self.no_days):
+    def leaves(self, rule: Rule) -> bool:
+        """Whether some time of a rule is not left out, in the years in which a rule is to come."""
+        if not (self.exceptions or self.no_walls or self.no_days):
             return True
-        streams = [(self.walls, FIRST), *((islice(rule.walls(rule.first), _MOST_LEFT_OUT), rule.first) for rule in self.rules)]
-        return any(next(self._allowed(walls, start), None) is not None for walls, start in streams)
+        ends = years_after(rule.first, YEARS_TO_COME)
+        walls = attrs.evolve(rule, until=ends if rule.until is None else min(ends, rule.until)).walls(rule.first, self._left_out_of(rule))
+        return next(self._allowed(islice(walls, _MOST_LEFT_OUT), rule.first), None) is not None
+
+    def leaves_dates(self) -> bool:
+        return bool(self.moments) or next(self._allowed(self.walls, FIRST), None) is not None
 
     def _moments_of(self, rule: Rule, start: datetime) -> Iterator[datetime]:
-        found = instants(self._allowed(rule.walls(start), start), self.zone, rule.passes)
+        found = instants(self._allowed(rule.walls(start, self._left_out_of(rule)), start), self.zone, rule.passes)
         end = rule.until_moment
         return found if end is None else takewhile(lambda each: each <= end, found)
 
+    def _left_out_of(self, rule: Rule) -> Callable[[date], bool]:
+        return LeftOut(rule=rule, exceptions=self.exceptions, days=self.no_days).has
+
     def _allowed(self, walls: Iterable[datetime], start: datetime) -> Iterator[datetime]:
         for rule in self.exceptions:
-            walls = _without(walls, rule.walls(start))
+            walls = _without(walls, rule.walls(start)) if rule.chooses else filterfalse(rule.has, walls)
         return (wall for wall in walls if wall not in self.no_walls and wall.date() not in self.no_days)
 
 
@@ -165,16 +175,24 @@ def _recurrence(text: str, timezone: object) -> Recurrence:
         zone=zone,
         zone_name=name,
         rules=tuple(read["RRULE"]),
-        exceptions=tuple(read["EXRULE"]),
+        exceptions=tuple(_as_exception(rule, zone) for rule in read["EXRULE"]),
         walls=tuple(sorted(walls | {datetime.combine(day, time()) for day in days})),
         moments=tuple(sorted(moments)),
         no_walls=frozenset(no_walls),
         no_moments=frozenset(no_moments),
         no_days=frozenset(no_days),
     )
-    if not found.leaves_something():
-        raise _wrong(text, f"it never comes: what EXDATE and EXRULE leave out is all of the first {_MOST_LEFT_OUT} times of its rules")
-    return found
+    kept = tuple(
+        rule for rule in found.rules if found.leaves(rule)
+    )  # one of which nothing is left would be walked to the end of the calendar
+    if not kept and not found.leaves_dates():
+        raise _wrong(text, "it never comes: what EXDATE and EXRULE leave out is all that it says")
+    return attrs.evolve(found, rules=kept)
+
+
+def _as_exception(rule: Rule, zone: ZoneInfo) -> Rule:
+    """A rule as it leaves out wall times; what is passed twice is left out twice."""
+    return rule if rule.until_moment is None else attrs.evolve(rule, until=shown(rule.until_moment, zone))
 
 
 def _line(text: str, number: int, whole: str) -> _Line:

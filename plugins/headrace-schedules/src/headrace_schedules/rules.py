@@ -1,25 +1,20 @@
-"""A rule of RFC 5545, read and walked. dateutil walks it, on wall times; zones are no business of it.
+"""Rules of RFC 5545 as they are written.
 
-dateutil walks every period from the beginning on. A rule that is asked about a time far from there is moved by whole periods first: what it takes from
-its beginning (the day, the hour, the minute) is written into it when it is read, so that the period it begins with is of no matter. COUNT is counted
-once, when the rule is read, and is an end from then on.
+What a rule takes from its beginning (the day, the hour, the minute) is written into it when it is read, so that it can be asked from any of its periods
+on. COUNT is counted once, when the rule is read, and is an end from then on.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import MAXYEAR, UTC, datetime, time, timedelta, tzinfo
-from itertools import islice
-from math import prod
-from typing import Any, cast
+from itertools import islice, takewhile
+from typing import Any
 
 import attrs
 
-from headrace_schedules.wall_clock import LAST, Passes, shown
-
-FREQUENCIES = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY", "SECONDLY")
-"""From the longest period on, as dateutil numbers them."""
-
-YEARLY, MONTHLY, WEEKLY, DAILY, HOURLY, MINUTELY, SECONDLY = range(7)
+from headrace_schedules.frequencies import FREQUENCIES, HOURLY, MINUTELY, MONTHLY, SECONDLY, WEEKLY, YEARLY
+from headrace_schedules.rule import OF_DAYS, Rule
+from headrace_schedules.wall_clock import LAST, shown
 
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 
@@ -29,14 +24,9 @@ MOST_COUNTED = 10_000
 YEARS_TO_COME = 100
 """A rule that has no moment in so many years from its beginning is taken for one that never has any."""
 
-_LENGTHS = {
-    WEEKLY: timedelta(weeks=1),
-    DAILY: timedelta(days=1),
-    HOURLY: timedelta(hours=1),
-    MINUTELY: timedelta(minutes=1),
-    SECONDLY: timedelta(seconds=1),
-}
-_HOUR = timedelta(hours=1)
+YEARS_COUNTED = 500
+"""COUNT is an end if it is reached in so many years."""
+
 _NUMBERS = {
     "BYSECOND": (0, 59),
     "BYMINUTE": (0, 59),
@@ -46,95 +36,11 @@ _NUMBERS = {
     "BYYEARDAY": (-366, 366),
     "BYWEEKNO": (-53, 53),
     "BYSETPOS": (-366, 366),
-    "BYEASTER": (-366, 366),
+    "BYEASTER": (-80, 250),
 }
 _MAY_BE_NOUGHT = {"BYSECOND", "BYMINUTE", "BYHOUR", "BYEASTER"}
 _NAMES = ("FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST", "BYDAY", *_NUMBERS)
 _DAY = re.compile(rf"([+-]?[0-9]{{1,2}})?({'|'.join(WEEKDAYS)})")
-_MIDNIGHT = {"BYHOUR": [0], "BYMINUTE": [0], "BYSECOND": [0]}
-_OF_DAYS = ("BYWEEKNO", "BYYEARDAY", "BYMONTHDAY", "BYDAY", "BYEASTER")
-_SPARSE = ("BYMONTH", "BYWEEKNO", "BYYEARDAY", "BYMONTHDAY", "BYEASTER")
-"""Parts that leave out most days, or all of them for years."""
-
-
-@attrs.frozen(kw_only=True)
-class Rule:
-    """A rule that is whole in itself: `first` is where it begins, `until` its last wall time, `until_moment` its last moment where that is given in UTC."""
-
-    frequency: int
-    interval: int
-    week_start: int
-    by: Mapping[str, Any]
-    first: datetime
-    until: datetime | None = None
-    until_moment: datetime | None = None
-
-    @property
-    def passes(self) -> Passes:
-        if self.frequency < HOURLY or "BYHOUR" in self.by:
-            return Passes.ONCE
-        return Passes.EVERY if self.interval * _LENGTHS[self.frequency] <= _HOUR else Passes.EVERY_NTH
-
-    @property
-    def most_at_once(self) -> int:
-        """How many wall times one period of a day or less may have."""
-        finer = [name for name, unit in (("BYHOUR", HOURLY), ("BYMINUTE", MINUTELY), ("BYSECOND", SECONDLY)) if self.frequency < unit]
-        return prod(len(self.by[name]) for name in finer)
-
-    def walls(self, start: datetime) -> Iterator[datetime]:
-        """The wall times from one on, and perhaps some before it."""
-        if self.frequency < DAILY or not any(name in self.by for name in _SPARSE):
-            yield from self._walked(start, self.until)
-            return
-        for day in self._days(start):  # dateutil would look at all the days between, and at every hour, minute or second of them
-            if self.frequency == DAILY and (day.date() - self.first.date()).days % self.interval:
-                continue
-            ends = day + timedelta(days=1) - timedelta(seconds=1)
-            for wall in self._walked(max(start, day), ends if self.until is None else min(ends, self.until)):
-                if wall >= day:
-                    yield wall
-
-    def _days(self, start: datetime) -> Iterator[datetime]:
-        """The days on which the rule may come, as midnights: those that fit in each year."""
-        by = {"BYMONTHDAY": [*range(1, 32)]} if not any(name in self.by for name in _OF_DAYS) else {}
-        by |= {name: value for name, value in self.by.items() if name in ("BYMONTH", *_OF_DAYS)}
-        yearly = attrs.evolve(self, frequency=YEARLY, interval=1, by=by | _MIDNIGHT, first=datetime.combine(self.first, time()))
-        today = datetime.combine(start, time())
-        return (day for day in yearly._walked(today, self.until) if day >= today)
-
-    def _walked(self, start: datetime, until: datetime | None) -> Iterator[datetime]:
-        from dateutil.rrule import rrule, weekday  # costs milliseconds that other schedules need not pay
-
-        by = {name.lower(): value for name, value in self.by.items() if name != "BYDAY"}
-        if "BYDAY" in self.by:
-            by["byweekday"] = [weekday(day, nth) for nth, day in self.by["BYDAY"]]
-        begins = self._period_of(start)
-        try:
-            yield from rrule(cast(Any, self.frequency), dtstart=begins, interval=self.interval, wkst=self.week_start, until=until, **by)
-        except (ValueError, OverflowError):  # parts that have nothing in common, and the end of the calendar
-            return
-
-    def _period_of(self, start: datetime) -> datetime:
-        """The beginning of the last of the rule's periods that begins by then: a whole number of them after its first."""
-        first = self.first
-        if start <= first:
-            return first
-        if self.frequency <= MONTHLY:
-            months = self.interval * (12 if self.frequency == YEARLY else 1)
-            since = first.year * 12 + (first.month - 1 if self.frequency == MONTHLY else 0)
-            passed = (start.year * 12 + start.month - 1 - since) // months
-            year, month = divmod(since + passed * months, 12)
-            return datetime(year, month + 1, 1) if passed else first
-        begins = self._first_period()
-        passed = (start - begins) // (self.interval * _LENGTHS[self.frequency])
-        return begins + passed * self.interval * _LENGTHS[self.frequency] if passed else first
-
-    def _first_period(self) -> datetime:
-        first = self.first
-        if self.frequency > DAILY:
-            return first - timedelta(minutes=first.minute * (self.frequency == HOURLY), seconds=first.second * (self.frequency < SECONDLY))
-        back = (first.weekday() - self.week_start) % 7 if self.frequency == WEEKLY else 0
-        return datetime.combine(first, time()) - timedelta(days=back)
 
 
 def read_rule(text: str, *, first: datetime, zone: tzinfo, begins: bool) -> Rule:
@@ -179,6 +85,11 @@ def read_moment(text: str) -> tuple[datetime, bool]:
         raise ValueError(f"{text!r} is no moment; write it as 20260131T090000, or with Z at the end if it is in UTC") from None
 
 
+def years_after(moment: datetime, years: int) -> datetime:
+    """The last day of a year that comes so much later, or the end of the calendar."""
+    return datetime(moment.year + years, 12, 31) if moment.year + years <= MAXYEAR else LAST
+
+
 def _parts(text: str) -> dict[str, str]:
     parts: dict[str, str] = {}
     for part in text.upper().rstrip(";").split(";"):
@@ -216,7 +127,7 @@ def _numbers(name: str, text: str) -> list[int]:
             takes = f"1 to {most} and -1 to {least}" if least < 0 and name not in _MAY_BE_NOUGHT else f"{least} to {most}"
             raise ValueError(f"it has {name}={text[:100]}, and {name} takes numbers from {takes}; {item[:50]!r} is none")
         found.append(number)
-    return found
+    return sorted(set(found))
 
 
 def _days(text: str, frequency: str, *, is_of_weeks: bool) -> list[tuple[int | None, int]]:
@@ -235,7 +146,7 @@ def _days(text: str, frequency: str, *, is_of_weeks: bool) -> list[tuple[int | N
 def _taken_from(first: datetime, frequency: int, by: Mapping[str, Any]) -> dict[str, Any]:
     """What a rule leaves to its beginning."""
     taken: dict[str, Any] = {}
-    if not any(name in by for name in _OF_DAYS):
+    if not any(name in by for name in OF_DAYS):
         if frequency == YEARLY:
             taken = {"BYMONTHDAY": [first.day]} | ({} if "BYMONTH" in by else {"BYMONTH": [first.month]})
         elif frequency == MONTHLY:
@@ -260,15 +171,13 @@ def _ended(rule: Rule, text: str | None, zone: tzinfo) -> Rule:
 
 
 def _comes(rule: Rule) -> bool:
-    if rule.frequency >= DAILY and all(abs(place) > rule.most_at_once for place in rule.by.get("BYSETPOS", [1])):
-        return False  # dateutil would look for it at every second of the calendar
-    year = rule.first.year + YEARS_TO_COME
-    ends = datetime(year, 12, 31) if year <= MAXYEAR else LAST
+    ends = years_after(rule.first, YEARS_TO_COME)
     ends = ends if rule.until is None else min(ends, rule.until)
     return next(attrs.evolve(rule, until=ends).walls(rule.first), None) is not None
 
 
 def _last_counted(rule: Rule, text: str) -> datetime | None:
     count = _number("COUNT", text, most=MOST_COUNTED)
-    counted = list(islice(rule.walls(rule.first), count))
-    return counted[-1]
+    ends = years_after(rule.first, YEARS_COUNTED)
+    counted = list(islice(takewhile(lambda wall: wall <= ends, rule.walls(rule.first)), count))
+    return counted[-1] if len(counted) == count or ends == LAST else None
