@@ -102,7 +102,7 @@ def test_what_it_says_to_programs(files: Files, headrace: Headrace) -> None:
     """With `--json` the standard output is JSON and nothing else."""
     files({"leo.py": LEO, "specs.py": SPECS})
     made = json.loads(headrace("deployment", "create", "specs.py", "--json").stdout)
-    there = {"outcome": "created", "changed": [], "files": 1, "bytes": len(LEO.encode())}
+    there = {"outcome": "created", "changed": [], "files": 1, "bytes": len(LEO.encode()), "next_time": None}
     rows = sorted(deployments(headrace), key=lambda row: str(row["name"]))
     assert made == [{**row, **there} for row in rows]
     assert [row["name"] for row in made] == ["leonardo/one", "leonardo/two"]

@@ -154,7 +154,7 @@ SPECS: dict[str, tuple[str | bytes, str]] = {
     "long.yaml": (f"- [{'x, ' * 10_000}]\n", "long.yaml, line 1: a deployment is a mapping of keys and values, not ['x', 'x', "),
     "unknown.yaml": (
         "flow_location: leo.py\nflow_naem: leo\n",
-        "unknown.yaml, line 1: 'flow_naem' is no key of a deployment; did you mean 'flow_name'?",
+        "unknown.yaml, line 2: 'flow_naem' is no key of a deployment; did you mean 'flow_name'?",
     ),
     "tab.yaml": (
         "flow_location:\tleo.py\nparameters:\n\tname: x\n",
@@ -187,7 +187,7 @@ SPECS: dict[str, tuple[str | bytes, str]] = {
         "{flow_location: leo.py, flow_runner: {type: subprocess, colour: red}}",
         "option.yaml, line 1: flow runner 'subprocess' of headrace-subprocess cannot be loaded: its options do not fit: it has no option 'colour'",
     ),
-    "storage.yaml": ("{flow_location: leo.py, flow_storage: gcs}", "storage.yaml, line 1: no storage named 'gcs'; installed: "),
+    "storage.yaml": ("{flow_location: leo.py, flow_storage: kv}", "storage.yaml, line 1: no storage named 'kv'; installed: "),
     "schedule.yaml": (
         "{flow_location: leo.py, schedule: moonly}",
         "schedule.yaml, line 1: no schedule named 'moonly'; installed: cron, interval, moments, rrule",

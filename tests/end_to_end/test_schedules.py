@@ -21,6 +21,7 @@ from headrace.instance import Instance
 from headrace.model.deployments import Code, Deployment
 from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, Page
 from headrace.model.runs import FlowRun
+from headrace.model.schedules import Overlap, Tick
 from headrace.model.states import State
 from headrace.settings import load
 
@@ -144,9 +145,9 @@ def test_a_schedule_is_set_and_cleared(home: Home) -> None:
     inspected = home.json("deployment", "inspect", "nightly")
     assert datetime.fromisoformat(inspected["next_time"]) == run.tick.at
     assert [each["kind"] for each in inspected["schedules"]] == [
-        {"name": "cron", "options": {"cron": "0 2 * * *", "timezone": "Europe/Berlin"}}
+        {"name": "cron", "options": {"cron": "0 2 * * *", "timezone": "Europe/Berlin", "day_or": True}}
     ]
-    assert "universal    cron 0 2 * * *  " in home.done("deployment", "ls")
+    assert "universal    cron 0 2 * * * Europe/Berlin  " in home.done("deployment", "ls")
     assert re.search(r"^schedule +cron 0 2 ", home.done("deployment", "inspect", "nightly"), re.MULTILINE)
     cleared = home.done("deployment", "clear-schedule", "nightly")
     assert cleared.startswith("cleared the schedule of errand/nightly; it makes no runs by itself")
@@ -166,7 +167,7 @@ def test_schedules_are_replaced_or_added(home: Home) -> None:
     ]
     assert both["next_time"] is not None
     again = home.refused("deployment", "set-schedule", "nightly", "--interval", "90m", "--add")
-    assert again == "error: deployment 'errand/nightly' has this schedule already: interval 90m; on missed run_latest, overlap queue\n"
+    assert again == "error: deployment 'errand/nightly' has this schedule already: interval 1h30m; on missed run_latest, overlap queue\n"
     whole = '{"type": "interval", "interval": "1h", "overlap": "allow"}'
     (kept,) = home.json("deployment", "set-schedule", "nightly", "--schedule", whole)["schedules"]
     assert (kept["kind"]["name"], kept["overlap"], kept["version"]) == ("interval", "allow", 2)
@@ -177,6 +178,9 @@ def test_schedules_are_replaced_or_added(home: Home) -> None:
     [
         ([], 2, "say when: with --cron"),
         (["--cron", "61 * * * *"], 2, "schedule 'cron': cron='61 * * * *' cannot be used: its field 1 (minute) has '61'"),
+        (["--interval", "9" * 5000], 2, " …' is more than a hundred years"),
+        (["--timezone", "x" * 5000, "--cron", "@daily"], 2, " …'; write its IANA name"),
+        (["--schedule", '{"type": "cron"}'], 2, "it needs the option cron"),
         (["--interval", "0s"], 2, "an interval lasts a second at least"),
         (["--interval", "1h", "--cron", "@daily"], 2, "a schedule is of one kind"),
         (["--cron", "@daily", "--timezone", "Mars"], 2, "there is no time zone 'Mars'"),
@@ -194,6 +198,7 @@ def test_a_schedule_that_cannot_be(home: Home, options: list[str], code: int, to
     assert (shown.returncode, shown.stdout) == (code, "")
     assert told in shown.stderr
     assert "Traceback" not in shown.stderr
+    assert len(shown.stderr) < 500
     assert home.json("deployment", "inspect", "nightly")["schedules"] == []
 
 
@@ -219,19 +224,47 @@ def test_the_forecast_of_overlap(home: Home) -> None:
     assert {tuple(row["marks"]) for row in home.json("schedule", "preview", "nightly", "-n", "3")} == {()}
     with home.open() as house:
         for minutes in (1, 12, 30):
-            lasted(house, timedelta(minutes=minutes))
-    first, *others = home.json("schedule", "preview", "nightly", "-n", "3")
+            put_run(house, State.completed(), timedelta(minutes=minutes))
+    rows = home.json("schedule", "preview", "nightly", "-n", "4")
     mark = "the run before may still be under way (they take 12m 0s); this one is skipped then"
-    assert (first["marks"], [row["marks"] for row in others]) == ([], [[mark], [mark]])
+    assert [row["marks"] for row in rows] == [[], [mark], [], [mark]]
     home.done("deployment", "set-schedule", "nightly", "--interval", "15m")
     assert {tuple(row["marks"]) for row in home.json("schedule", "preview", "nightly", "-n", "3")} == {()}
 
 
-def lasted(house: Instance, length: timedelta) -> None:
-    """A run of the deployment that has completed after so long."""
+def test_the_forecast_of_a_run_that_is_under_way(home: Home) -> None:
+    """The first time is marked for it, if times are shown from now on."""
+    home.done("deployment", "set-schedule", "nightly", "--interval", "1h")
+    with home.open() as house:
+        (found,) = house.client.read_deployments(DeploymentFilter(names=("nightly",)), Page())
+        tick = Tick(schedule_id=found.schedules[0].id, version=1, at=house.clock.now() - timedelta(hours=1))
+        put_run(house, State.running(), timedelta(0), tick)
+    first, second = home.json("schedule", "preview", "nightly", "-n", "2")
+    assert first["marks"] == ["run 'done' is under way now, and may still be; this one waits for its end then"]
+    assert second["marks"] == []
+    assert home.json("schedule", "preview", "nightly", "-n", "1", "--from", "2030-01-01")[0]["marks"] == []
+
+
+def test_the_forecast_of_runs_that_were_cancelled_for_the_next_ones(home: Home) -> None:
+    """They took so long at least; where each would be cancelled, it is said that none completes."""
+    home.done("deployment", "set-schedule", "nightly", "--interval", "10m", "--overlap", "cancel_previous")
+    with home.open() as house:
+        at = house.clock.now() - timedelta(minutes=10, seconds=1)
+        tick = Tick(schedule_id="x", version=1, at=at, overlap=Overlap.CANCEL_PREVIOUS)
+        put_run(house, State.cancelled(), timedelta(minutes=9), tick)
+        put_run(house, State.skipped("It came too late."), timedelta(0), attrs.evolve(tick, at=house.clock.now()))
+    first, second = home.json("schedule", "preview", "nightly", "-n", "2")
+    mark = "the run before may still be under way (they take 10m 1s or longer); that one is cancelled then"
+    assert (first["marks"], second["marks"]) == ([], [mark])
+    told = "runs take 10m 1s or longer, so that each by interval 10m may be cancelled for the next one, and none completes\n"
+    assert home("schedule", "preview", "nightly", "-n", "3").stderr == told
+    assert home("schedule", "preview", "nightly", "-n", "1").stderr == ""
+
+
+def put_run(house: Instance, state: State, length: timedelta, tick: Tick | None = None) -> None:
+    """A run of the deployment that is in a state, and has run for so long; with a tick, since that."""
     (found,) = house.client.read_deployments(DeploymentFilter(names=("nightly",)), Page())
     now, run_id = house.clock.now(), house.ids.new()
-    state = attrs.evolve(State.completed(), timestamp=now)
     house.client.create_flow_run(
         FlowRun(
             id=run_id,
@@ -239,9 +272,13 @@ def lasted(house: Instance, length: timedelta) -> None:
             name="done",
             flow_name="errand",
             deployment_id=found.id,
-            state=state,
+            state=attrs.evolve(state, timestamp=now),
             created=now,
             total_run_time=length.total_seconds(),
+            run_count=1,
+            start_time=now - length,
+            end_time=None if tick is None or not state.is_terminal() else tick.at + timedelta(minutes=10, seconds=1),
+            tick=tick,
         )
     )
 
@@ -256,6 +293,82 @@ def test_daylight_saving(home: Home) -> None:
     assert [row["at"] for row in fold] == ["2026-10-24T02:30:00+02:00", "2026-10-25T02:30:00+02:00", "2026-10-26T02:30:00+01:00"]
     assert fold[1]["marks"] == ["clocks show 02:30 twice, and this is the first time"]
     assert fold[2]["marks"] == ["clocks go back, +02:00 to +01:00"]
+
+
+# deployment create, flow-run ls, flow-run inspect
+
+
+def test_a_file_that_makes_a_schedule_which_cannot_be(home: Home) -> None:
+    """One line says where in the file, and what is wrong; there is no traceback."""
+    (home.folder / "bad.py").write_text(
+        "from headrace.deployments import DeploymentSpec\nfrom headrace.schedules import CronSchedule\n\n\n"
+        "DeploymentSpec(flow_location='code/errands.py', name='x', schedule=CronSchedule('61 * * * *'))\n"
+    )
+    first, *others = home.refused("deployment", "create", "bad.py").splitlines()
+    assert first.startswith("error: bad.py, line 5: schedule 'cron': cron='61 * * * *' cannot be used: its field 1 (minute) has '61'")
+    assert others == ["nothing was deployed"]
+
+
+def test_what_is_deployed_says_when_it_runs(home: Home) -> None:
+    """The next time is told beside each deployment that has a schedule, also where none is to come."""
+    rows = [
+        {"flow_location": "code/errands.py", "name": "hourly", "schedule": {"interval": "1h"}},
+        {"flow_location": "code/errands.py", "name": "never"},
+        {"flow_location": "code/errands.py", "name": "past", "schedule": {"type": "moments", "moments": ["2020-01-01T00:00:00Z"]}},
+    ]
+    (home.folder / "specs.yaml").write_text(json.dumps(rows))
+    assert "next time" not in home("deployment", "plan", "specs.yaml").stdout
+    hourly, first, never, past, second = home.done("deployment", "create", "specs.yaml").splitlines()
+    assert [hourly, never, past] == ["created   errand/hourly", "created   errand/never", "created   errand/past"]
+    assert re.fullmatch(r" {10}next time: \d{4}-\d\d-\d\d \d\d:00:00 UTC \(.+\)", first)
+    assert second == f"{'':10}next time: none is to come"
+    times = [row["next_time"] for row in home.json("deployment", "create", "specs.yaml")]
+    assert (times[0][-11:], times[1:]) == ("00:00+00:00", [None, None])
+
+
+def test_runs_that_are_to_come_are_listed_last(home: Home) -> None:
+    """The next one first, with how soon it is due; those that are left out are counted. JSON has all by their creation."""
+    with home.open() as house:
+        put_run(house, State.completed(), timedelta(0))
+    home.done("deployment", "run", "other", "--at", (datetime.now(UTC) - timedelta(minutes=5)).isoformat(), "--name", "late")
+    home.done("deployment", "set-schedule", "nightly", "--interval", "14m")
+    ahead = [run.name for run in sorted(home.runs(), key=lambda run: run.id) if run.tick is not None]
+    home.done("deployment", "run", "other", "--in", "10h", "--name", "last")
+    lines = [shown.split() for shown in home.done("flow-run", "ls").splitlines()]
+    assert [words[1] for words in lines[1:]] == ["late", "done", *ahead, "last"]
+    assert lines[1][2:4] == ["Late", "(5m)"]
+    assert lines[2][2] == "Completed"
+    assert lines[3][2:4] == ["Scheduled", "(in"]
+    assert lines[-1][2:5] == ["Scheduled", "(in", "9h)"]
+    shown = home("flow-run", "ls", "--limit", "3")
+    assert [shown.split()[1] for shown in shown.stdout.splitlines()[1:]] == ["late", "done", ahead[0]]
+    assert shown.stderr == f"not shown: {len(ahead)} more that are to come; see --limit, and --state SCHEDULED\n"
+    assert [row["name"] for row in home.json("flow-run", "ls", "--limit", "1")] == ["last"]
+    assert len(home.done("flow-run", "ls", "--state", "SCHEDULED", "--state", "Late").splitlines()) == len(ahead) + 3
+    assert len(home.done("flow-run", "ls", "--state", "COMPLETED").splitlines()) == 2
+
+
+def test_a_run_of_a_schedule_is_inspected(home: Home) -> None:
+    """It shows which schedule made it, for which time, and until when it may begin; also when the schedule is another by now, or gone."""
+
+    def shown(name: str, run: str) -> str:
+        found = re.search(rf"^{name} +(.*)$", home.done("flow-run", "inspect", run), re.MULTILINE)
+        return "" if found is None else found[1]
+
+    home.done("deployment", "set-schedule", "nightly", "--interval", "1h")
+    run = home.runs()[0]
+    assert run.tick is not None
+    assert run.tick.start_by is not None
+    assert shown("schedule", run.id) == "interval 1h; on missed run_latest, overlap queue; version 1"
+    assert shown("made for", run.id) == f"{run.tick.at:%Y-%m-%d %H:%M:%S} UTC"
+    assert shown("to begin by", run.id) == f"{run.tick.start_by:%Y-%m-%d %H:%M:%S} UTC"
+    home.done("flow-run", "cancel", run.id)
+    home.done("deployment", "set-schedule", "nightly", "--interval", "2h")
+    assert shown("schedule", run.id) == "version 1 of one that is, as version 2, interval 2h; on missed run_latest, overlap queue"
+    home.done("deployment", "clear-schedule", "nightly")
+    assert shown("schedule", run.id).startswith("one that the deployment has no more (")
+    home.done("deployment", "run", "nightly", "--name", "asked-for")
+    assert shown("schedule", "asked-for") == shown("made for", "asked-for") == ""
 
 
 # services
@@ -296,10 +409,10 @@ def test_services_of_a_server(home: Home) -> None:
     """Against a server they do the same, by asking it; one that is away is no reason to end."""
     with home.start("services", "start", HEADRACE_API_URL="http://127.0.0.1:9/api") as away:
         line(away, "started")
-        line(away, "does not answer")
+        line(away, "Services are tried again later: ")
         away.send_signal(signal.SIGINT)
-        away.communicate(timeout=SECONDS)
-    assert away.returncode == 0
+        _, said = away.communicate(timeout=SECONDS)
+    assert (away.returncode, said) == (0, "Services stopped.\n")
     with home.start("server", "start", "--port", "0", "--no-services") as server:
         url = re.search(r"http://\S+/api", line(server, "serves the API"))
         assert url is not None

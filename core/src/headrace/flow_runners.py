@@ -6,6 +6,8 @@ from headrace.hooks.registry import Registry
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__all__":  # asked anew each time, since it is what is installed
+        return __dir__()
     if name.startswith("_"):
         raise AttributeError(name)
     value = globals()[name] = Registry().load_class("flow runner", name)
@@ -13,4 +15,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *Registry().class_names("flow runner")})
+    return Registry().class_names("flow runner")

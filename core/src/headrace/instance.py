@@ -217,11 +217,12 @@ def _folder(settings: Settings) -> Choice:
 
 
 def storage_of(settings: Settings, registry: Registry, choice: Choice) -> Storage:
-    """The storage that is meant by a choice here. That of the server is reached as the server is; who is the server has it as a folder."""
+    """The storage that is meant by a choice here. That of the server is reached as the server is; who is the server has it as a folder. Secrets that its
+    options refer to are looked up where it is used, and stand nowhere else."""
     reached = client_choice(settings)
     if choice.name == SERVER:
         choice = _folder(settings) if reached is None else Choice(SERVER, reached.options)
-    storage: Storage = registry.make("storage", choice)
+    storage: Storage = registry.make("storage", Choice(choice.name, registry.resolved(choice.options)))
     return storage
 
 

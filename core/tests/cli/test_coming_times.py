@@ -9,11 +9,11 @@ import attrs
 import click
 import pytest
 
-from headrace.cli.coming_times import OpenSchedule, clock_marks, coming, common_zone, next_time, opened, overlap_marks
+from headrace.cli.coming_times import OpenSchedule, clock_marks, coming, common_zone, next_time, opened
 from headrace.hooks import Provider, hookimpl
 from headrace.hooks.registry import Registry, inline
 from headrace.model.choices import Choice
-from headrace.model.schedules import DeploymentSchedule, Overlap
+from headrace.model.schedules import DeploymentSchedule
 from headrace.ports.schedule import Schedule
 from headrace.testing.clock import START
 
@@ -112,12 +112,3 @@ def test_clocks_go_back() -> None:
         ("02:30", [twice.format("02:30", "second")]),
         ("03:00", []),
     ]
-
-
-def test_overlap() -> None:
-    """It is told where runs usually take longer than from one time to the next, and what becomes of the run then."""
-    later, usual = START + timedelta(minutes=10), timedelta(minutes=12)
-    (mark,) = overlap_marks(later, START, usual, Overlap.SKIP)
-    assert mark == "the run before may still be under way (they take 12m 0s); this one is skipped then"
-    assert list(overlap_marks(later, START, timedelta(minutes=10), Overlap.SKIP)) == []
-    assert len({next(overlap_marks(later, START, usual, overlap)) for overlap in Overlap}) == len(Overlap)

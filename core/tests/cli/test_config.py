@@ -166,10 +166,10 @@ def test_what_wins_is_told(headrace: Headrace) -> None:
 
 def test_what_is_not_installed_is_told(headrace: Headrace) -> None:
     """A name that no plugin offers may be set, since the plugin may come later; it is a warning that says what to install."""
-    shown = headrace("config", "set", "result_storage=s3")
+    shown = headrace("config", "set", "result_storage=kv")
     assert shown.returncode == 0
-    assert shown.stderr.startswith("warning: result_storage=s3: no storage named 's3'; installed: ")
-    assert shown.stderr.endswith(" — pip install headrace-s3\n")
+    assert shown.stderr.startswith("warning: result_storage=kv: no storage named 'kv'; installed: ")
+    assert shown.stderr.endswith(" — pip install headrace-kv\n")
 
 
 # unset

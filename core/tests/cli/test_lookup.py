@@ -199,10 +199,10 @@ def test_late_runs(house: Instance) -> None:
     assert len(runs.newest(read, wanted, ["Late", "SCHEDULED"], 20, now)) == 4
     found = {run.name: run for run in runs.every(read, wanted, [], now)}
     assert {name: runs.shown_state(run, now).text for name, run in found.items()} == {
-        "due now": "Scheduled",
-        "hardly late": "Scheduled",
+        "due now": "Scheduled (now)",
+        "hardly late": "Scheduled (now)",
         "late": "Late (5m)",
-        "later": "Scheduled",
+        "later": "Scheduled (in 5m)",
     }
     rows = {row["name"]: row["late_seconds"] for row in runs.flow_run_rows(house.client, list(found.values()), now)}
     assert rows == {"due now": None, "hardly late": None, "late": 300.0, "later": None}

@@ -35,9 +35,10 @@ def thrice(plugin: Callable[..., None], environment: dict[str, str]) -> None:
             @attrs.frozen
             class Thrice:
                 timezone: str = "Europe/Berlin"
+                first: str = "2000-03-25T23:30+00:00"
 
                 def after(self, moment):
-                    first = datetime(2000, 3, 25, 23, 30, tzinfo=UTC)
+                    first = datetime.fromisoformat(self.first)
                     return (at for at in (first, first + timedelta(hours=1), first + timedelta(hours=2)) if at > moment)
 
             @attrs.frozen
@@ -64,9 +65,9 @@ def test_a_schedule_that_is_typed(headrace: Headrace) -> None:
     found = rows(headrace, "--schedule", KIND, "--from", "2000-01-01")
     assert [row["at"] for row in found] == ["2000-03-26T00:30:00+01:00", "2000-03-26T01:30:00+01:00", "2000-03-26T03:30:00+02:00"]
     assert [row["marks"] for row in found] == [[], [], ["clocks go forward, +01:00 to +02:00"]]
-    assert {row["schedule"] for row in found} == {"thrice"}
+    assert {row["schedule"] for row in found} == {"thrice Europe/Berlin first 2000-03-25T23:30+00:00"}
     lines = preview(headrace, "--schedule", KIND, "--from", "2000-01-01").stdout.splitlines()
-    assert lines[0].split() == ["TIME", "DAY", "IN", "REMARKS"]
+    assert lines[0].split() == ["TIME", "DAY", "WHEN", "REMARKS"]
     assert lines[3].startswith("2000-03-26 03:30:00 CEST  Sun  ")
     assert lines[3].endswith(" ago  clocks go forward, +01:00 to +02:00")
 
@@ -82,6 +83,16 @@ def test_from_and_to(headrace: Headrace) -> None:
     assert first["at"] == "2000-03-26T05:15:00+05:45"
 
 
+def test_from_and_to_where_clocks_are_changed(headrace: Headrace) -> None:
+    """What clocks skip means the first moment after it, and of what they show twice, both are between."""
+    gap = ["--from", "2000-03-26T02:30", "--to", "2000-03-26T02:45", "--timezone", "Europe/Berlin"]
+    skipped = '{"type": "thrice", "first": "2000-03-26T01:00+00:00"}'
+    assert [row["at"] for row in rows(headrace, "--schedule", skipped, *gap)] == ["2000-03-26T03:00:00+02:00"]
+    fold = ["--from", "2000-10-29T02:30", "--to", "2000-10-29T02:30", "--timezone", "Europe/Berlin"]
+    twice = '{"type": "thrice", "first": "2000-10-29T00:30+00:00"}'
+    assert [row["at"] for row in rows(headrace, "--schedule", twice, *fold)] == ["2000-10-29T02:30:00+02:00", "2000-10-29T02:30:00+01:00"]
+
+
 def test_nothing_to_come(headrace: Headrace) -> None:
     """That is a sentence, and no row."""
     shown = preview(headrace, "--schedule", KIND)
@@ -95,7 +106,7 @@ def test_several_at_once(headrace: Headrace) -> None:
     """Schedules in a list are shown in the order of their times, each with which it is."""
     both = '[{"type": "thrice"}, {"type": "thrice", "timezone": "UTC"}]'
     lines = preview(headrace, "--schedule", both, "--from", "2000-01-01").stdout.splitlines()
-    assert lines[0].split() == ["TIME", "DAY", "IN", "SCHEDULE", "REMARKS"]
+    assert lines[0].split() == ["TIME", "DAY", "WHEN", "SCHEDULE", "REMARKS"]
     assert [line.split()[2] for line in lines[1:]] == ["CET", "UTC", "CET", "UTC", "CEST", "UTC"]
 
 
@@ -111,7 +122,7 @@ def test_several_at_once(headrace: Headrace) -> None:
         (["--interval", "1h", "--no-day-or"], "--day-or and --no-day-or are of cron expressions"),
         (["--schedule", "{"], "it is no JSON"),
         (["--schedule", '"thrice"'], "it is a JSON object"),
-        (["--schedule", '{"type": "thrice", "odd": 1}'], "it has no option 'odd'; it takes timezone"),
+        (["--schedule", '{"type": "thrice", "odd": 1}'], "it has no option 'odd'; it takes timezone, first"),
         (["--schedule", '{"type": "thrice", "type": "x"}'], "the key 'type' stands twice"),
         (["--schedule", KIND, "--timezone", "Europe/Berln"], "there is no time zone 'Europe/Berln'; did you mean 'Europe/Berlin'?"),
         (["--schedule", KIND, "--timezone", "kathmandu"], "did you mean 'Asia/Kathmandu'?"),
@@ -119,6 +130,7 @@ def test_several_at_once(headrace: Headrace) -> None:
         (["--schedule", KIND, "--from", "soon"], "write it as 2026-11-25T09:30"),
         (["--schedule", KIND, "--from", "0001-01-01"], "lies at the end of the calendar"),
         (["--schedule", KIND, "--from", "2001-01-01", "--to", "2000-01-01"], "--to lies before --from"),
+        (["--schedule", KIND, "--to", "2000-01-01"], "--to lies before now"),
         (["--schedule", KIND, "-n", "0"], "0 is not in the range"),
     ],
 )

@@ -132,6 +132,23 @@ def test_a_file_with_an_error(read: Read, source: str, said: str, capfd: pytest.
     assert not [line for line in shown.splitlines() if line.startswith('  File "') and "project/" not in line]
 
 
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("from headrace import flow\nflow(retries=-2)(print)", "specs.py, line 2: flow 'print': retries=-2 cannot be used"),
+        ("import parts", "parts.py, line 3: flow 'f': retries=-2 cannot be used"),
+    ],
+)
+def test_a_file_with_something_that_cannot_be_used(read: Read, source: str, said: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """What headrace refuses is one sentence with the user's own line, without traceback and without the name of a class."""
+    with pytest.raises(SpecsRefused) as caught:
+        read({"specs.py": source, "parts.py": "from headrace import flow\n\n@flow(retries=-2)\ndef f(): ...\n"})
+    (fault,) = caught.value.faults
+    assert fault.startswith(said)
+    assert "errors." not in fault
+    assert capfd.readouterr().err == ""
+
+
 def test_every_fault_is_told(read: Read) -> None:
     """Of all specs, with the good ones beside them."""
     found = read({"specs.py": f"{SPEC}DeploymentSpec(name='a/b', tags='x')\nDeploymentSpec(flow_location='leo.py')\nDeploymentSpec()"})

@@ -58,7 +58,11 @@ BEAT = DeploymentSchedule(kind=Choice("beat", {"beat": 5, "zone": None}))
         (ScheduleSpec(BeatSchedule(5)), [BEAT]),
         (
             ScheduleSpec({"beat": 5}, on_missed="skip", max_lateness=timedelta(minutes=1), overlap="allow"),
-            [DeploymentSchedule(kind=Choice("beat", {"beat": 5, "zone": None}), on_missed=OnMissed.SKIP, max_lateness=60.0, overlap=Overlap.ALLOW)],
+            [
+                DeploymentSchedule(
+                    kind=Choice("beat", {"beat": 5, "zone": None}), on_missed=OnMissed.SKIP, max_lateness=60.0, overlap=Overlap.ALLOW
+                )
+            ],
         ),
         (
             {"beat": 5, "on_missed": "run_all(3)", "max_lateness": "1h", "overlap": "cancel_previous"},

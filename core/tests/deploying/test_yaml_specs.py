@@ -99,9 +99,11 @@ def test_a_mark_of_byte_order_does_no_harm(read: Read) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("name: x\nflow_locaton: leo.py", "line 1: 'flow_locaton' is no key of a deployment; did you mean 'flow_location'?"),
+        ("name: x\nflow_locaton: leo.py", "line 2: 'flow_locaton' is no key of a deployment; did you mean 'flow_location'?"),
         ("---\nzzz: 1", "line 2: 'zzz' is no key of a deployment; its keys are: name, flow_location, flow_name, tags"),
         ("1: x", "line 1: 1 is no key of a deployment; its keys are"),
+        ("- name: x\n  flow_location: leo.py\n  #\n  flow: leo", "line 4: flow is an object of Python"),
+        ("<<: {zzz: 1}\nname: x", "line 1: 'zzz' is no key of a deployment"),
         ("flow: leo", "line 1: flow is an object of Python, which YAML cannot hold; give flow_location"),
         ("- 3", "line 1: a deployment is a mapping of keys and values, not 3; its keys are"),
         ("just text", "line 1: a deployment is a mapping of keys and values, not 'just text'"),

@@ -68,6 +68,33 @@ def test_options_that_do_not_fit_are_refused() -> None:
         registry.make("storage", Choice("shelf", {"colour": "red"}))
 
 
+@attrs.frozen
+class Crate:
+    """Needs two options, and takes a third."""
+
+    width: int = attrs.field(converter=int)
+    height: int
+    colour: str = "red"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "it needs the options width and height"),
+        ({"width": 1}, "it needs the option height"),
+        ({"width": (), "height": 1}, "it cannot take what is given as 'width' and 'height' (int() argument must be"),
+        ({"width": 1, "height": 1, "heigth": 1}, "it has no option 'heigth'; it takes width, height, colour"),
+    ],
+)
+def test_options_that_do_not_fit_are_told_in_a_sentence(options: dict[str, Any], said: str) -> None:
+    """What is needed is said by name, and neither the names of classes nor those of methods are."""
+    registry = Registry([plugin("a", headrace_storages=lambda: [Provider("crate", Crate, "A crate")])])
+    with pytest.raises(ProviderUnusable) as caught:
+        registry.make("storage", Choice("crate", options))
+    assert f"its options do not fit: {said}" in str(caught.value)
+    assert not any(word in str(caught.value) for word in ("__init__", "TypeError", "positional"))
+
+
 @pytest.mark.parametrize("error", [ImportError("no module"), SyntaxError("bad"), SystemExit(3), ValueError("odd")])
 def test_a_plugin_that_breaks_at_import_is_a_row(error: BaseException) -> None:
     """The others work; the row says why."""

@@ -122,7 +122,7 @@ def test_a_name_that_is_taken(files: Files) -> None:
         ("def f():\n    raise KeyError('x')\n\nf()", "shop/one.py, line 2: KeyError: 'x'"),
         (
             "from headrace import flow\n@flow(retries=-1)\ndef f(): ...",
-            "shop/one.py, line 2: headrace.errors.InvalidOption: flow 'f': retries=-1",
+            "shop/one.py, line 2: flow 'f': retries=-1",
         ),
         ("import nonesuch", "shop/one.py, line 1: ModuleNotFoundError: No module named 'nonesuch'; install it where the flow runs"),
         ("from shop import nonesuch", "shop/one.py, line 1: ImportError: cannot import name 'nonesuch'"),

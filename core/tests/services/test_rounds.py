@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 import headrace.instance
-from headrace.errors import StoreUnusable
+from headrace.errors import ApiAway, HeadraceError, StoreUnusable
 from headrace.hooks import Provider, hookimpl
 from headrace.hooks.registry import Plugin, Registry, discovered
 from headrace.instance import Instance
@@ -96,6 +96,28 @@ def test_a_round_that_fails_is_tried_again_later(
     assert [(moment - START).total_seconds() for moment in bad.rounds] == [0, 1, 3, 7]
     assert len(good.rounds) == 1
     assert [record.getMessage() for record in caplog.records if "tried again later" in record.getMessage()] == [caplog.messages[0]]
+
+
+def test_what_all_services_meet_is_told_once(house: Instance, clock: FixedClock, caplog: pytest.LogCaptureFixture) -> None:
+    """A server that is away, say; and once more when it was there meanwhile."""
+    away: list[HeadraceError] = [ApiAway(where="there", why="it sleeps")]
+
+    def ask() -> None:
+        for error in away:
+            raise error
+
+    rounds = Rounds(house, {name: Reminder(ask) for name in "abc"})
+    for _ in range(4):
+        rounds.step()
+        clock.advance(1)
+    told = [f"Services are tried again later: {away[0]}"]
+    assert caplog.messages == told
+    gone = away.pop()
+    for _ in range(2):
+        clock.advance(60)
+        rounds.step()
+        away.append(gone)
+    assert caplog.messages == 2 * told
 
 
 def test_every_installed_service_is_at_work(tmp_path: Path, clock: FixedClock, caplog: pytest.LogCaptureFixture) -> None:

@@ -16,7 +16,7 @@ from headrace.cli.coming_times import Coming, OpenSchedule, coming, common_zone,
 from headrace.cli.invocation import Invocation
 from headrace.cli.moments import WALL_MOMENT, in_zone
 from headrace.cli.numbers import WholeNumber
-from headrace.cli.schedule_words import in_short
+from headrace.cli.schedule_words import in_a_cell, in_short
 from headrace.cli.wanting import advice
 from headrace.errors import NotAllowed
 from headrace.ids import derived_id
@@ -35,6 +35,7 @@ MOST_UNASKED = 1000
 """How many runs are made where nobody says how many it may be."""
 
 MOST_AT_ONCE = 100_000
+MOST_ROUNDS = 1000
 
 
 @attrs.frozen(kw_only=True)
@@ -85,7 +86,7 @@ def backfill(
         times, is_more = _limited(_times(house.client, found, schedules, first, last), limit)
         asked = times if only_plans else [_asked(house, found, each) for each in times]
         new = [each for each in times if each.known is None]
-        wanting = "" if only_plans or not new else advice(house.client.explain_flow_run(new[0].run_id))
+        wanting = "" if only_plans or not new or found.is_paused else advice(house.client.explain_flow_run(new[0].run_id))
     if as_json:
         show.json([_row(each, is_new=before.known is None) for each, before in zip(asked, times, strict=True)])
     elif only_plans:
@@ -100,13 +101,15 @@ def backfill(
 def _decide(house: Instance) -> None:
     """Lets the runs be made that the scheduler would make for times up to now, so that none of these gets a second one."""
     with suppress(NotAllowed):  # nobody but an agent may have to ask for that
-        while (look := house.client.schedule_runs().next_look) is not None and look <= house.clock.now():
-            pass
+        for _ in range(MOST_ROUNDS):
+            look = house.client.schedule_runs().next_look
+            if look is None or look > house.clock.now():
+                return
 
 
 def _checked(start: datetime, end: datetime | None, schedules: Sequence[OpenSchedule], now: datetime) -> tuple[datetime, datetime]:
     zone = common_zone(schedules)
-    first, last = in_zone(start, zone), now if end is None else in_zone(end, zone)
+    first, last = in_zone(start, zone), now if end is None else in_zone(end, zone, is_last=True)
     if last < first:
         raise click.UsageError("--to lies before --from" if end is not None else "--from lies in the future")
     if last > now:
@@ -186,7 +189,7 @@ def _show(times: Sequence[_Time]) -> None:
             (
                 f"{each.at:%Y-%m-%d %H:%M:%S %Z}",
                 f"{each.at:%a}",
-                in_short(each.opened.schedule),
+                in_a_cell(each.opened.schedule),
                 "to be made" if each.known is None else f"{each.known.name}, {each.known.state.name} ({each.known.id})",
             )
             for each in times

@@ -4,16 +4,14 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from heapq import merge
 from itertools import takewhile
-from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 import attrs
 import click
 
-from headrace.cli import show
 from headrace.errors import HeadraceError
 from headrace.hooks.registry import Registry
-from headrace.model.schedules import DeploymentSchedule, Overlap
+from headrace.model.schedules import DeploymentSchedule
 from headrace.ports.schedule import Schedule
 
 _JUST_BEFORE = timedelta(microseconds=1)
@@ -60,11 +58,12 @@ def common_zone(schedules: Iterable[OpenSchedule]) -> tzinfo:
 
 def coming(schedules: Iterable[OpenSchedule], start: datetime, end: datetime | None = None) -> Iterator[Coming]:
     """The times of all of them from a moment on, that included, in order; to another one, that included."""
-    times = merge(*(_times(place, each, start) for place, each in enumerate(schedules)), key=lambda found: found.at.astimezone(UTC))
+    times = merge(*(times_of(place, each, start) for place, each in enumerate(schedules)), key=lambda found: found.at.astimezone(UTC))
     return times if end is None else takewhile(lambda found: found.at.astimezone(UTC) <= end, times)
 
 
-def _times(place: int, opened: OpenSchedule, start: datetime) -> Iterator[Coming]:
+def times_of(place: int, opened: OpenSchedule, start: datetime) -> Iterator[Coming]:
+    """The times of one from a moment on, that included."""
     try:
         for at in opened.kind.after(start - _JUST_BEFORE):
             yield Coming(at=at.astimezone(opened.zone), place=place)
@@ -115,19 +114,3 @@ def _offset(at: datetime) -> str:
 
 def _clock(at: datetime) -> str:
     return f"{at:%H:%M}" if at.second == 0 else f"{at:%H:%M:%S}"
-
-
-_THEN = MappingProxyType(
-    {
-        Overlap.ALLOW: "both run then",
-        Overlap.SKIP: "this one is skipped then",
-        Overlap.QUEUE: "this one waits for its end then",
-        Overlap.CANCEL_PREVIOUS: "that one is cancelled then",
-    }
-)
-
-
-def overlap_marks(at: datetime, before: datetime, usual: timedelta, overlap: Overlap) -> Iterator[str]:
-    """Whether the run of the time before is likely to be under way, going by how long runs usually take."""
-    if at.astimezone(UTC) - before.astimezone(UTC) < usual:
-        yield f"the run before may still be under way (they take {show.duration(usual.total_seconds())}); {_THEN[overlap]}"

@@ -11,6 +11,7 @@ import click
 from headrace import instance
 from headrace.cli import show
 from headrace.cli.deployment_rows import deployment_row, files_of
+from headrace.cli.deployment_schedules import next_in_words, next_of
 from headrace.cli.invocation import Invocation
 from headrace.errors import SpecsRefused
 from headrace.instance import Instance
@@ -35,7 +36,8 @@ _verify = click.option(
 def create(invocation: Invocation, file: Path, verifies: bool, as_json: bool) -> None:
     """Create or update all deployments of a file.
 
-    FILE is Python that makes DeploymentSpecs, or YAML. All are created or none: if anything is wrong with one, nothing is changed.
+    FILE is Python that makes DeploymentSpecs, or YAML. All are created or none: if anything is wrong with one, nothing is changed. Of those that have
+    a schedule it is said when they run next.
 
     \b
     headrace deployment create leo_deployment.py
@@ -45,9 +47,15 @@ def create(invocation: Invocation, file: Path, verifies: bool, as_json: bool) ->
 
     with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house, tempfile.TemporaryDirectory() as folder:
         plan = applied(house, _planned(house, file, Path(folder), verifies=verifies), say=show.progress)
-    _show(plan, as_json=as_json)
+        now = house.clock.now()
+    _remark_on(plan)
     if as_json:
+        show.json([{**_row(each), "next_time": next_of(invocation.registry, each.deployment, now)} for each in plan])
         return
+    for each in plan:
+        _tell(each)
+        if each.deployment.schedules:
+            click.echo(f"{'':<9} next time: {next_in_words(invocation.registry, each.deployment, now)}")
     if not verifies:
         show.remark("the code was not verified: whether it can be imported will be seen when it runs")
     show.remark(f"run it with: headrace deployment run {quote(plan[0].deployment.full_name)}")
@@ -70,7 +78,12 @@ def plan(invocation: Invocation, file: Path, verifies: bool, as_json: bool) -> N
 
     with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house, tempfile.TemporaryDirectory() as folder:
         found = _planned(house, file, Path(folder), verifies=verifies)
-    _show(found, as_json=as_json)
+    _remark_on(found)
+    if as_json:
+        show.json([_row(each) for each in found])
+    else:
+        for each in found:
+            _tell(each)
     if any(each.outcome is not Outcome.UNCHANGED for each in found):
         raise click.exceptions.Exit(2)
 
@@ -90,15 +103,14 @@ def _planned(house: Instance, file: Path, folder: Path, *, verifies: bool) -> "l
         raise click.exceptions.Exit(1) from refused
 
 
-def _show(plan: "Sequence[Planned]", *, as_json: bool) -> None:
+def _remark_on(plan: "Sequence[Planned]") -> None:
     for sentence in _what_travels(plan):
         show.remark(sentence)
-    if as_json:
-        show.json([_row(each) for each in plan])
-        return
-    for each in plan:
-        changed = f" ({', '.join(each.changed)})" if each.changed else ""
-        click.echo(f"{click.style(f'{each.outcome:<9}', fg=_COLOURS[each.outcome])} {each.deployment.full_name}{changed}")
+
+
+def _tell(planned: "Planned") -> None:
+    changed = f" ({', '.join(planned.changed)})" if planned.changed else ""
+    click.echo(f"{click.style(f'{planned.outcome:<9}', fg=_COLOURS[planned.outcome])} {planned.deployment.full_name}{changed}")
 
 
 def _what_travels(plan: "Iterable[Planned]") -> Iterator[str]:

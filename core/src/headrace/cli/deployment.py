@@ -17,7 +17,7 @@ from headrace.cli.execution import Execution, ended_by_signals
 from headrace.cli.invocation import Invocation
 from headrace.cli.moments import DURATION, MOMENT
 from headrace.cli.numbers import WholeNumber
-from headrace.cli.schedule_words import all_in_short, in_words
+from headrace.cli.schedule_words import all_in_a_cell, in_words
 from headrace.cli.typed_parameters import typed
 from headrace.cli.versions import history, pause, resume, rollback
 from headrace.cli.wanting import advice
@@ -74,7 +74,7 @@ def ls(invocation: Invocation, flows: tuple[str, ...], tags: tuple[str, ...], li
     show.table(
         ("id", "name", "flow runner", "schedule", "age", "tags"),
         [
-            (each.id, each.full_name, each.flow_runner.name, all_in_short(each), show.age(each.created, now), ", ".join(each.tags))
+            (each.id, each.full_name, each.flow_runner.name, all_in_a_cell(each), show.age(each.created, now), ", ".join(each.tags))
             for each in found
         ],
         empty="no deployment fits; list all with: headrace deployment ls" if flows or tags else nothing_yet,

@@ -55,7 +55,8 @@ def set_schedule(
 ) -> None:
     """Say when a deployment runs by itself.
 
-    The schedule takes the place of those before it, policies and all. It holds from now on; runs that were made ahead for the one before, and have not started, go.
+    The schedule takes the place of those before it, policies and all. It holds from now on; runs that were made ahead for the one before, and have not
+    started, go.
 
     \b
     headrace deployment set-schedule nightly --cron "0 2 * * *"

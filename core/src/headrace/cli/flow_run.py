@@ -15,11 +15,12 @@ from headrace.cli.chosen_runs import Choice
 from headrace.cli.following import Following
 from headrace.cli.invocation import Invocation
 from headrace.cli.log_lines import Titles, row
+from headrace.cli.schedule_words import in_words
 from headrace.cli.wanting import advice
 from headrace.errors import HeadraceError, NotFound, NotPaused
 from headrace.instance import Instance
 from headrace.model.explanations import Explanation, Wait
-from headrace.model.filters import MOST_ROWS, FlowRunFilter, LogFilter, Page, TaskRunFilter
+from headrace.model.filters import MOST_ROWS, DeploymentFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter
 from headrace.model.logs import LogLine
 from headrace.model.moves import Move
 from headrace.model.runs import FlowRun
@@ -64,16 +65,20 @@ def ls(
     limit: int,
     as_json: bool,
 ) -> None:
-    """List flow runs, those created last first."""
+    """List flow runs, those created last first.
+
+    Those that are not due yet, such as runs that were made ahead for schedules, come after them, the next one first, with how soon that is; JSON has
+    all by their creation.
+    """
     with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
         deployment_ids = tuple(lookup.deployment(house.client, name).id for name in deployments)
         wanted = FlowRunFilter(names=names, flow_names=flows, deployment_ids=deployment_ids, tags=tags)
         now = house.clock.now()
-        found = runs.newest(house.client.read_flow_runs, wanted, states, limit, now)
-        rows = runs.flow_run_rows(house.client, found, now) if as_json else []
-    if as_json:
-        show.json(rows)
-        return
+        if as_json:
+            newest = runs.newest(house.client.read_flow_runs, wanted, states, limit, now)
+            show.json(runs.flow_run_rows(house.client, newest, now))
+            return
+        found, left_out = runs.in_order(house.client.read_flow_runs, wanted, states, limit, now)
     asked_for_all = not (states or flows or deployments or tags or names)
     nothing_yet = "no flow has run yet; run a script that calls one: python my_flow.py"
     show.table(
@@ -81,6 +86,8 @@ def ls(
         [(run.id, run.name, runs.shown_state(run, now), show.age(run.created, now), run.flow_name) for run in found],
         empty=nothing_yet if asked_for_all else "no flow run fits; list all with: headrace flow-run ls",
     )
+    if left_out:
+        show.remark(f"not shown: {left_out} more that {'is' if left_out == 1 else 'are'} to come; see --limit, and --state SCHEDULED")
 
 
 # inspect
@@ -100,6 +107,7 @@ def inspect(invocation: Invocation, run: str, as_json: bool) -> None:
         row = runs.flow_run_row(house.client, found, now)
         waits = found.deployment_id is not None and found.state.is_scheduled()
         explanation = house.client.explain_flow_run(found.id) if waits else Explanation(summary="")
+        schedule = {} if as_json else _schedule(house.client, found)
     if as_json:
         show.json({**row, "work_queues": list(explanation.queues), "states": states, "task_runs": counts})
         return
@@ -121,6 +129,7 @@ def inspect(invocation: Invocation, run: str, as_json: bool) -> None:
             "tags": ", ".join(found.tags),
             "parameters": dumps(dict(found.parameters), ensure_ascii=False) if found.parameters else None,
             "deployment": f"{row['deployment_name'] or 'deleted'} ({found.deployment_id})" if found.deployment_id else None,
+            **schedule,
             "flow runner": found.flow_runner.name if found.flow_runner else None,
             **({"work queues": ", ".join(explanation.queues)} if waits else {"work queue": found.work_queue}),
             "root run": None if found.root_id == found.id else found.root_id,
@@ -134,6 +143,22 @@ def inspect(invocation: Invocation, run: str, as_json: bool) -> None:
     missing = advice(explanation)
     if missing:
         show.remark(missing)
+
+
+def _schedule(client: OpenClient, run: FlowRun) -> dict[str, object]:
+    """What a run was made by, and for which time; nothing of one that somebody asked for."""
+    tick = run.tick
+    if tick is None:
+        return {}
+    deployments = client.read_deployments(DeploymentFilter(ids=(run.deployment_id or "",)), Page(limit=1))
+    known = next((each for found in deployments for each in found.schedules if each.id == tick.schedule_id), None)
+    if known is None:
+        said = f"one that the deployment has no more ({tick.schedule_id}), version {tick.version}"
+    elif known.version != tick.version:
+        said = f"version {tick.version} of one that is, as version {known.version}, {in_words(known)}"
+    else:
+        said = f"{in_words(known)}; version {tick.version}"
+    return {"schedule": said, "made for": show.moment(tick.at), "to begin by": show.moment(tick.start_by)}
 
 
 # explain

@@ -1,6 +1,7 @@
 """What the commands on flow runs and on task runs share: options, questions, and runs as rows of JSON."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from itertools import islice
 from types import MappingProxyType
@@ -21,6 +22,9 @@ from headrace.wire.plain import to_plain
 C = TypeVar("C", bound=Callable[..., Any])
 R = TypeVar("R", FlowRun, TaskRun)
 W = TypeVar("W", FlowRunFilter, TaskRunFilter)
+
+MOST_WAITING = 1000
+"""How many runs that wait are looked at to find those that are due next."""
 
 LATE = "Late"
 """What a run is called that is due and was not started; no state has that name."""
@@ -63,6 +67,39 @@ def newest(read: Callable[[W, Page], list[R]], wanted: W, states: Sequence[str],
     if asks_for_late:
         found |= {run.id: run for run in islice(_late(read, wanted, now), limit)}
     return [found[run_id] for run_id in sorted(found, reverse=True)][:limit]
+
+
+def in_order(
+    read: Callable[[FlowRunFilter, Page], list[FlowRun]], wanted: FlowRunFilter, states: Sequence[str], limit: int, now: datetime
+) -> tuple[list[FlowRun], int]:
+    """Flow runs that fit, in one of these states, as a person wants to see them: the newest first, and after them those that are not due yet, the next
+    one first; and how many of these are left out."""
+    others, asks_for_late = _without_late(states)
+    questions = _questions(read, wanted, others) if others or not asks_for_late else []
+    waiting = [run for each in _of_types(questions, {StateType.SCHEDULED}) for run in islice(all_of(read, each), MOST_WAITING)]
+    has_come = {run.id: run for run in waiting if due(run, now) <= now}
+    has_come |= {
+        run.id: run for each in _of_types(questions, set(StateType) - {StateType.SCHEDULED}) for run in read(each, Page(limit=limit))
+    }
+    if asks_for_late:
+        has_come |= {run.id: run for run in islice(_late(read, wanted, now), limit)}
+    ahead = {run.id: run for run in waiting if due(run, now) > now}
+    first = [has_come[run_id] for run_id in sorted(has_come, reverse=True)][:limit]
+    then = sorted(ahead.values(), key=lambda run: (due(run, now), run.id))[: limit - len(first)]
+    return [*first, *then], len(ahead) - len(then)
+
+
+def _of_types(questions: Iterable[FlowRunFilter], types: AbstractSet[StateType]) -> Iterator[FlowRunFilter]:
+    """The questions that ask for states of these types, asking for those alone."""
+    for question in questions:
+        asked = tuple(kind for kind in question.state_types or StateType if kind in types)
+        if asked:
+            yield attrs.evolve(question, state_types=asked)
+
+
+def due(run: FlowRun, now: datetime) -> datetime:
+    """When a run that waits is due."""
+    return run.state.scheduled_time or now
 
 
 def every(read: Callable[[W, Page], list[R]], wanted: W, states: Sequence[str], now: datetime) -> list[R]:
@@ -123,9 +160,14 @@ def run_time(run: FlowRun | TaskRun, now: datetime) -> float:
 
 
 def shown_state(run: FlowRun, now: datetime) -> show.Painted:
-    """The state of a run in its colour; of one that was to start and is late, that and how late it is."""
+    """The state of a run in its colour; of one that waits, how soon it is due; of one that was to start and is late, that and how late it is."""
     late = run.late_by(now)
-    return show.state(run.state) if late is None else show.Painted(f"{LATE} ({show.age(now - late, now)})", "red")
+    if late is not None:
+        return show.Painted(f"{LATE} ({show.age(now - late, now)})", "red")
+    shown = show.state(run.state)
+    if not run.state.is_scheduled():
+        return shown
+    return attrs.evolve(shown, text=f"{shown.text} ({show.ago(max(due(run, now), now), now)})")
 
 
 def flow_run_rows(client: OpenClient, found: Sequence[FlowRun], now: datetime) -> list[dict[str, Any]]:

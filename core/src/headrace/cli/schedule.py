@@ -1,8 +1,9 @@
 """`headrace schedule`: when schedules come."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from heapq import merge
+from itertools import islice, takewhile
 from shlex import quote
 from statistics import median
 from typing import Any
@@ -12,19 +13,22 @@ import attrs
 import click
 
 from headrace import instance
-from headrace.cli import lookup, show, typed_schedules
-from headrace.cli.coming_times import Coming, OpenSchedule, clock_marks, coming, common_zone, opened, overlap_marks
+from headrace.cli import lookup, runs, show, typed_schedules
+from headrace.cli.coming_times import Coming, OpenSchedule, clock_marks, common_zone, opened, times_of
+from headrace.cli.forecast import CANCELLED, UnderWay, Usual, forecast
 from headrace.cli.invocation import Invocation
 from headrace.cli.moments import WALL_MOMENT, in_zone
 from headrace.cli.numbers import WholeNumber
-from headrace.cli.schedule_words import in_short
+from headrace.cli.schedule_words import in_a_cell, in_short
 from headrace.cli.typed_schedules import TypedSchedule
 from headrace.clock import SystemClock
 from headrace.hooks.registry import Registry
 from headrace.instance import Instance
 from headrace.model.deployments import Deployment
 from headrace.model.filters import FlowRunFilter, Page
-from headrace.model.states import StateType
+from headrace.model.runs import FlowRun
+from headrace.model.schedules import Overlap
+from headrace.model.states import NOT_ENDED, State, StateType
 
 MOST_TIMES = 10_000
 MOST_MEASURED = 20
@@ -41,19 +45,32 @@ def schedule() -> None:
 
 @attrs.frozen(kw_only=True)
 class _Asked:
-    """Schedules whose times are asked for; those of a deployment may have runs that tell how long they take."""
+    """Schedules whose times are asked for; those of a deployment may have runs that tell how long they take, and are under way, by their ids."""
 
     schedules: Sequence[OpenSchedule]
     now: datetime
     deployment: Deployment | None = None
-    usual: timedelta | None = None
+    usual: Usual | None = None
+    under_way: Mapping[str, UnderWay] = attrs.field(factory=dict)
 
 
 @schedule.command()
 @click.argument("name", required=False)
 @typed_schedules.options
-@click.option("--from", "start", type=WALL_MOMENT, metavar="ISO", help="The first moment looked at; now if not given.")
-@click.option("--to", "end", type=WALL_MOMENT, metavar="ISO", help="The last moment looked at.")
+@click.option(
+    "--from",
+    "start",
+    type=WALL_MOMENT,
+    metavar="ISO",
+    help="The first moment looked at; now if not given. What clocks skip is the moment after it.",
+)
+@click.option(
+    "--to",
+    "end",
+    type=WALL_MOMENT,
+    metavar="ISO",
+    help="The last moment looked at. What clocks show twice is the second of both; for --from, the first.",
+)
 @click.option("-n", "number", type=WholeNumber(1, MOST_TIMES), metavar="N", default=20, help="How many times to show; 20 if not given.")
 @show.json_option
 @click.pass_obj
@@ -89,15 +106,17 @@ def preview(
     asked = _typed(invocation.registry, given, timezone) if name is None else _deployed(invocation, name, given, timezone)
     zone = timezone or common_zone(asked.schedules)
     first = asked.now if start is None else in_zone(start, zone)
-    last = None if end is None else in_zone(end, zone)
+    last = None if end is None else in_zone(end, zone, is_last=True)
     if last is not None and last < first:
-        raise click.UsageError("--to lies before --from")
-    rows = [(found, list(marks)) for found, marks in islice(_marked(asked, first, last), number)]
+        raise click.UsageError(
+            "--to lies before now, and without --from times are shown from now on" if start is None else "--to lies before --from"
+        )
+    rows = list(islice(_marked(asked, first, last), number))
     if as_json:
         show.json([_row(asked, found, marks) for found, marks in rows])
     else:
         _show(asked, rows, is_ended=last is not None)
-    _remark_on(asked)
+    _remark_on(asked, rows)
 
 
 def _typed(registry: Registry, given: TypedSchedule, timezone: ZoneInfo | None) -> _Asked:
@@ -112,31 +131,61 @@ def _deployed(invocation: Invocation, name: str, given: TypedSchedule, timezone:
     with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
         found = lookup.deployment(house.client, name)
         schedules = [opened(each, house.registry, timezone) for each in found.schedules]
-        return _Asked(schedules=schedules, now=house.clock.now(), deployment=found, usual=_usual(house, found))
+        now, usual = house.clock.now(), _usual(house, found)
+        return _Asked(schedules=schedules, now=now, deployment=found, usual=usual, under_way=_under_way(house, found, usual, now))
 
 
-def _usual(house: Instance, deployment: Deployment) -> timedelta | None:
-    """How long a run of a deployment takes, going by the last that completed."""
-    wanted = FlowRunFilter(deployment_ids=(deployment.id,), state_types=(StateType.COMPLETED,))
-    found = house.client.read_flow_runs(wanted, Page(limit=MOST_MEASURED))
-    return timedelta(seconds=median(run.total_run_time for run in found)) if found else None
+def _usual(house: Instance, deployment: Deployment) -> Usual | None:
+    """How long a run of a deployment takes, going by the last that completed, or were cancelled for the next one before they could."""
+    completed = FlowRunFilter(deployment_ids=(deployment.id,), state_types=(StateType.COMPLETED,))
+    cancelled = attrs.evolve(completed, state_types=(StateType.CANCELLED,), state_names=(State.cancelled().name,))
+    ended = [run for wanted in (completed, cancelled) for run in house.client.read_flow_runs(wanted, Page(limit=MOST_MEASURED))]
+    found = [run for run in ended if run.state.is_completed() or _was_replaced(run)]
+    measured = sorted(found, key=lambda run: run.id, reverse=True)[:MOST_MEASURED]
+    if not measured:
+        return None
+    number = sum(map(_was_replaced, measured))
+    return Usual(length=timedelta(seconds=median(map(_took, measured))), is_least=2 * number >= len(measured))
 
 
-def _marked(asked: _Asked, first: datetime, last: datetime | None) -> Iterator[tuple[Coming, Iterator[str]]]:
+def _was_replaced(run: FlowRun) -> bool:
+    """Whether it was cancelled for the next one, for all that can be told."""
+    return run.state.is_cancelled() and run.run_count > 0 and run.tick is not None and run.tick.overlap is Overlap.CANCEL_PREVIOUS
+
+
+def _took(run: FlowRun) -> float:
+    """The seconds that it ran; of one that was replaced, those from its time to its end, which is as long as it was let."""
+    if run.tick is None or run.end_time is None or not _was_replaced(run):
+        return run.total_run_time
+    return max(run.total_run_time, (run.end_time - run.tick.at).total_seconds())
+
+
+def _under_way(house: Instance, deployment: Deployment, usual: Usual | None, now: datetime) -> dict[str, UnderWay]:
+    """The runs that are under way, by their schedules."""
+    ids = tuple(each.id for each in deployment.schedules)
+    known = house.client.read_flow_runs(FlowRunFilter(schedule_ids=ids, state_types=NOT_ENDED), Page()) if ids else []
+    found: dict[str, UnderWay] = {}
+    for run in known:
+        if run.tick is not None and (run.run_count > 0 or run.state.is_pending()):
+            left = None if usual is None else usual.length - timedelta(seconds=runs.run_time(run, now))
+            found[run.tick.schedule_id] = UnderWay(name=run.name, end=now + left if left is not None and left > timedelta() else None)
+    return found
+
+
+def _marked(asked: _Asked, first: datetime, last: datetime | None) -> Iterator[tuple[Coming, tuple[str, ...]]]:
     """The times, each with what is to be said of it beside the one before it."""
+    streams = [
+        forecast(
+            times_of(place, each, first), each.schedule, asked.usual, asked.under_way.get(each.schedule.id) if first <= asked.now else None
+        )
+        for place, each in enumerate(asked.schedules)
+    ]
+    times = merge(*streams, key=lambda row: row[0].at.astimezone(UTC))
     shown: datetime | None = None
-    before: dict[int, datetime] = {}
-    for found in coming(asked.schedules, first, last):
-        own = asked.schedules[found.place]
-        zoned = (first if shown is None else shown).astimezone(own.zone)
-        yield found, _marks(asked, own, found.at, zoned, before.get(found.place))
-        shown = before[found.place] = found.at
-
-
-def _marks(asked: _Asked, own: OpenSchedule, at: datetime, shown: datetime, before: datetime | None) -> Iterator[str]:
-    yield from clock_marks(at, shown)
-    if before is not None and asked.usual is not None:
-        yield from overlap_marks(at, before, asked.usual, own.schedule.overlap)
+    for found, marks in times if last is None else takewhile(lambda row: row[0].at.astimezone(UTC) <= last, times):
+        before = (first if shown is None else shown).astimezone(asked.schedules[found.place].zone)
+        yield found, (*clock_marks(found.at, before), *marks)
+        shown = found.at
 
 
 def _row(asked: _Asked, found: Coming, marks: Sequence[str]) -> dict[str, Any]:
@@ -147,13 +196,13 @@ def _row(asked: _Asked, found: Coming, marks: Sequence[str]) -> dict[str, Any]:
 def _show(asked: _Asked, rows: Sequence[tuple[Coming, Sequence[str]]], *, is_ended: bool) -> None:
     several = len(asked.schedules) > 1
     show.table(
-        ("time", "day", "in", *(["schedule"] if several else []), "remarks"),
+        ("time", "day", "when", *(["schedule"] if several else []), "remarks"),
         [
             (
                 written(found.at),
                 f"{found.at:%a}",
-                _distance(found.at, asked.now),
-                *([in_short(asked.schedules[found.place].schedule)] if several else []),
+                _when(found.at, asked.now),
+                *([in_a_cell(asked.schedules[found.place].schedule)] if several else []),
                 "; ".join(marks),
             )
             for found, marks in rows
@@ -168,9 +217,9 @@ def written(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S}{fraction} {at:%Z}"
 
 
-def _distance(at: datetime, now: datetime) -> str:
+def _when(at: datetime, now: datetime) -> str:
     seconds = (at.astimezone(UTC) - now).total_seconds()
-    return show.duration(seconds) if seconds >= 0 else f"{show.duration(-seconds)} ago"
+    return f"in {show.duration(seconds)}" if seconds >= 0 else f"{show.duration(-seconds)} ago"
 
 
 def _nothing(asked: _Asked, *, is_ended: bool) -> str:
@@ -180,7 +229,13 @@ def _nothing(asked: _Asked, *, is_ended: bool) -> str:
     return "no time of it lies between these moments" if is_ended else "no time of it is to come"
 
 
-def _remark_on(asked: _Asked) -> None:
+def _remark_on(asked: _Asked, rows: Sequence[tuple[Coming, tuple[str, ...]]]) -> None:
+    for place, each in enumerate(asked.schedules):
+        own = [marks for found, marks in rows if found.place == place]
+        if len(own) > 1 and all(any(mark.endswith(CANCELLED) for mark in marks) for marks in own[1:]):
+            show.remark(
+                f"runs take {asked.usual}, so that each by {in_a_cell(each.schedule)} may be cancelled for the next one, and none completes"
+            )
     if asked.deployment is not None and asked.deployment.is_paused and asked.schedules:
         name = asked.deployment.full_name
         show.remark(f"deployment {name!r} is paused: no runs are made before: headrace deployment resume {quote(name)}")

@@ -1,5 +1,6 @@
 """Schedules as they are typed: a kind with its options, or one as in a spec, with what becomes of its times."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -17,6 +18,9 @@ C = TypeVar("C", bound=Callable[..., Any])
 
 KINDS = ("cron", "interval", "rrule")
 """The kinds of schedule that have options of their own."""
+
+_TOO_LONG = re.compile(r"(\S{50})\S{250,}(\S)")
+"""What errors that repeat it need not repeat whole."""
 
 
 @attrs.frozen(kw_only=True)
@@ -104,7 +108,7 @@ def understood(written: Any, registry: Registry, *, where: str, **policies: Any)
     try:
         return understood_schedules(_with(written, policies), where, registry)
     except (InvalidOption, ProviderUnusable, WrongSpec) as error:
-        raise click.UsageError(str(error)) from error
+        raise click.UsageError(_TOO_LONG.sub(r"\1 …\2", str(error))) from error
 
 
 def _with(written: Any, policies: Mapping[str, Any]) -> Any:

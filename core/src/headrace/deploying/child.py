@@ -151,6 +151,9 @@ def _fault(error: HeadraceError) -> dict[str, Any]:
 
 
 def _show_users_traceback(error: HeadraceError, root: str | None) -> None:
-    """The user's own lines that led to an error; files are named as in the project, not by where they were put to be imported."""
-    if error.__cause__ is not None:
+    """The user's own lines that led to an error; files are named as in the project, not by where they were put to be imported.
+
+    An error of headrace's is a sentence with its place, which is told anyway.
+    """
+    if error.__cause__ is not None and not isinstance(error.__cause__, HeadraceError):
         sys.stderr.write(users_traceback(error.__cause__, root))

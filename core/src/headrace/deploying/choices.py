@@ -11,7 +11,7 @@ from headrace.model.choices import Choice
 from headrace.model.coercion import shown
 from headrace.wire.parameters import is_whole, plain_parameters
 
-SCHEDULE = "schedule"
+SCHEDULE, STORAGE = "schedule", "storage"
 
 
 def understood_choice(port: str, given: Any, where: str, registry: Registry) -> Choice | None:
@@ -36,7 +36,7 @@ def understood_choice(port: str, given: Any, where: str, registry: Registry) -> 
         raise WrongSpec(
             where=where, why=f"option {lost[0]!r} of {port} {choice.name!r} must be plain data, not {shown(choice.options[lost[0]])}"
         )
-    registry.make(port, Choice(choice.name, options))
+    registry.make(port, Choice(choice.name, registry.resolved(options) if port == STORAGE else options))
     return Choice(choice.name, options)
 
 

@@ -86,7 +86,12 @@ def _by_its_key(when: Mapping[Any, Any], where: str, registry: Registry) -> Mapp
     """`{cron: ...}` is the kind of schedule that has an option of its own name."""
     named = sorted(_kinds(registry) & set(when))
     if len(named) != 1:
-        why = f"a schedule is of one kind, not of {' and '.join(named)}" if named else f"{dict(when)!r} is no schedule; {_WRITTEN}"
+        from difflib import get_close_matches  # needed after a slip only
+
+        kinds = _kinds(registry)
+        near = [found for name in when if isinstance(name, str) for found in get_close_matches(name, kinds, n=1)]
+        advice = f"did you mean {near[0]}?" if near else _WRITTEN
+        why = f"a schedule is of one kind, not of {' and '.join(named)}" if named else f"{dict(when)!r} is no schedule; {advice}"
         raise WrongSpec(where=where, why=why)
     return {"type": named[0], **when}
 

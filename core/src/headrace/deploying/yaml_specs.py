@@ -1,11 +1,12 @@
 """Specs in YAML: one mapping in each document, or a list of them."""
 
 import reprlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import attrs
 import yaml
 
 from headrace.deploying.spec import FIELDS, DeploymentSpec, near
@@ -53,10 +54,27 @@ class _Loader(yaml.SafeLoader):
 
 def yaml_specs(file: Path) -> list[tuple[Callable[[], DeploymentSpec], str]]:
     """The specs of a file, each to be made, with its place. Raises WrongSpec, and so does making one."""
-    return [(partial(_spec, row, where), where) for row, where in _rows(file)]
+    return [(partial(_spec, row, place), place.where) for row, place in _rows(file)]
 
 
-def _rows(file: Path) -> list[tuple[Any, str]]:
+@attrs.frozen(kw_only=True)
+class _Place:
+    """Where a mapping begins, and on which lines its keys stand."""
+
+    file: str
+    line: int
+    keys: Mapping[str, int]
+
+    @property
+    def where(self) -> str:
+        return f"{self.file}, line {self.line}"
+
+    def of(self, key: object) -> str:
+        """Where a key stands; one that was merged into the mapping stands where that begins."""
+        return f"{self.file}, line {self.keys.get(str(key), self.line)}"
+
+
+def _rows(file: Path) -> list[tuple[Any, _Place]]:
     try:
         loader = _Loader(file.read_text(encoding="utf-8-sig"))
         try:
@@ -72,8 +90,8 @@ def _rows(file: Path) -> list[tuple[Any, str]]:
         raise WrongSpec(where=file.name, why=f"it cannot be read as YAML: {' '.join(str(error).split())}") from None
 
 
-def _located(loader: _Loader, name: str) -> Iterator[tuple[Any, str]]:
-    """Every mapping with the line that it begins on."""
+def _located(loader: _Loader, name: str) -> Iterator[tuple[Any, _Place]]:
+    """Every mapping with its place."""
     while loader.check_node():
         node = loader.get_node()
         assert node is not None, "a document has a node"
@@ -81,7 +99,14 @@ def _located(loader: _Loader, name: str) -> Iterator[tuple[Any, str]]:
         for each in node.value if isinstance(node, yaml.SequenceNode) else [node]:
             row = loader.construct_document(each)
             if row is not None:
-                yield row, f"{name}, line {each.start_mark.line + 1}"
+                yield row, _Place(file=name, line=each.start_mark.line + 1, keys=dict(_lines(each)))
+
+
+def _lines(node: yaml.Node) -> Iterator[tuple[str, int]]:
+    """The keys of a mapping with their lines."""
+    for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+        if isinstance(key, yaml.ScalarNode):
+            yield key.value, key.start_mark.line + 1
 
 
 def _check_size(document: yaml.Node) -> None:
@@ -108,14 +133,13 @@ def _held(node: yaml.Node) -> list[yaml.Node]:
     return [each for pair in node.value for each in pair] if isinstance(node, yaml.MappingNode) else node.value
 
 
-def _spec(row: Any, where: str) -> DeploymentSpec:
+def _spec(row: Any, place: _Place) -> DeploymentSpec:
     if not isinstance(row, dict):
-        raise WrongSpec(
-            where=where, why=f"a deployment is a mapping of keys and values, not {reprlib.repr(row)}; its keys are: {', '.join(KEYS)}"
-        )
+        why = f"a deployment is a mapping of keys and values, not {reprlib.repr(row)}; its keys are: {', '.join(KEYS)}"
+        raise WrongSpec(where=place.where, why=why)
     for key in row:
         if key == "flow":
-            raise WrongSpec(where=where, why="flow is an object of Python, which YAML cannot hold; give flow_location")
+            raise WrongSpec(where=place.of(key), why="flow is an object of Python, which YAML cannot hold; give flow_location")
         if key not in KEYS:
-            raise WrongSpec(where=where, why=f"{key!r} is no key of a deployment{near(key, KEYS)}")
+            raise WrongSpec(where=place.of(key), why=f"{key!r} is no key of a deployment{near(key, KEYS)}")
     return DeploymentSpec(**row)

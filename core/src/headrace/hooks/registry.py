@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -237,17 +238,22 @@ class Registry:
         try:
             return kind(**choice.options)
         except (TypeError, ValueError) as error:
-            dist = self.offer(port, choice.name).plugin.dist
-            raise ProviderUnusable(port=port, name=choice.name, dist=dist, why=f"its options do not fit: {_reason(error)}") from error
+            given = " and ".join(map(repr, choice.options))
+            raise self._unfit(port, choice, f"it cannot take what is given as {given} ({error})" if given else str(error)) from error
 
     def _check_options(self, port: str, choice: Choice, kind: Any) -> None:
         known = [field.alias or field.name for field in attrs.fields(kind) if field.init] if attrs.has(kind) else None
         unknown = [] if known is None else sorted(choice.options.keys() - set(known))
         if unknown:
-            dist = self.offer(port, choice.name).plugin.dist
             takes = f"it takes {', '.join(known)}" if known else "it takes none"
-            why = f"its options do not fit: it has no option {unknown[0]!r}; {takes}"
-            raise ProviderUnusable(port=port, name=choice.name, dist=dist, why=why)
+            raise self._unfit(port, choice, f"it has no option {unknown[0]!r}; {takes}")
+        missing = [name for name in _needed(kind) if name not in choice.options]
+        if missing:
+            raise self._unfit(port, choice, f"it needs the option{'s' if len(missing) > 1 else ''} {' and '.join(missing)}")
+
+    def _unfit(self, port: str, choice: Choice, why: str) -> ProviderUnusable:
+        dist = self.offer(port, choice.name).plugin.dist
+        return ProviderUnusable(port=port, name=choice.name, dist=dist, why=f"its options do not fit: {why}")
 
     def choice_of(self, port: str, value: object) -> Choice:
         """The way back: the name and options of a provider's value. Raises NotInstalled where nobody offers its class."""
@@ -351,6 +357,15 @@ def _imported(target: str | Callable[..., Any]) -> Any:
         return target
     module, _, name = target.partition(":")
     return getattr(importlib.import_module(module), name)
+
+
+def _needed(kind: Any) -> list[str]:
+    """The options that a class has no defaults for; none, where it cannot be told."""
+    try:
+        taken = signature(kind).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [each.name for each in taken if each.default is each.empty and each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]
 
 
 def _options(value: Any) -> dict[str, Any]:

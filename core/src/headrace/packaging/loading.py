@@ -235,7 +235,7 @@ def said_by_user(error: BaseException, root: Path | None) -> str:
     """An error of user code in a sentence: where in `root`, else where at all, and what."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{_place(error.filename, root)}, line {error.lineno}: {type(error).__name__}: {error.msg}"
-    text = "".join(traceback.format_exception_only(error)[-1:]).strip()
+    text = str(error) if isinstance(error, HeadraceError) else "".join(traceback.format_exception_only(error)[-1:]).strip()
     if isinstance(error, SystemExit):
         text = f"it ends the process ({text})"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_foreign(frame.filename)]

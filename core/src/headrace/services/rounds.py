@@ -7,7 +7,7 @@ from typing import Self
 
 import attrs
 
-from headrace.errors import HeadraceError
+from headrace.errors import HeadraceError, MayPass
 from headrace.instance import Instance
 from headrace.model.choices import Choice
 from headrace.ports.service import Service
@@ -28,12 +28,14 @@ class _Turn:
 
 
 class Rounds:
-    """Steps services when they are due. A round that fails is told once and tried again; it stands in no other's way."""
+    """Steps services when they are due. A round that fails is told once and tried again; it stands in no other's way. What all of them meet, such as a
+    server that is away, is told once for all."""
 
     def __init__(self, house: Instance, services: Mapping[str, Service]) -> None:
         self._house = house
         now = house.clock.monotonic()
         self._turns = {name: _Turn(service, now) for name, service in services.items()}
+        self._away = ""
 
     @classmethod
     def of_all_installed(cls, house: Instance) -> Self:
@@ -63,15 +65,18 @@ class Rounds:
     def _round(self, name: str, turn: _Turn, now: datetime) -> datetime:
         try:
             following = turn.service.step(self._house.client, now)
+        except MayPass as error:
+            is_told, self._away = self._away == str(error), str(error)
+            return self._failed(turn, now, "" if is_told else f"Services are tried again later: {error}", None)
         except HeadraceError as error:
             return self._failed(turn, now, f"Service {name!r} is tried again later: {error}", None)
         except Exception as error:
             return self._failed(turn, now, f"Service {name!r} failed, and is tried again later: {error}", error)
-        turn.failures = 0
+        turn.failures, self._away = 0, ""
         return following
 
     def _failed(self, turn: _Turn, now: datetime, sentence: str, error: Exception | None) -> datetime:
         turn.failures += 1
-        if turn.failures == 1:
+        if turn.failures == 1 and sentence:
             logger.warning("%s", sentence, exc_info=error)
         return now + min(LONGEST_PAUSE, FIRST_PAUSE * (1 << min(turn.failures - 1, 10)))

@@ -659,7 +659,9 @@ class ClientConformance(Facts):
     def test_schedules_of_a_deployment(self, client: OpenClient) -> None:
         """They are changed by who knows the deployment's newest shape, and nothing else of it is; asked again, nothing is written."""
         (made,) = client.put_deployments((deployment(parameters={"name": STRANGE}),))
-        wanted = (DeploymentSchedule(kind=Choice("moments", {"moments": [(START + timedelta(hours=1)).isoformat()]}), overlap=Overlap.SKIP),)
+        wanted = (
+            DeploymentSchedule(kind=Choice("moments", {"moments": [(START + timedelta(hours=1)).isoformat()]}), overlap=Overlap.SKIP),
+        )
         changed = client.put_schedules(made.id, made.version, wanted)
         assert [each.wanted for each in changed.schedules] == list(wanted)
         assert attrs.evolve(changed, schedules=(), version=made.version, updated=made.updated) == made
