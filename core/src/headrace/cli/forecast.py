@@ -9,8 +9,8 @@ import attrs
 
 from headrace.cli import show
 from headrace.cli.coming_times import Coming
-from headrace.model.schedules import DeploymentSchedule, OnMissed, Overlap
-from headrace.rules.ticks import start_by
+from headrace.model.schedules import DeploymentSchedule, Overlap
+from headrace.rules.ticks import most_waiting, start_by
 
 CANCELLED = "that one is cancelled then"
 
@@ -90,6 +90,5 @@ def forecast(
 
 def _limit(schedule: DeploymentSchedule, at: datetime, ahead: _Ahead) -> datetime | None:
     """Until when the run of a time may begin."""
-    if schedule.on_missed is OnMissed.SKIP and schedule.max_lateness is not None:
-        return start_by(schedule, at, None)
-    return start_by(schedule, at, ahead.following(schedule.most_missed if schedule.on_missed is OnMissed.RUN_ALL else 1))
+    most = most_waiting(schedule)
+    return start_by(schedule, at, ahead.following(most) if most else None)

@@ -54,7 +54,7 @@ def planned(schedule: DeploymentSchedule, times: Times, *, decided: datetime, no
     coming_times = times(max(decided, now))
     ahead = list(_ahead(coming_times, now + horizon.span, least=least, most=room))
     made = [at for at in ahead[:room] if at <= now + horizon.span] or ahead[:least]
-    ticks = _ticks(schedule, [*missed, *made], [*ahead[len(made) :], *islice(coming_times, _most_waiting(schedule))])
+    ticks = _ticks(schedule, [*missed, *made], [*ahead[len(made) :], *islice(coming_times, most_waiting(schedule))])
     tried, coming = ticks[: len(missed)], ticks[len(missed) : len(missed) + len(made)]
     made_up, skipped = _made_up(schedule, tried, now)
     told = skipped[-MOST_SKIPPED:]
@@ -111,7 +111,7 @@ def check_policies(schedule: DeploymentSchedule, where: str) -> None:
         raise WrongData(where=where, why=f"max_lateness must be longer than nothing and at most a hundred years, not {lateness} seconds")
 
 
-def _most_waiting(schedule: DeploymentSchedule) -> int:
+def most_waiting(schedule: DeploymentSchedule) -> int:
     """How many runs of a schedule may wait for their start at once: when so many later times have come, a run is not made up for any more. 0: it is not
     said so, but by how late it may be."""
     if schedule.on_missed is OnMissed.SKIP and schedule.max_lateness is not None:
@@ -130,7 +130,7 @@ def start_by(schedule: DeploymentSchedule, at: datetime, following: datetime | N
 
 def _ticks(schedule: DeploymentSchedule, wanted: list[datetime], beyond: list[datetime]) -> list[Tick]:
     """The times with what becomes of them; `beyond` are as many of the following ones as count for the last."""
-    most, every = _most_waiting(schedule), [*wanted, *beyond]
+    most, every = most_waiting(schedule), [*wanted, *beyond]
     following = every[most:] if most else []
     return [_tick(schedule, at, after) for at, after in zip(wanted, chain(following, repeat(None)), strict=False)]
 
