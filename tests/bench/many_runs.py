@@ -190,7 +190,7 @@ def _write(connection: sqlite3.Connection, made: list[_Made]) -> None:
 
 
 def _event(made: _Made) -> dict[str, Any]:
-    event = Event(moment=FIRST, kind=f"flow-run.{made.run[4]}", subject=made.run[0])
+    event = Event(moment=FIRST, kind=f"flow-run.{made.run[6]}", subject=made.run[0])
     return {"kind": event.kind, "subject": event.subject, "value": to_text(event)}
 
 
@@ -225,6 +225,8 @@ def _rows(count: int) -> Iterator[_Made]:
         yield _Made(
             run=(
                 own,
+                None,
+                None,
                 run_name,
                 flow,
                 deployment,

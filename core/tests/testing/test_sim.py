@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 import attrs
@@ -16,7 +15,7 @@ from headrace.model.runs import FlowRun
 from headrace.model.states import State, StateType
 from headrace.orchestration.claiming import Claiming
 from headrace.orchestration.local_client import LocalClient
-from headrace.ports.run_store import Writing
+from headrace.ports.run_store import Reading
 from headrace.rules.decide import RuleBook
 from headrace.rules.facts import Facts
 from headrace.rules.transitions import is_legal
@@ -125,8 +124,8 @@ def test_a_broken_rule_is_found(rules: Callable[[], RuleBook], law: str) -> None
 class SameEpoch(Claiming):
     """A claim that does not raise the epoch."""
 
-    def _decided(self, writing: Writing, run: FlowRun, request: ClaimRequest, now: datetime) -> tuple[Verdict, FlowRun]:
-        verdict, taken = super()._decided(writing, run, request, now)
+    def _decided(self, reading: Reading, run: FlowRun, claim: Any) -> tuple[Verdict, FlowRun]:
+        verdict, taken = super()._decided(reading, run, claim)
         return verdict, attrs.evolve(taken, epoch=max(1, run.epoch))
 
 
