@@ -134,6 +134,7 @@ def test_a_storage_that_cannot_be_reached_says_so(tmp_path: Path) -> None:
         for changes, why in (
             ({"bucket": "absent"}, "there is no bucket 'absent'; make it, or correct its name"),
             ({"aws_access_key_id": "AKIAUNKNOWN"}, "the key is refused"),
+            ({"aws_secret_access_key": s3.SECRET}, "'aws_secret_access_key' of storage 's3' is a secret, and would be seen by all who see"),
             ({"aws_secret_access_key": "secret://env/ABSENT"}, "the environment variable ABSENT is not set here"),
         ):
             (tmp_path / "spec.yaml").write_text(SPEC.replace("STORAGE", json.dumps(storage | changes)))
@@ -141,6 +142,7 @@ def test_a_storage_that_cannot_be_reached_says_so(tmp_path: Path) -> None:
             found = subprocess.run([COMMAND, "deployment", "create", "spec.yaml"], env=variables, check=False, **here)
             assert found.returncode == 1
             assert why in found.stderr
+            assert s3.SECRET not in found.stderr
             assert "Traceback" not in found.stderr
             listed = subprocess.run([COMMAND, "deployment", "ls", "--json"], env=variables, check=False, **here)
             assert json.loads(listed.stdout) == []

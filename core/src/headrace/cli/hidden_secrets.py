@@ -7,9 +7,9 @@ from typing import Any
 
 import attrs
 
+from headrace.hooks.secrets import names_secret
 from headrace.settings import HIDDEN, SETTINGS, Settings
 
-_NAME = re.compile(r"(^|_)(SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|KEY|CREDENTIALS?)$", re.IGNORECASE)
 _IN_ADDRESS = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 _ASSIGNED = re.compile(
     r"""(\b\w*(?:secret|token|password|passwd|passphrase|api_?key|access_?key|credentials?)["']?\s*[:=]\s*)(?!/)("[^"]*"|'[^']*'|[^\s,;&]+)""",
@@ -29,7 +29,7 @@ class HiddenSecrets:
     def of(cls, settings: Settings, environment: Mapping[str, str]) -> "HiddenSecrets":
         """Those that are known here: secret settings, and variables with a name such as DB_PASSWORD."""
         own = [str(getattr(settings, name)) for name, field in SETTINGS.items() if field.metadata["secret"]]
-        others = [value for name, value in environment.items() if _NAME.search(name) and len(value) >= _SHORTEST]
+        others = [value for name, value in environment.items() if names_secret(name) and len(value) >= _SHORTEST]
         return cls(tuple(sorted(filter(None, {*own, *others}), key=len, reverse=True)))
 
     def gone(self, shown: Any) -> Any:

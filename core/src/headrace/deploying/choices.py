@@ -7,6 +7,7 @@ import attrs
 
 from headrace.errors import WrongSpec
 from headrace.hooks.registry import Registry
+from headrace.hooks.secrets import is_reference, names_secret
 from headrace.model.choices import Choice
 from headrace.model.coercion import shown
 from headrace.wire.parameters import is_whole, plain_parameters
@@ -36,8 +37,24 @@ def understood_choice(port: str, given: Any, where: str, registry: Registry) -> 
         raise WrongSpec(
             where=where, why=f"option {lost[0]!r} of {port} {choice.name!r} must be plain data, not {shown(choice.options[lost[0]])}"
         )
-    registry.make(port, Choice(choice.name, registry.resolved(options) if port == STORAGE else options))
+    if port == STORAGE:
+        _check_secrets(choice.name, options, where, registry)
+        registry.make(port, Choice(choice.name, registry.resolved(options)))
+    else:
+        registry.make(port, Choice(choice.name, options))
     return Choice(choice.name, options)
+
+
+def _check_secrets(name: str, options: Mapping[str, Any], where: str, registry: Registry) -> None:
+    """Raises WrongSpec for a secret that is written out, since whoever sees a deployment sees its options."""
+    kind = registry.load(STORAGE, name)
+    secret = {field.alias or field.name for field in attrs.fields(kind) if field.metadata.get("secret")} if attrs.has(kind) else set()
+    for option in secret & options.keys():
+        value = options[option]
+        written = [each for key, each in value.items() if names_secret(str(key))] if isinstance(value, Mapping) else [value]
+        if any(isinstance(each, str) and each and not is_reference(each) for each in written):
+            why = "is a secret, and would be seen by all who see the deployment; write where it is found: secret://env/NAME or secret://file/PATH"
+            raise WrongSpec(where=where, why=f"option {option!r} of storage {name!r} {why}")
 
 
 def _as_kept(port: str, choice: Choice, registry: Registry) -> Choice:

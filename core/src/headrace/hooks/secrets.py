@@ -6,6 +6,10 @@ from typing import Any
 SCHEME = "secret://"
 
 
+NAMED_SO = frozenset({"secret", "token", "password", "passwd", "passphrase", "key", "credential", "credentials"})
+"""The last words of names of what is probably a secret."""
+
+
 class Secret(str):
     """The value of a secret: text like any other for whoever uses it, and hidden where values are shown for people (`repr`, and what is made of it)."""
 
@@ -18,6 +22,11 @@ class Secret(str):
 def is_reference(value: object) -> bool:
     """Whether a value is a reference and no secret itself: the whole text, from its first character on."""
     return isinstance(value, str) and value.startswith(SCHEME)
+
+
+def names_secret(name: str) -> bool:
+    """Whether what is called so is probably a secret: DB_PASSWORD, private_key."""
+    return name.lower().rpartition("_")[2] in NAMED_SO
 
 
 def resolved(value: Any, secret: Callable[[str], Secret]) -> Any:
