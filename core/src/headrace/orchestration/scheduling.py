@@ -39,7 +39,7 @@ AT_ONCE = 1000
 """How many times are written in one transaction, so that nobody waits for long; those of one schedule are, however many."""
 
 MOST_REMEMBERED = 20_000
-MOST_OVERDUE = 100
+MOST_OVERDUE = 500
 MOST_EARLIER = 3
 AFTER_A_FAULT = timedelta(minutes=1)
 SET_BACK = timedelta(minutes=5)
