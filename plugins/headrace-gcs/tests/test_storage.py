@@ -2,13 +2,12 @@
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from servers.gcs import GcsServer, fake_gcs
+from servers.object_stores import check_connections_are_closed, check_memory_of_a_large_value, check_two_values_are_never_mixed
 
 from headrace.errors import StorageAway
 from headrace.ports.storage import Storage
@@ -64,18 +63,7 @@ def test_a_large_value_that_is_given_up_leaves_nothing(gcs_server: GcsServer, st
 
 def test_two_values_are_never_mixed_in_one_reading(gcs_server: GcsServer, storage_on: StorageOn) -> None:
     """Who reads a large value while it is written anew reads the old one on, or is told to read again."""
-    with storage_on(gcs_server).open() as opened:
-        opened.write("key", (b"a" * 1_000_000 for _ in range(40)))
-        with opened.open("key") as file:
-            start = file.read(1_000_000)
-            opened.write("key", (b"b" * 1_000_000 for _ in range(40)))
-            try:
-                rest = file.read()
-            except StorageAway as error:
-                assert "was written anew while it was read; read it again" in str(error)  # noqa: PT017 - either may be
-                rest = b"a"
-        assert set(start + rest) == set(b"a")
-        assert set(read(opened, "key")) == set(b"b")
+    check_two_values_are_never_mixed(storage_on(gcs_server))
 
 
 def test_a_server_that_is_killed_in_a_write_is_told(tmp_path: Path, storage_on: StorageOn) -> None:
@@ -98,42 +86,12 @@ def test_a_server_that_is_killed_in_a_write_is_told(tmp_path: Path, storage_on: 
 
 def test_a_large_value_is_never_whole_in_memory(gcs_server: GcsServer, storage_on: StorageOn) -> None:
     """300 MB are written and read by a process whose memory grows by less than 180 MB meanwhile."""
-    program = """
-import hashlib, resource, sys
-from headrace_gcs.storage import GcsStorage
-
-storage = GcsStorage(**eval(sys.argv[1]))
-with storage.open() as opened:
-    opened.write("small", [b"value"])
-    with opened.open("small") as file:
-        file.read()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    chunk = bytes(1_000_000)
-    written = opened.write("large", (chunk for _ in range(300)))
-    digest = hashlib.sha256()
-    with opened.open("large") as file:
-        while piece := file.read(1_000_000):
-            digest.update(piece)
-    assert (written.size, written.sha256) == (300_000_000, digest.hexdigest())
-    opened.delete("large")
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    assert grown < 180, f"it grew by {grown:.0f} MB"
-"""
-    subprocess.run([sys.executable, "-c", program, repr(_options(storage_on(gcs_server)))], check=True, timeout=120)
+    check_memory_of_a_large_value(GcsStorage, _options(storage_on(gcs_server)))
 
 
 def test_a_storage_closes_its_connections(gcs_server: GcsServer, storage_on: StorageOn) -> None:
     """Who opens it many times has no more files open than who opened it once."""
-    storage = storage_on(gcs_server)
-
-    def used() -> int:
-        with storage.open() as opened:
-            opened.write("key", [b"value"])
-            assert read(opened, "key") == b"value"
-        return len(os.listdir("/proc/self/fd"))
-
-    first = used()
-    assert max(used() for _ in range(5)) <= first + 1
+    check_connections_are_closed(storage_on(gcs_server))
 
 
 def _options(storage: GcsStorage) -> dict[str, object]:

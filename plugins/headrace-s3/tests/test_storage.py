@@ -2,12 +2,11 @@
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from servers.object_stores import check_connections_are_closed, check_memory_of_a_large_value
 from servers.s3 import BUCKET, S3Server, rclone_s3
 
 from headrace.errors import StorageAway
@@ -87,42 +86,12 @@ def test_a_server_that_is_killed_in_a_write_is_told(tmp_path: Path, storage_on: 
 
 def test_a_large_value_is_never_whole_in_memory(seaweed_server: S3Server, storage_on: StorageOn) -> None:
     """300 MB are written and read by a process whose memory grows by less than 180 MB meanwhile."""
-    program = """
-import hashlib, resource, sys
-from headrace_s3.storage import S3Storage
-
-storage = S3Storage(**eval(sys.argv[1]))
-with storage.open() as opened:
-    opened.write("small", [b"value"])
-    with opened.open("small") as file:
-        file.read()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    chunk = bytes(1_000_000)
-    written = opened.write("large", (chunk for _ in range(300)))
-    digest = hashlib.sha256()
-    with opened.open("large") as file:
-        while piece := file.read(1_000_000):
-            digest.update(piece)
-    assert (written.size, written.sha256) == (300_000_000, digest.hexdigest())
-    opened.delete("large")
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    assert grown < 180, f"it grew by {grown:.0f} MB"
-"""
-    subprocess.run([sys.executable, "-c", program, repr(_options(storage_on(seaweed_server)))], check=True, timeout=120)
+    check_memory_of_a_large_value(S3Storage, _options(storage_on(seaweed_server)))
 
 
 def test_a_storage_closes_its_connections(rclone_server: S3Server, storage_on: StorageOn) -> None:
     """Who opens it many times has no more files open than who opened it once."""
-    storage = storage_on(rclone_server)
-
-    def used() -> int:
-        with storage.open() as opened:
-            opened.write("key", [b"value"])
-            assert read(opened, "key") == b"value"
-        return len(os.listdir("/proc/self/fd"))
-
-    first = used()
-    assert max(used() for _ in range(5)) <= first + 1
+    check_connections_are_closed(storage_on(rclone_server))
 
 
 def _options(storage: S3Storage) -> dict[str, object]:

@@ -1,7 +1,6 @@
 """`headrace deployment set-schedule | clear-schedule`: when a deployment runs by itself."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,18 +9,17 @@ import click
 
 from headrace import instance
 from headrace.cli import lookup, show, typed_schedules
+from headrace.cli.changing import on_top
 from headrace.cli.coming_times import next_time
 from headrace.cli.deployment_rows import deployment_row
 from headrace.cli.invocation import Invocation
 from headrace.cli.schedule_words import in_words
 from headrace.cli.typed_schedules import TypedSchedule
-from headrace.errors import ChangedMeanwhile, HeadraceError
+from headrace.errors import HeadraceError
 from headrace.hooks.registry import Registry
 from headrace.instance import Instance
 from headrace.model.deployments import Deployment
 from headrace.model.schedules import DeploymentSchedule
-
-MOST_TRIES = 50
 
 
 @click.command()
@@ -90,12 +88,10 @@ def _added(found: Deployment, wanted: tuple[DeploymentSchedule, ...]) -> tuple[D
 
 
 def _put(house: Instance, found: Deployment, changed: Callable[[Deployment], tuple[DeploymentSchedule, ...]]) -> Deployment:
-    """Gives the deployment other schedules; where somebody else has changed it meanwhile, that change is kept, and this one goes on top of it."""
-    for _ in range(MOST_TRIES - 1):
-        with suppress(ChangedMeanwhile):
-            return house.client.put_schedules(found.id, found.version, changed(found))
-        found = house.client.read_deployment(found.id)
-    return house.client.put_schedules(found.id, found.version, changed(found))
+    def put(newest: Deployment) -> Deployment:
+        return house.client.put_schedules(newest.id, newest.version, changed(newest))
+
+    return on_top(found, put, lambda: house.client.read_deployment(found.id))
 
 
 def _tell(registry: Registry, kept: Deployment, now: datetime, *, as_json: bool) -> None:

@@ -1,7 +1,6 @@
 """`headrace work-queue`: which runs agents take, and how many of them at once."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -10,18 +9,16 @@ import click
 
 from headrace import instance
 from headrace.cli import criteria, lookup, runs, show
+from headrace.cli.changing import on_top
 from headrace.cli.invocation import Invocation
 from headrace.cli.numbers import NumberCommand, WholeNumber
-from headrace.errors import ChangedMeanwhile, WrongData
+from headrace.errors import WrongData
 from headrace.instance import Instance
 from headrace.model.filters import MOST_ROWS, Page, WorkQueueFilter
 from headrace.model.queues import WorkQueue
 from headrace.model.runs import FlowRun
 
 C = TypeVar("C", bound=Callable[..., Any])
-
-MOST_TRIES = 50
-"""How often a change is made anew that others have come before; each time, one of them is done."""
 
 MOST_HOURS = 24 * 366 * 10
 MOST_AT_ONCE = 1_000_000
@@ -266,11 +263,7 @@ def changed_queue(invocation: Invocation, name: str, changed: Callable[[Instance
     """Puts a queue back as it is to be; where somebody else has changed it meanwhile, that change is kept, and this one goes on top of it."""
     with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
         queue = lookup.work_queue(house.client, name)
-        for _ in range(MOST_TRIES - 1):
-            with suppress(ChangedMeanwhile):
-                return _put(house, changed(house, queue))
-            queue = house.client.read_work_queue(queue.id)
-        return _put(house, changed(house, queue))
+        return on_top(queue, lambda newest: _put(house, changed(house, newest)), lambda: house.client.read_work_queue(queue.id))
 
 
 def _put(house: Instance, queue: WorkQueue) -> WorkQueue:

@@ -18,7 +18,7 @@ from headrace.model.events import Event
 from headrace.model.moves import Move
 from headrace.model.queues import Claimed, ClaimRequest, WorkQueue
 from headrace.model.runs import FlowRun
-from headrace.model.states import State, StateType
+from headrace.model.states import State
 from headrace.orchestration.matching import Matching, is_deployment_paused, unknown_queue
 from headrace.orchestration.orchestrator import moved
 from headrace.orchestration.scheduling import earlier_runs, ended, later_runs, to_be_cancelled
@@ -80,11 +80,8 @@ class Claiming:
         due = _Due(reading, claim)
         while found := due.first(queues):
             run, queue = found
-            if run.max_restarts is None:  # its own process has it, or had it and is about to be found lost
-                claim.passed(run, None)
-                continue
             verdict, run = self._decided(reading, attrs.evolve(run, work_queue=queue.name), claim)
-            if verdict.state is not None or any(_in_the_way(reading, run)):
+            if verdict.state is not None or any(to_be_cancelled(run, earlier_runs(reading, run))):
                 return True
             claim.passed(run, verdict.until)
         return False
@@ -98,13 +95,10 @@ class Claiming:
             if found is None:
                 return
             run, queue = found
-            if run.max_restarts is None:
-                claim.passed(run, None)
-                continue
             verdict, run = self._decided(writing, attrs.evolve(run, work_queue=queue.name), claim)
             if verdict.state is None:
                 claim.passed(run, verdict.until)
-                claim.in_the_way += _in_the_way(writing, run)
+                claim.in_the_way += to_be_cancelled(run, earlier_runs(writing, run))
                 continue
             claim.passed(run, None)
             if verdict.state.is_terminal():
@@ -189,11 +183,6 @@ class _Claim:
         return Claimed(runs=tuple(self.taken), next_due=min((moment for moment in moments if moment is not None), default=None))
 
 
-def _in_the_way(reading: Reading, run: FlowRun) -> list[Move]:
-    """Moves that cancel what is in the way of a run, unless it is being cancelled already."""
-    return [*to_be_cancelled(run, (each for each in earlier_runs(reading, run) if each.state.type is not StateType.CANCELLING))]
-
-
 def _queues(reading: Reading, queue_ids: Iterable[str]) -> list[WorkQueue]:
     found = {queue_id: reading.work_queue(queue_id) for queue_id in queue_ids}
     for queue_id, queue in found.items():
@@ -233,7 +222,7 @@ class _Due:
     def _first_of(self, queue_id: str) -> FlowRun | None:
         waiting, now = self._waiting.setdefault(queue_id, deque()), self._claim.now
         while True:
-            while waiting and waiting[0].id in self._claim.judged:
+            while waiting and (waiting[0].id in self._claim.judged or _is_of_another(waiting[0])):
                 self._claim.positions[queue_id] = _urgency(waiting.popleft(), now)
             if waiting or queue_id in self._read_whole:
                 return waiting[0] if waiting else None
@@ -242,6 +231,11 @@ class _Due:
             waiting.extend(found)
             if len(found) < limit:
                 self._read_whole.add(queue_id)
+
+
+def _is_of_another(run: FlowRun) -> bool:
+    """Whether no agent has any business with a run: its own process has it, or had it and is about to be found lost."""
+    return run.max_restarts is None
 
 
 def _urgency(run: FlowRun, until: datetime) -> tuple[datetime, str]:

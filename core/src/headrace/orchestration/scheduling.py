@@ -156,10 +156,8 @@ class Scheduling:
         done = _Done()
         with self.store.writing() as writing:
             for look in looks:
-                if (
-                    writing.schedule_plan(look.plan.schedule_id) != look.plan
-                ):  # somebody else was first, or the deployment has changed meanwhile
-                    continue
+                if writing.schedule_plan(look.plan.schedule_id) != look.plan:
+                    continue  # somebody else was first, or the deployment has changed meanwhile
                 if look.schedule is not None and look.schedule.overlap in (Overlap.SKIP, Overlap.CANCEL_PREVIOUS):
                     self._make_way(writing, look.schedule, now, done)
                 done.runs += [run for run in self._decided(writing, look, now) if writing.add_flow_run(run)]
@@ -311,12 +309,12 @@ def later_runs(reading: Reading, run: FlowRun, now: datetime) -> tuple[FlowRun, 
 
 
 def to_be_cancelled(run: FlowRun, others: Iterable[FlowRun]) -> Iterator[Move]:
-    """Moves that cancel what is in the way of a run whose schedule says so; asked again, they change nothing."""
+    """Moves that cancel what is in the way of a run whose schedule says so, and is not being cancelled yet; asked again, they change nothing."""
     if run.tick is None or run.tick.overlap is not Overlap.CANCEL_PREVIOUS:
         return
     state = State(type=StateType.CANCELLING, message=f"Run {run.name!r} of its schedule is due.")
     for each in others:
-        if each.tick is not None and each.tick.at < run.tick.at:
+        if each.tick is not None and each.tick.at < run.tick.at and each.state.type is not StateType.CANCELLING:
             yield Move(id=f"{run.id}:cancels:{each.id}", run_id=each.id, state=state)
 
 
