@@ -95,6 +95,13 @@ def named(dist: str) -> list[str]:
     return [CORE if name == "headrace-core" else f"plugins/{name}" for name in names]
 
 
+def lent(dist: str) -> list[str]:
+    """The folders of the dists that the extras of one bring."""
+    extras = nox.project.load_toml(f"{dist}/pyproject.toml")["project"].get("optional-dependencies", {})
+    names = [line.partition(">=")[0] for line in chain.from_iterable(extras.values())]
+    return [f"plugins/{name}" for name in names if name.startswith("headrace-")]
+
+
 def own_groups(*dists: str) -> list[str]:
     """The dependency groups of dists whose tests need more than all tests do."""
     files = [f"{dist}/pyproject.toml" for dist in dists]
@@ -151,8 +158,8 @@ def bare(session: nox.Session) -> None:
 @nox.session
 @nox.parametrize("plugin", [*PLUGINS, *CONTRIB], ids=[Path(plugin).name for plugin in (*PLUGINS, *CONTRIB)])
 def each_plugin(session: nox.Session, plugin: str) -> None:
-    """Runs the tests of one plugin with core and what it declares, and nothing else."""
-    prepare(session, "test", *own_groups(plugin), dists=[*named(plugin), plugin])
+    """Runs the tests of one plugin with core and what it declares, its extras included, and nothing else."""
+    prepare(session, "test", *own_groups(plugin), dists=[*named(plugin), *lent(plugin), plugin])
     if plugin.endswith("-azure"):
         install_azurite(session)
     pytest(session, f"{plugin}/tests")
@@ -183,7 +190,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def typing(session: nox.Session) -> None:
     """Checks types, strictly."""
-    prepare(session, "typing", "test", dists=[*STOCK, *CONTRIB])
+    prepare(session, "typing", "test", *own_groups("plugins/headrace-files"), dists=[*STOCK, *CONTRIB])  # whose protocols are extras
     session.run("mypy")
 
 

@@ -121,9 +121,9 @@ def test_results_go_with_their_run(house: Instance) -> None:
         keeps(letter)
         runs.append(house.client.read_flow_runs(FlowRunFilter(), Page())[0].id)
     with house.code_storage() as storage:
-        assert {key.split("/")[1] for key in storage.keys("results/")} == set(runs)
+        assert {key.split("/")[2] for key in storage.keys(house.client.read_place().key("results/"))} == set(runs)
         house.client.delete_flow_run(runs[0])
-        assert {key.split("/")[1] for key in storage.keys("results/")} == {runs[1]}
+        assert {key.split("/")[2] for key in storage.keys(house.client.read_place().key("results/"))} == {runs[1]}
     assert house.result(house.client.read_flow_run(runs[1]).state) == "b" * 10_000
 
 
@@ -163,10 +163,10 @@ def test_results_and_code_go_where_the_orchestration_is(tmp_path: Path) -> None:
     registry = Registry([Plugin(name="core", dist="headrace-core", version="1", load=lambda: reference), inline(offers)])
     reached = {"HEADRACE_API_URL": "http://127.0.0.1:1/api", "HEADRACE_API_TOKEN": "secret"}
     with headrace.open(settings(tmp_path, **reached), registry=registry) as house:
-        assert house.default_storage == Choice("server")
+        assert house.places.own == Choice("server")
         assert house.storage() == Far(url="http://127.0.0.1:1/api", token="secret")
     with headrace.open(settings(tmp_path, **reached, HEADRACE_RESULT_STORAGE="memory"), registry=registry) as house:
-        assert house.default_storage == Choice("memory")
+        assert house.places.own == Choice("memory")
     with headrace.open(settings(tmp_path), registry=registry) as house:
-        assert house.default_storage == Choice("local", {"path": str(tmp_path / "storage")})
+        assert house.places.own == Choice("local", {"path": str(tmp_path / "storage")})
         assert house.storage(Choice("server")) == Near(path=str(tmp_path / "storage"))

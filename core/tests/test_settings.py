@@ -250,6 +250,17 @@ def test_relative_paths(environment: dict[str, str], profiles: Write, tmp_path: 
     assert settings.profiles_path == path
 
 
+def test_the_folder_of_keys_lies_in_the_home(environment: dict[str, str], profiles: Write, tmp_path: Path) -> None:
+    """Unless it is said where it is: in the home that is in force, whoever chose that; and it is handed on where it was said."""
+    assert load(environment).keys_path == tmp_path / ".headrace" / "keys"
+    path = profiles('[profiles.default]\nhome = "data"\n[profiles.far]\nkeys_path = "apart"')
+    assert load(environment).keys_path == path.parent / "data" / "keys"
+    far = load(environment, {"profile": "far"})
+    assert (far.home, far.keys_path) == (tmp_path / ".headrace", path.parent / "apart")
+    assert far.as_environment()["HEADRACE_KEYS_PATH"] == str(path.parent / "apart")
+    assert load({**environment, "HEADRACE_KEYS_PATH": "~/k"}).keys_path == Path(environment["HOME"], "k")
+
+
 def test_a_current_folder_that_is_gone(environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a deleted folder absolute settings still load, and a relative one is refused in a sentence."""
     gone = tmp_path / "gone"

@@ -15,11 +15,13 @@ DISTS = [CORE, *PLUGINS]
 EXTRA = {"headrace-azure", "headrace-gcs", "headrace-s3"}
 """What is heavy, and comes with the metapackage only where it is asked for."""
 
-OVER_FILES = EXTRA
-"""Object stores are file systems, and build on those of headrace-files."""
+BUILDS_ON = {"headrace-azure": "files", "headrace-gcs": "files", "headrace-s3": "files", "headrace-kv": "client"}
+"""Object stores are file systems, as headrace-files has them; what headrace-kv asks, and how, is what headrace-client does."""
+
+TAKES_TO_SERVE = {"headrace-kv": ["files", "server"]}
+"""Who serves what a plugin is the client of has an extra for it."""
 
 RANGE = "headrace-core>=0.1,<0.2"
-FILES_RANGE = RANGE.replace("core", "files")
 
 each_dist = pytest.mark.parametrize("dist", DISTS, ids=lambda dist: dist.name)
 each_plugin = pytest.mark.parametrize("dist", PLUGINS, ids=lambda dist: dist.name)
@@ -76,7 +78,9 @@ def test_the_way_in(dist: Path) -> None:
 def test_core_is_pinned(dist: Path) -> None:
     """A plugin works with a stated range of core, and names no other plugin but the one that it builds on."""
     named = [line for line in project(dist)["dependencies"] if line.startswith("headrace")]
-    assert named == [RANGE, *[FILES_RANGE] * (dist.name in OVER_FILES)]
+    assert named == [RANGE, *[RANGE.replace("core", BUILDS_ON[name]) for name in [dist.name] if name in BUILDS_ON]]
+    lent = [line for line in project(dist).get("optional-dependencies", {}).get("server", ()) if line.startswith("headrace")]
+    assert lent == [RANGE.replace("core", name) for name in TAKES_TO_SERVE.get(dist.name, ())]
 
 
 def test_the_stock_install() -> None:

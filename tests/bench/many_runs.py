@@ -189,9 +189,9 @@ def _write(connection: sqlite3.Connection, made: list[_Made]) -> None:
     insert("append_event", (_event(each) for each in made if each.logs))
 
 
-def _event(made: _Made) -> dict[str, Any]:
+def _event(made: _Made) -> tuple[Any, ...]:
     event = Event(moment=FIRST, kind=f"flow-run.{made.run[6]}", subject=made.run[0])
-    return {"kind": event.kind, "subject": event.subject, "value": to_text(event)}
+    return event.kind, event.subject, to_text(event)
 
 
 def _rows(count: int) -> Iterator[_Made]:

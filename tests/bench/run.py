@@ -19,6 +19,7 @@ from pathlib import Path
 import attrs
 
 ROUNDS = 9
+TREE_FILES = 1_000
 
 KEPT = Path(__file__).resolve().parents[2] / ".nox" / "bench"
 """Where a store with very many runs is kept from one bench to the next."""
@@ -302,6 +303,23 @@ def schedules(home: Path) -> list[Row]:
     ]
 
 
+def storages(home: Path) -> list[Row]:
+    """What storages cost over the bare calls of what they are kept in."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where the servers of tests are
+    from storages import again, pairs
+
+    rows = [
+        Row(what=f"storage {each.what}", ours=each.ours * 1000, floor_is="the bare call", floor=each.bare * 1000, budget="ratio ≤ 1.1")
+        for each in pairs(home / "storages")
+    ]
+    first, later = again(home / "again", TREE_FILES)
+    return [
+        *rows,
+        Row(what=f"{TREE_FILES:,} files deployed to S3", ours=first, floor_is="", floor=0, budget="", unit="s"),
+        Row(what=f"{TREE_FILES:,} files deployed again, unchanged", ours=later, floor_is="", floor=0, budget="≤ 1 s", unit="s"),
+    ]
+
+
 def table(rows: list[Row]) -> str:
     """The rows as a Markdown table."""
     head = ("What", "Ours, median", "Floor", "Ratio", "Budget")
@@ -316,6 +334,7 @@ PARTS = {
     "web-api": web_api,
     "dispatch-over-http": dispatch_over_http,
     "schedules": schedules,
+    "storages": storages,
     "lists": lists,
 }
 

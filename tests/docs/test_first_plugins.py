@@ -77,5 +77,5 @@ def test_the_page_does_what_it_shows(page: Path, tmp_path: Path) -> None:
 
 
 def test_there_are_such_pages() -> None:
-    """One each for a storage, a queue matcher and a flow runner."""
-    assert {page.stem for page in PAGES} == {"first_storage", "first_queue_matcher", "first_flow_runner"}
+    """One each for a storage, a queue matcher, a flow runner and a schedule."""
+    assert {page.stem for page in PAGES} == {"first_storage", "first_queue_matcher", "first_flow_runner", "first_schedule"}

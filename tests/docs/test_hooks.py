@@ -31,7 +31,10 @@ A program may bring a plugin of its own without a distribution: `headrace.open(r
 
 An option may be a reference instead of a secret itself: `secret://env/NAME` is an environment variable, `secret://file/run/secrets/token` a file (with
 `~` after `file/`, one in the home folder), and plugins bring others by the hook `headrace_secret`. `Registry.resolved(options)` puts the values in
-their places. A value is text that hides itself in `repr`; one that cannot be found is an error that names the reference.
+their places. A value is text that hides itself in `repr`; one that cannot be found is an error that names the reference. `Registry.sealed(secret)` makes a
+reference of a secret that somebody wrote out; headrace-keys does that.
+
+Hooks that need keys get the folder that the setting `keys_path` names; a hook may take fewer arguments than it is given.
 
 """
 

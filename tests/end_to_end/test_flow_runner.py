@@ -54,7 +54,7 @@ class WithRuns(FlowRunnerConformance):
         tree = tree_of_script(script)
         with headrace.open(load(environment)) as house:
             with house.code_storage() as storage:
-                write_archive(tree, storage)
+                write_archive(tree, tree.archive().key, storage)
             now = house.clock.now()
             code = Code(entrypoint="errands:do", archive=tree.archive())
             made = Deployment(id=house.ids.new(), name="do", flow_name="do", code=code, created=now, updated=now)

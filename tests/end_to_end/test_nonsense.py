@@ -185,9 +185,12 @@ SPECS: dict[str, tuple[str | bytes, str]] = {
     ),
     "option.yaml": (
         "{flow_location: leo.py, flow_runner: {type: subprocess, colour: red}}",
-        "option.yaml, line 1: flow runner 'subprocess' of headrace-subprocess cannot be loaded: its options do not fit: it has no option 'colour'",
+        "option.yaml, line 1: the options of flow runner 'subprocess' of headrace-subprocess do not fit: it has no option 'colour'",
     ),
-    "storage.yaml": ("{flow_location: leo.py, flow_storage: kv}", "storage.yaml, line 1: no storage named 'kv'; installed: "),
+    "storage.yaml": (
+        "{flow_location: leo.py, flow_storage: vk}",
+        "storage.yaml, line 1: no storage 'vk'; list what is there with `headrace storage ls`",
+    ),
     "schedule.yaml": (
         "{flow_location: leo.py, schedule: moonly}",
         "schedule.yaml, line 1: no schedule named 'moonly'; installed: cron, interval, moments, rrule",

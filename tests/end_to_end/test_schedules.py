@@ -17,13 +17,17 @@ import attrs
 import pytest
 
 import headrace
+from headrace.clock import SystemClock
+from headrace.ids import Ids
 from headrace.instance import Instance
-from headrace.model.deployments import Code, Deployment
+from headrace.model.choices import Choice
+from headrace.model.deployments import Code, Deployment, RunRequest
 from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, Page
 from headrace.model.runs import FlowRun
-from headrace.model.schedules import Overlap, Tick
+from headrace.model.schedules import DeploymentSchedule, Overlap, Tick
 from headrace.model.states import State
 from headrace.settings import load
+from headrace.testing.clock import FixedClock
 
 SECONDS = 60
 COMMAND = (sys.executable, "-c", "from headrace.cli.main import main; main()")
@@ -65,6 +69,16 @@ class Home:
 
     def open(self) -> Any:
         return headrace.open(load({"HEADRACE_HOME": str(self.path)}), lasting=True)
+
+    def opened_at(self, moment: datetime) -> Any:
+        """As somebody had it whose clock showed that moment."""
+        return headrace.open(load({"HEADRACE_HOME": str(self.path)}), lasting=True, clock=FixedClock(moment))
+
+    def ask(self, name: str, run_name: str, ago: timedelta) -> None:
+        """What somebody did some time ago: to ask for a run of a deployment."""
+        with self.opened_at(datetime.now(UTC) - ago) as house:
+            (found,) = house.client.read_deployments(DeploymentFilter(names=(name,)), Page())
+            house.client.request_run(RunRequest(id=Ids(SystemClock()).new(), deployment_id=found.id, name=run_name))
 
     def __call__(self, *arguments: str) -> CompletedProcess[str]:
         """What comes of a command."""
@@ -310,27 +324,37 @@ def test_a_file_that_makes_a_schedule_which_cannot_be(home: Home) -> None:
 
 
 def test_what_is_deployed_says_when_it_runs(home: Home) -> None:
-    """The next time is told beside each deployment that has a schedule, also where none is to come."""
+    """The next time is told beside each deployment that has a schedule, also where none is to come any more."""
+    once = {"moments": ["2020-01-01T00:00:00+00:00"]}
+    with home.opened_at(datetime(2019, 12, 31, tzinfo=UTC)) as house:
+        (known,) = house.client.read_deployments(DeploymentFilter(names=("other",)), Page())
+        house.client.put_schedules(known.id, known.version, (DeploymentSchedule(kind=Choice("moments", once)),))
     rows = [
         {"flow_location": "code/errands.py", "name": "hourly", "schedule": {"interval": "1h"}},
         {"flow_location": "code/errands.py", "name": "never"},
-        {"flow_location": "code/errands.py", "name": "past", "schedule": {"type": "moments", "moments": ["2020-01-01T00:00:00Z"]}},
+        {"flow_location": "code/errands.py", "name": "other", "schedule": {"type": "moments", **once}},
     ]
     (home.folder / "specs.yaml").write_text(json.dumps(rows))
     assert "next time" not in home("deployment", "plan", "specs.yaml").stdout
     hourly, first, never, past, second = home.done("deployment", "create", "specs.yaml").splitlines()
-    assert [hourly, never, past] == ["created   errand/hourly", "created   errand/never", "created   errand/past"]
+    assert [hourly, never] == ["created   errand/hourly", "created   errand/never"]
+    assert past.startswith("updated   errand/other (code")
     assert re.fullmatch(r" {10}next time: \d{4}-\d\d-\d\d \d\d:00:00 UTC \(.+\)", first)
     assert second == f"{'':10}next time: none is to come"
     times = [row["next_time"] for row in home.json("deployment", "create", "specs.yaml")]
     assert (times[0][-11:], times[1:]) == ("00:00+00:00", [None, None])
+    (home.folder / "specs.yaml").write_text(json.dumps({**rows[2], "name": "past"}))
+    told = home.refused("deployment", "create", "specs.yaml")
+    assert "deployment 'errand/past': its schedule 'moments' (moments=['2020-01-01T00:00:00+00:00']) has no time from now on" in told
+    told = home.refused("deployment", "set-schedule", "nightly", "--rrule", "DTSTART:20200101T000000 RRULE:FREQ=DAILY;COUNT=3")
+    assert "deployment 'errand/nightly': its schedule 'rrule' (rrule='DTSTART:2020" in told
 
 
 def test_runs_that_are_to_come_are_listed_last(home: Home) -> None:
     """The next one first, with how soon it is due; those that are left out are counted. JSON has all by their creation."""
     with home.open() as house:
         put_run(house, State.completed(), timedelta(0))
-    home.done("deployment", "run", "other", "--at", (datetime.now(UTC) - timedelta(minutes=5)).isoformat(), "--name", "late")
+    home.ask("other", "late", timedelta(minutes=5))
     home.done("deployment", "set-schedule", "nightly", "--interval", "14m")
     ahead = [run.name for run in sorted(home.runs(), key=lambda run: run.id) if run.tick is not None]
     home.done("deployment", "run", "other", "--in", "10h", "--name", "last")
@@ -433,7 +457,7 @@ def test_services_of_a_server(home: Home) -> None:
 
 def test_late_runs(home: Home) -> None:
     """A run that is past due and waits is shown as Late, with how late, wherever it is shown, and can be asked for so."""
-    home.done("deployment", "run", "nightly", "--at", (datetime.now(UTC) - timedelta(minutes=5, seconds=30)).isoformat(), "--name", "slow")
+    home.ask("nightly", "slow", timedelta(minutes=5, seconds=30))
     home.done("deployment", "run", "nightly", "--in", "1h", "--name", "soon")
     home.done("work-queue", "create", "q")
     for arguments in (["flow-run", "ls"], ["flow-run", "inspect", "slow"], ["work-queue", "preview", "q"]):
@@ -455,7 +479,7 @@ SPAN = ["--from", "2026-01-01T01:00", "--to", "2026-01-01T04:00"]
 def test_backfill(home: Home) -> None:
     """Each time of the range gets a run, both ends included, which is due at once and tagged; asking twice makes none twice."""
     home.done("deployment", "set-schedule", "nightly", "--interval", "1h")
-    ahead = len(home.runs())
+    ahead, begun = len(home.runs()), datetime.now(UTC)
     planned = home.json("deployment", "backfill", "nightly", *SPAN, "--plan")
     assert [row["at"] for row in planned] == [f"2026-01-01T0{hour}:00:00+00:00" for hour in (1, 2, 3, 4)]
     assert {(row["is_new"], row["flow_run"]) for row in planned} == {(True, None)}
@@ -472,7 +496,8 @@ def test_backfill(home: Home) -> None:
     assert sorted(run.id for run in made) == [row["flow_run"] for row in again]
     assert {run.tags for run in made} == {("backfill",)}
     assert sorted(run.expected_start_time.hour for run in made if run.expected_start_time) == [1, 2, 3, 4]
-    assert "Late" in home.done("flow-run", "ls", "--tag", "backfill")
+    due = [run.state.scheduled_time for run in sorted(made, key=lambda run: run.expected_start_time or begun)]
+    assert begun < due[0] < due[1] < due[2] < due[3], "one after the other, and late only from when it was asked for"
     assert "  to be made" not in home.done("deployment", "backfill", "nightly", *SPAN, "--plan")
 
 

@@ -152,13 +152,13 @@ def test_a_port_in_use(shell: Shell) -> None:
     with shell.serving() as (_, address, _):
         host = address.split("/")[2]
         said = shell("server", "start", "--port", host.partition(":")[2], code=1).stderr
-        assert said == f"error: the web API cannot be served at {host}: Address already in use\n"
+        assert said == f"error: nothing can be served at {host}: Address already in use\n"
 
 
 def test_others_need_a_token(shell: Shell) -> None:
     """An address that others reach is not served as long as no token says who they are."""
     said = shell("server", "start", "--host", "0.0.0.0", "--port", "0", code=1).stderr
-    assert said.startswith("error: the web API cannot be served at 0.0.0.0:0: who asks must say who they are, and there is no token; ")
+    assert said.startswith("error: nothing can be served at 0.0.0.0:0: who asks must say who they are, and there is no token; ")
     assert len(said.splitlines()) == 1
 
 

@@ -1,21 +1,18 @@
-"""A deployment's code lies in a bucket; an agent that shares nothing with who deployed but the API and the bucket runs it."""
+"""A deployment's code lies in a bucket, or in a KV server; an agent that shares nothing with who deployed but the API and that runs it."""
 
 import json
-import os
-import re
 import subprocess
-import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from servers import azure, gcs, s3
+from servers import azure, gcs, kv, s3
+from servers.own import COMMAND, environment, headrace_server
 
-COMMAND = str(Path(sysconfig.get_path("scripts"), "headrace"))
 SECONDS = 120
-SECRET = {"s3": s3.SECRET, "gcs": "", "azure": azure.KEY}
+SECRET = {"s3": s3.SECRET, "gcs": "", "azure": azure.KEY, "kv": kv.TOKEN}
 
 FLOW = """
 from errands import greeting
@@ -51,34 +48,15 @@ def bucket(kind: str, folder: Path) -> Iterator[dict[str, Any]]:
     elif kind == "gcs":
         with gcs.fake_gcs(folder) as found:
             yield {"type": "gcs", "bucket": gcs.BUCKET, "prefix": "code", "endpoint_url": found.url}
+    elif kind == "kv":
+        with kv.kv_server(folder, "--token", "secret://env/TOKEN") as kept:
+            yield {"type": "kv", "api_address": kept.url, "prefix": "code", "token": "secret://env/KEY"}
     else:
         if azure.azurite_binary() is None:
             pytest.skip("azurite-blob is not installed")
         with azure.azurite(folder) as blobs:
             account = {"account_name": azure.ACCOUNT, "account_key": "secret://env/KEY", "endpoint_url": blobs.url}
             yield {"type": "azure", "container": azure.CONTAINER, "prefix": "code", **account}
-
-
-@contextmanager
-def server(home: Path) -> Iterator[str]:
-    """The address of a server that knows nothing of the bucket's key."""
-    process = subprocess.Popen(
-        [COMMAND, "server", "start", "--port", "0"], env=environment(home), text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-    try:
-        assert process.stderr is not None
-        found = re.search(r"http://127\.0\.0\.1:\d+/api", process.stderr.readline())
-        assert found, "it says where it is"
-        yield found[0]
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def environment(home: Path, **more: str) -> dict[str, str]:
-    """The variables of this process without those of headrace and Python, in a home."""
-    plain = {name: value for name, value in os.environ.items() if not name.startswith(("HEADRACE_", "PYTHON"))}
-    return {**plain, "HEADRACE_HOME": str(home), **more}
 
 
 def said(*arguments: str, home: Path, folder: Path, **variables: str) -> str:
@@ -97,15 +75,15 @@ def said(*arguments: str, home: Path, folder: Path, **variables: str) -> str:
     return found.stdout
 
 
-@pytest.mark.parametrize("kind", ["s3", "gcs", "azure"])
-def test_code_goes_by_way_of_a_bucket(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["s3", "gcs", "azure", "kv"])
+def test_code_goes_by_way_of_a_storage(kind: str, tmp_path: Path) -> None:
     """It is deployed with the files beside it from one home and run in another; deployed again, nothing is written; the key is shown to nobody."""
     (tmp_path / "project").mkdir()
     (tmp_path / "project" / "errand.py").write_text(FLOW)
     (tmp_path / "project" / "errands.py").write_text(ERRANDS)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    with bucket(kind, tmp_path / "bucket") as storage, server(tmp_path / "server") as url:
+    with bucket(kind, tmp_path / "bucket") as storage, headrace_server(tmp_path / "server") as url:
         (tmp_path / "spec.yaml").write_text(SPEC.replace("STORAGE", json.dumps(storage)))
         key = {"HEADRACE_API_URL": url, "KEY": SECRET[kind]}
         mine: dict[str, Any] = {"home": tmp_path / "mine", "folder": tmp_path, **key}

@@ -518,7 +518,7 @@ class Deployed:
         script.write_text(DEPLOYED)
         tree = tree_of_script(script)
         with house.code_storage() as storage:
-            write_archive(tree, storage)
+            write_archive(tree, tree.archive().key, storage)
         now = house.clock.now()
         code = Code(entrypoint=f"deployed:{flow_name}", archive=tree.archive())
         made = Deployment(id=house.ids.new(), name="d", flow_name=flow_name, code=code, created=now, updated=now)

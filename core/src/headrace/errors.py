@@ -329,6 +329,21 @@ class StorageAway(StorageUnusable, MayPass):
     """the storage at {where} cannot be used: {why}"""
 
 
+@attrs.frozen(kw_only=True, repr=False)
+class StillNeeded(HeadraceError):
+    """storage {name!r} has {keys} of code or results; `headrace storage gc` removes those that nothing needs; --force leaves them where they are"""
+
+    name: str
+    keys: str
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class KeyRemoved(MayPass):
+    """key {key!r} is just being removed from its storage, since nothing needed it; try again"""
+
+    key: str
+
+
 # Plugins
 
 
@@ -370,6 +385,11 @@ class ProviderUnusable(HeadraceError):
 
 
 @attrs.frozen(kw_only=True, repr=False)
+class OptionsDoNotFit(ProviderUnusable):
+    """the options of {port} {name!r} of {dist} do not fit: {why}"""
+
+
+@attrs.frozen(kw_only=True, repr=False)
 class CodeNotAllowedHere(HeadraceError):
     """{port} {name!r} runs code when it reads data, and this process is no flow run's; it is refused"""
 
@@ -382,6 +402,44 @@ class SecretUnresolved(HeadraceError):
     """the value of {reference!r} cannot be found: {why}"""
 
     reference: str
+    why: str
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class NothingSeals(HeadraceError):
+    """a secret that is written out cannot be kept here: {why} — {advice}, or write secret://env/NAME instead"""
+
+    why: str = "no plugin that is installed seals secrets"
+    advice: str = "pip install headrace-keys"
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class KeysUnusable(HeadraceError):
+    """the keys in {where} cannot be used: {why}"""
+
+    where: str
+    why: str
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class CannotSign(HeadraceError):
+    """nothing can be signed by key {key!r}: {why}"""
+
+    key: str
+    why: str
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class SignatureRefused(HeadraceError):
+    """its signature counts for nothing here: {why}"""
+
+    why: str
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class NoneTrusted(SignatureRefused):
+    """no signature counts for anything here: {why}"""
+
     why: str
 
 
@@ -414,6 +472,14 @@ class SpecsRefused(HeadraceError):
 @attrs.frozen(kw_only=True, repr=False)
 class CodeUnusable(HeadraceError):
     """the code of {what} cannot be used: {why}"""
+
+    what: str
+    why: str
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class CodeNotSigned(HeadraceError):
+    """only signed code is run here, and {what} is not: {why}"""
 
     what: str
     why: str
@@ -542,7 +608,7 @@ class ApiAway(MayPass):
 
 @attrs.frozen(kw_only=True, repr=False)
 class CannotServe(HeadraceError):
-    """the web API cannot be served at {where}: {why}"""
+    """nothing can be served at {where}: {why}"""
 
     where: str
     why: str

@@ -18,12 +18,16 @@ import attrs
 
 from headrace.clock import Clock, SystemClock
 from headrace.errors import HeadraceError, NoRunStore
+from headrace.hooks.known import KNOWN
 from headrace.hooks.registry import Registry
+from headrace.hooks.secrets import secret_options
 from headrace.ids import Ids
 from headrace.model.choices import Choice
 from headrace.model.retention import Retention
 from headrace.model.states import State
+from headrace.model.storages import name_in
 from headrace.orchestration.undelivered import deliver
+from headrace.places import MEMORY, Places, client_choice, own_storage
 from headrace.ports.client import OpenClient
 from headrace.ports.run_store import RunStore
 from headrace.ports.storage import OpenStorage, Storage
@@ -31,8 +35,6 @@ from headrace.results import Results
 from headrace.rules.decide import RuleBook
 from headrace.rules.ticks import Horizon
 from headrace.settings import Settings, load
-
-MEMORY, HTTP, LOCAL, SERVER = "memory", "http", "local", "server"
 
 logger = logging.getLogger("headrace.settings")
 
@@ -47,6 +49,7 @@ class Instance:
     ids: Ids
     rules: RuleBook
     client: OpenClient
+    places: Places
     results: Results
 
     def result(self, state: State) -> Any:
@@ -56,18 +59,13 @@ class Instance:
         """
         return self.results.of(state)
 
-    @property
-    def default_storage(self) -> Choice:
-        """Where results and code go if nothing else is said."""
-        return _result_storage(self.settings, self.registry)
-
     def storage(self, choice: Choice | None = None) -> Storage:
-        """The storage that is meant by a choice; None is the one that results and code go to."""
-        return storage_of(self.settings, self.registry, choice or self.default_storage)
+        """The storage that is meant by a choice; None is the orchestration's own."""
+        return self.places.storage(choice or self.places.own)
 
     @contextmanager
     def code_storage(self, choice: Choice | None = None) -> Iterator[OpenStorage]:
-        """The storage of a deployment's code, open; None is the one that results go to."""
+        """The storage of a deployment's code, open; None is the orchestration's own."""
         with self.storage(choice).open() as opened:
             yield opened
 
@@ -89,7 +87,9 @@ def open(
     Raises NoRunStore, NotInstalled, StoreUnusable and the other errors of what is chosen.
     """
     settings = settings or load(os.environ)
-    registry = registry or Registry(blocked=settings.plugins_blocked, runs_code=runs_code, trace=settings.trace_hooks)
+    registry = registry or Registry(
+        blocked=settings.plugins_blocked, runs_code=runs_code, trace=settings.trace_hooks, keys=settings.keys_path
+    )
     clock = clock or SystemClock()
     with _assembled(settings, registry, clock, ids or Ids(clock), lasting=lasting) as house:
         token = _OPENED.set(house)
@@ -106,21 +106,19 @@ def _assembled(settings: Settings, registry: Registry, clock: Clock, ids: Ids, *
     with ExitStack() as stack:
         rules = RuleBook(registry.load("rule", name)() for name in registry.offers("rule"))
         reached = client_choice(settings)
-        results = Results(
-            registry,
-            storage=_result_storage(settings, registry),
-            storage_of=lambda choice: storage_of(settings, registry, choice),
-            serializer=settings.serializer,
-            inline=reached is None,
-        )
+        places = Places(settings=settings, registry=registry, client=lambda: client)
+        results = Results(registry, places, serializer=settings.serializer, inline=reached is None)
         stack.callback(results.close)
+        client: OpenClient
         if reached is not None:
-            client: OpenClient = stack.enter_context(registry.make("client", reached).open())
+            client = stack.enter_context(registry.make("client", reached).open())
             if lasting:
                 _tried(lambda: deliver(settings.home, client, clock.now()))
         else:
             client = stack.enter_context(_in_process(settings, registry, clock, ids, rules, results, lasting=lasting))
-        yield Instance(settings=settings, registry=registry, clock=clock, ids=ids, rules=rules, client=client, results=results)
+        yield Instance(
+            settings=settings, registry=registry, clock=clock, ids=ids, rules=rules, client=client, places=places, results=results
+        )
 
 
 @contextmanager
@@ -129,6 +127,7 @@ def _in_process(
 ) -> Iterator[OpenClient]:
     """The orchestration itself, over the store that is chosen."""
     from headrace.orchestration.local_client import LocalClient  # who asks a server does without
+    from headrace.orchestration.storages import Around
 
     tell = registry.tell if registry.has_observers else _nobody_listens
     with _run_store(settings, registry, lasting=lasting).open() as store:
@@ -140,8 +139,14 @@ def _in_process(
             ids=ids,
             matcher=lambda name: registry.make("queue matcher", Choice(name)),
             schedule=lambda choice: registry.make("schedule", choice),
+            around=Around(
+                seal=registry.sealed,
+                secret=registry.secret,
+                is_type=lambda name: registry.has("storage", name) or ("storage", name) in KNOWN,
+                secrets_of=lambda name: secret_options(registry.load("storage", name)) if registry.has("storage", name) else (),
+                remove=results.remove,
+            ),
             tell=tell,
-            forget_results=results.forget,
             outage_seconds=settings.outage_seconds,
             horizon=Horizon(span=timedelta(seconds=settings.schedule_ahead_seconds), most=settings.schedule_ahead_runs),
             retention=Retention(runs=_days(settings.keep_runs_days), details=_days(settings.keep_details_days)),
@@ -166,14 +171,6 @@ def _tried(tidy: Callable[[], object]) -> None:
         logger.debug("The store could not be looked after: %s", error)
 
 
-def client_choice(settings: Settings) -> Choice | None:
-    """The client that is set, else one over HTTP where there is an address; None for an orchestration in this process."""
-    if not (settings.client or settings.api_url):
-        return None
-    options = {"url": settings.api_url, "token": settings.api_token} if settings.api_url else {}
-    return Choice(settings.client or HTTP, options)
-
-
 def run_store_choice(settings: Settings, registry: Registry) -> Choice:
     """The store that is set, else SQLite under the home, else memory."""
     name = settings.run_store or ("sqlite" if registry.has("run store", "sqlite") else MEMORY)
@@ -182,11 +179,11 @@ def run_store_choice(settings: Settings, registry: Registry) -> Choice:
 
 
 def provider_choices(settings: Settings, registry: Registry) -> list[tuple[str, Choice]]:
-    """What a run needs of its settings' choices, by port: to be imported ahead of it."""
-    client = client_choice(settings)
+    """What a run needs of its settings' choices, by port: to be imported ahead of it. What is behind a storage's name, the orchestration knows."""
+    client, storage = client_choice(settings), own_storage(settings, registry)
     return [
         ("run store", run_store_choice(settings, registry)) if client is None else ("client", client),
-        ("storage", _result_storage(settings, registry)),
+        *([("storage", storage)] if name_in(storage) is None else []),
         ("serializer", Choice(settings.serializer or "json")),
         ("task runner", task_runner_choice(settings, registry)),
     ]
@@ -202,28 +199,6 @@ def _run_store(settings: Settings, registry: Registry, *, lasting: bool) -> RunS
     if lasting and not store.outlives_process:
         raise NoRunStore()
     return store
-
-
-def _result_storage(settings: Settings, registry: Registry) -> Choice:
-    """The storage that is set, else where the orchestration is: the folder of its server, or one under the home, or memory."""
-    if not settings.result_storage and settings.api_url and registry.has("storage", SERVER):
-        return Choice(SERVER)
-    name = settings.result_storage or (LOCAL if registry.has("storage", LOCAL) else MEMORY)
-    return _folder(settings) if name == LOCAL else Choice(name)
-
-
-def _folder(settings: Settings) -> Choice:
-    return Choice(LOCAL, {"path": str(settings.home / "storage")})
-
-
-def storage_of(settings: Settings, registry: Registry, choice: Choice) -> Storage:
-    """The storage that is meant by a choice here. That of the server is reached as the server is; who is the server has it as a folder. Secrets that its
-    options refer to are looked up where it is used, and stand nowhere else."""
-    reached = client_choice(settings)
-    if choice.name == SERVER:
-        choice = _folder(settings) if reached is None else Choice(SERVER, reached.options)
-    storage: Storage = registry.make("storage", Choice(choice.name, registry.resolved(choice.options)))
-    return storage
 
 
 def _nobody_listens(_event: object) -> None: ...
@@ -253,7 +228,7 @@ class _OfThisProcess:
                 return self._house
             self._let_go()
             clock, settings = SystemClock(), load(os.environ)
-            registry = Registry(blocked=settings.plugins_blocked, runs_code=True, trace=settings.trace_hooks)
+            registry = Registry(blocked=settings.plugins_blocked, runs_code=True, trace=settings.trace_hooks, keys=settings.keys_path)
             self._house = self._closing.enter_context(_assembled(settings, registry, clock, Ids(clock), lasting=False))
             self._environment = environment
             return self._house

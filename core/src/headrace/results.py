@@ -7,18 +7,32 @@ become bytes: JSON where it loses nothing, else pickle where that is installed. 
 import hashlib
 import io
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, cast
 
-from headrace.errors import CodeNotAllowedHere, HeadraceError, NotInstalled, NotSerializable, NotStored, ResultNotKept, ResultUnreadable
+from headrace.errors import (
+    CodeNotAllowedHere,
+    HeadraceError,
+    NotFound,
+    NotInstalled,
+    NotSerializable,
+    NotStored,
+    ProviderUnusable,
+    ResultNotKept,
+    ResultUnreadable,
+    SecretUnresolved,
+    StorageUnusable,
+)
 from headrace.hooks.registry import Registry
 from headrace.model.choices import Choice
 from headrace.model.results import ResultReference
 from headrace.model.states import MISSING, State
+from headrace.model.storages import StoragePlace
+from headrace.places import Places
 from headrace.ports.serializer import Serializer
-from headrace.ports.storage import OpenStorage, Storage
+from headrace.ports.storage import OpenStorage
 
 FOLDER = "results"
 """Under which results are kept, by root run and run."""
@@ -26,23 +40,27 @@ FOLDER = "results"
 INLINE_BYTES = 4096
 IN_MEMORY_BYTES = 8 * 1024 * 1024
 CHUNK = 1024 * 1024
+MOST_REMEMBERED = 256
+"""Of how many root runs it is remembered where their results go."""
+
 CODE_READER = "pickle"
+
+NOT_KEPT = (NotSerializable, StorageUnusable, NotFound, NotInstalled, ProviderUnusable, SecretUnresolved)
+"""Why a result may not be kept, though its run has it."""
 
 logger = logging.getLogger("headrace.results")
 
 
 class Results:
-    """Keeps results and reads them. `storage` is where they go if nothing else is said; `inline` allows small ones inside the store."""
+    """Keeps results and reads them; `inline` allows small ones inside the store."""
 
-    def __init__(
-        self, registry: Registry, *, storage: Choice, storage_of: Callable[[Choice], Storage], serializer: str = "", inline: bool = True
-    ) -> None:
+    def __init__(self, registry: Registry, places: Places, *, serializer: str = "", inline: bool = True) -> None:
         self._registry = registry
-        self._storage = storage
-        self._storage_of = storage_of
+        self._places = places
         self._serializer = serializer
         self._inline = inline
         self._open: dict[str, OpenStorage] = {}
+        self._reserved: dict[tuple[str, str], StoragePlace] = {}
         self._closing = ExitStack()
 
     def close(self) -> None:
@@ -50,8 +68,8 @@ class Results:
         self._open.clear()
         self._closing.close()
 
-    def keep(self, value: Any, *, key: str, what: str) -> ResultReference:
-        """Keeps a value under a key. Raises NotSerializable, and whatever the storage raises."""
+    def keep(self, value: Any, *, root_id: str, run_id: str, what: str, storage: Choice | None = None) -> ResultReference:
+        """Keeps the result of a run, in the storage where that is usual or in another. Raises NotSerializable, and whatever the storage raises."""
         with _spool() as file:
             serializer = self._dump(value, file, f"the result of {what}")
             size = file.tell()
@@ -59,9 +77,23 @@ class Results:
             if self._inline and serializer == "json" and size <= INLINE_BYTES:
                 content = file.read()
                 digest = hashlib.sha256(content).hexdigest()
-                return ResultReference(serializer=serializer, size=size, sha256=digest, storage=self._storage, inline=content.decode())
-            written = self._opened(self._storage).write(key, _chunks(file))
-        return ResultReference(serializer=serializer, size=written.size, sha256=written.sha256, storage=self._storage, key=key)
+                return ResultReference(serializer=serializer, size=size, sha256=digest, storage=self._places.own, inline=content.decode())
+            place = self._place(root_id, storage)
+            assert place.storage is not None, "what was reserved is somewhere"
+            key = place.key(f"{FOLDER}/{root_id}/{run_id}")
+            with self._used(place.storage) as opened:
+                written = opened.write(key, _chunks(file))
+        return ResultReference(serializer=serializer, size=written.size, sha256=written.sha256, storage=place.storage, key=key)
+
+    def _place(self, root_id: str, storage: Choice | None) -> StoragePlace:
+        """Where results of a root run go; the orchestration is told once that they are there."""
+        asked = (root_id, repr(storage))
+        if asked not in self._reserved:
+            place = self._places.reserved(storage, f"{FOLDER}/{root_id}/")
+            while len(self._reserved) >= MOST_REMEMBERED:
+                self._reserved.pop(next(iter(self._reserved)), None)
+            self._reserved[asked] = place
+        return self._reserved[asked]
 
     def read(self, reference: ResultReference) -> Any:
         """The value behind a reference. Raises ResultUnreadable where it is gone or changed."""
@@ -70,7 +102,7 @@ class Results:
             return self._load(reference.serializer, content)
         assert reference.key is not None, "a result that is not inline has a key"
         try:
-            with self._opened(reference.storage).open(reference.key) as stored, _spool() as file:
+            with self._used(reference.storage) as storage, storage.open(reference.key) as stored, _spool() as file:
                 digest = hashlib.sha256()
                 for chunk in _chunks(stored):
                     digest.update(chunk)
@@ -90,15 +122,12 @@ class Results:
             return self.read(state.reference)
         return state.result()
 
-    def forget(self, root_ids: Iterable[str]) -> None:
-        """Deletes what these root runs have kept, of which nobody knows any more; what cannot be deleted now is left over."""
-        try:
-            storage = self._opened(self._storage)
-            for root_id in root_ids:
-                for key in list(storage.keys(f"{FOLDER}/{root_id}/")):
-                    storage.delete(key)
-        except HeadraceError as error:
-            logger.warning("Results of runs that were forgotten could not be deleted: %s", error)
+    def remove(self, choice: Choice, keys: Iterable[str]) -> None:
+        """Deletes keys from a storage, and, of one that ends in /, all that begin so. Raises what the storage raises."""
+        with self._used(choice) as storage:
+            for key in keys:
+                for each in list(storage.keys(key)) if key.endswith("/") else [key]:
+                    storage.delete(each)
 
     def fingerprint(self, value: Any) -> str | None:
         """A sha256 that equal values share, in this process and in others; None where there is none to be had."""
@@ -139,19 +168,36 @@ class Results:
         serializer: Serializer = self._registry.make("serializer", Choice(name))
         return serializer.load(file)
 
-    def _opened(self, choice: Choice) -> OpenStorage:
+    @contextmanager
+    def _used(self, choice: Choice) -> Iterator[OpenStorage]:
+        """The storage of a choice, which stays open; one that fails is opened anew next time, since its options may be others by then."""
         name = repr(choice)
         if name not in self._open:
-            self._open[name] = self._closing.enter_context(self._storage_of(choice).open())
-        return self._open[name]
+            self._open[name] = self._closing.enter_context(self._places.storage(choice).open())
+        try:
+            yield self._open[name]
+        except StorageUnusable:
+            self._open.pop(name, None)
+            raise
 
     def _unreadable(self, reference: ResultReference, why: str) -> ResultUnreadable:
         return ResultUnreadable(storage=reference.storage.name, key=reference.key or "", why=why)
 
 
+class _Spool(SpooledTemporaryFile[bytes]):
+    """A file in memory that goes to disk before it grows too large; the library's own takes a large piece into memory first."""
+
+    def __init__(self) -> None:
+        super().__init__(max_size=IN_MEMORY_BYTES)
+
+    def write(self, piece: Any) -> int:
+        if self.tell() + memoryview(piece).nbytes > IN_MEMORY_BYTES:
+            self.rollover()
+        return super().write(piece)
+
+
 def _spool() -> BinaryIO:
-    """A file in memory that goes to disk when it grows."""
-    return cast(BinaryIO, SpooledTemporaryFile(max_size=IN_MEMORY_BYTES))
+    return cast(BinaryIO, _Spool())
 
 
 def _why(error: HeadraceError | None) -> str:

@@ -223,7 +223,12 @@ class Settings:
         default="", metadata=about("how task calls run; empty: concurrent if installed, else the reference one", TEXT, port="task runner")
     )
     result_storage: str = attrs.field(
-        default="", metadata=about("where results are kept; empty: local if installed, else memory", TEXT, port="storage")
+        default="",
+        metadata=about(
+            "where results and code go if nothing else is said: the name of a storage, or a type that needs no options; empty: the default storage of the "
+            "orchestration, else its own folder",
+            TEXT,
+        ),
     )
     serializer: str = attrs.field(
         default="",
@@ -267,6 +272,13 @@ class Settings:
     )
     keep_details_days: float = attrs.field(
         default=14.0, metadata=about("days after which log lines and the histories of task runs are forgotten; 0: never", DAYS)
+    )
+    keys_path: Path = attrs.field(
+        default=Path("keys"), metadata=about("the folder of keys, which seal secrets and sign code; a default one lies in the home", PATH)
+    )
+    sign_with: str = attrs.field(default="", metadata=about("the key that signs what is deployed; empty: it is not signed", TEXT))
+    require_signature: bool = attrs.field(
+        default=False, metadata=about("run only deployments that a key has signed which is trusted here", TRUTH)
     )
     plugins_blocked: tuple[str, ...] = attrs.field(default=(), metadata=about("plugins that are not loaded, commas between them", NAMES))
     trace_hooks: bool = attrs.field(default=False, metadata=about("show every hook call", TRUTH))
@@ -453,7 +465,8 @@ def load(environment: Mapping[str, str], flags: Mapping[str, object] = _NO_FLAGS
     profile, profile_origin = loading.choose(profiles, path, *loading.settle("profile", outside))
     written = {**loading.from_profile(profiles, profile, path), **outside}
 
-    settled = {"profiles_path": (path, path_origin), "profile": (profile, profile_origin)}
+    settled = {"profiles_path": (path, path_origin), "profile": (profile, profile_origin), "home": loading.settle("home", written)}
+    settled["keys_path"] = loading.settle("keys_path", written, folder=str(settled["home"][0]))
     settled |= {name: loading.settle(name, written) for name in SETTINGS if name not in settled}
     loading.check_lease(settled)
     return Settings(

@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from headrace.agent.agent import AgentAtWork
-from headrace.errors import FlowRunnerFailed
+from headrace.errors import FlowRunnerFailed, StoreAway
 from headrace.instance import Instance
 from headrace.model.choices import Choice
 from headrace.model.deployments import Code, Deployment, RunRequest
@@ -87,6 +87,47 @@ def test_a_run_has_its_own_token(house: Instance, queue: WorkQueue, stage: Any, 
     told = caplog.text + repr(order) + repr(far.settings) + repr(agent.agent)
     assert "hrr_one" not in told
     assert "hrt_of_the_agent" not in told
+
+
+class Away:
+    """A client that cannot be asked about deployments as long as it is away."""
+
+    def __init__(self, inner: OpenClient) -> None:
+        self._inner = inner
+        self.is_away = True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def read_deployment(self, deployment_id: str) -> Deployment:
+        if self.is_away:
+            raise StoreAway(where="here", why="it is away")
+        return self._inner.read_deployment(deployment_id)
+
+
+def test_only_what_is_signed_is_started(house: Instance, queue: WorkQueue, stage: Any) -> None:
+    """Where that is required: a run of anything else ends with the reason in its state and its log, and no flow runner is opened for it."""
+    agent = AgentAtWork(house, [queue], requires_signature=True)
+    run(house, "one")
+    agent.step()
+    agent.leave()
+    state = house.client.read_flow_run("one").state
+    sentence = "The run was not started: only signed code is run here, and deployment 'f/one' is not: nobody has signed it"
+    assert (state.type, str(state.message)[: len(sentence)]) == ("FAILED", sentence)
+    (line,) = house.client.read_logs(LogFilter(flow_run_ids=("one",)), Page())
+    assert line.message == state.message
+    assert (stage.orders, agent.underway) == ([], 0)
+
+
+def test_a_signature_that_cannot_be_looked_at(house: Instance, queue: WorkQueue, stage: Any) -> None:
+    """While the orchestration cannot say what a run is of, nothing is started and nothing is refused: its lease runs out, and it is taken again."""
+    far = attrs.evolve(house, client=cast(OpenClient, Away(house.client)))
+    agent = AgentAtWork(far, [queue], requires_signature=True)
+    run(house, "one")
+    agent.step()
+    agent.leave()
+    assert house.client.read_flow_run("one").state.is_pending()
+    assert (stage.orders, agent.underway) == ([], 0)
 
 
 def test_an_end_is_seen(house: Instance, agent: AgentAtWork, stage: Any, caplog: pytest.LogCaptureFixture) -> None:
@@ -169,7 +210,7 @@ def test_an_unknown_flow_runner_harms_that_run_only(house: Instance, agent: Agen
     agent.step()
     messages = [house.client.read_flow_run(name).state.message or "" for name in ("one", "two")]
     assert "no flow runner named 'docker'" in messages[0]
-    assert "its options do not fit" in messages[1]
+    assert "do not fit: " in messages[1]
     for name, message in zip(("one", "two"), messages, strict=True):
         (line,) = house.client.read_logs(LogFilter(flow_run_ids=(name,)), Page())
         assert (line.message, line.level) == (message, logging.ERROR)

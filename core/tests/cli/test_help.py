@@ -88,7 +88,7 @@ def test_help_needs_no_usable_settings(headrace: Headrace) -> None:
 @pytest.mark.parametrize("blocked", ["headrace-core", "commands", "headrace-core,commands"])
 def test_help_without_commands(headrace: Headrace, blocked: str) -> None:
     """Where everything is blocked, help still works, and what mends settings is there."""
-    more = {"HEADRACE_PLUGINS_BLOCKED": f"{blocked},headrace-server"}
+    more = {"HEADRACE_PLUGINS_BLOCKED": f"{blocked},headrace-keys,headrace-kv,headrace-server"}
     listed = headrace("--help", more=more).stdout.partition("Commands:\n")[2].splitlines()
     assert [line.split()[0] for line in listed] == ["config", "doctor", "plugins", "profile", "version"]
     assert headrace("flow-run", "ls", more=more).returncode == 2
@@ -100,7 +100,7 @@ def test_help_without_commands(headrace: Headrace, blocked: str) -> None:
 def test_json_everywhere() -> None:
     """Every command that shows something shows it as JSON too; those that only change something need not."""
     root = click.Context(headrace_command, info_name="headrace", obj=Invocation({}), **headrace_command.context_settings)
-    silent = {"agent start", "server start", "services start", "config set", "config unset", "plugins new"} | {
+    silent = {"agent start", "kv-server start", "server start", "services start", "config set", "config unset", "plugins new"} | {
         f"profile {do}" for do in ("create", "delete", "rename", "use")
     }
     with root:

@@ -11,7 +11,7 @@ import pytest
 import headrace.reference.plugin
 from headrace.deploying.schedules import understood_schedules
 from headrace.deployments import ScheduleSpec
-from headrace.errors import NotInstalled, ProviderUnusable, WrongSpec
+from headrace.errors import NotInstalled, OptionsDoNotFit, WrongSpec
 from headrace.hooks import Provider, hookimpl
 from headrace.hooks.registry import Registry, inline
 from headrace.model.choices import Choice
@@ -126,5 +126,5 @@ def test_a_kind_that_is_not_there(registry: Registry) -> None:
         understood_schedules({"cron": "0 9 * * *"}, "here", registry)
     with pytest.raises(NotInstalled, match="pip install headrace-schedules"):
         understood_schedules("cron", "here", registry)
-    with pytest.raises(ProviderUnusable, match="it has no option 'timezone'; it takes beat, zone"):
+    with pytest.raises(OptionsDoNotFit, match="it has no option 'timezone'; it takes beat, zone"):
         understood_schedules({"beat": 5, "timezone": "UTC"}, "here", registry)

@@ -109,13 +109,72 @@ def test_a_mark_of_byte_order_does_no_harm(read: Read) -> None:
         ("just text", "line 1: a deployment is a mapping of keys and values, not 'just text'"),
         ("- - flow_location: leo.py", "line 1: a deployment is a mapping of keys and values, not [{"),
         ("name: x", "line 1: it names no flow; give flow_location, flow or entrypoint"),
-        ("flow_location: leo.py\nparameters: {x: !!binary aGk=}", "line 1: parameter 'x' must be plain data"),
+        ("flow_location: leo.py\nparameters: {x: !!binary aGk=}", "line 2: parameter 'x' must be plain data"),
     ],
 )
 def test_a_spec_that_is_refused(read: Read, text: str, said: str) -> None:
     """The file, the line, and what would be right."""
     (fault,) = read(text).faults
     assert fault.startswith(f"specs.yaml, {said}")
+
+
+WRONG_VALUES = """
+- &first
+  name: 3
+  flow_location: leo.py
+  tags:
+    x: 1
+- flow_location: leo.py
+  schedule:
+    - {moments: [2030-01-01]}
+    - moments: [2030-01-01T00:00:00Z]
+      overlap: never
+    - moments: [2030-01-02T00:00:00Z]
+      on_missed: run_all(0)
+    -
+      moments:
+        - 2030-01-32
+  flow_runner:
+    type: nonesuch
+  parameters:
+    right: 1
+    wrong: !!binary aGk=
+  on_crash: retry
+  max_restarts: 0
+- {<<: *first, flow_location: leo.py,
+  tags: &shared [a],
+  flow_name: a/b,
+  description: *shared}
+-
+  flow_location: leo.py
+  schedule:
+  - moments: [2030-01-01T00:00:00Z]
+  # the same once more
+  - {type: moments, config: {moments: [2030-01-01T00:00:00Z]}}
+  project_root: ""
+"""
+WRONG_LINES = [
+    (3, "name must be text"),
+    (6, "tags must be a list of texts"),
+    (9, "schedule 'moments': moments='2030-01-01' cannot be used: it lacks its zone"),
+    (11, "overlap must be allow"),
+    (13, "on_missed makes up for"),
+    (16, "schedule 'moments': moments='2030-01-32' cannot be used"),
+    (21, "parameter 'wrong' must be plain data"),
+    (18, "no flow runner named 'nonesuch'"),
+    (23, "max_restarts must be a whole number"),
+    (26, "flow name 'a/b' cannot be used"),
+    (24, "name must be text"),
+    (27, "description must be text"),
+    (31, "two of its schedules are the same: moments"),
+    (34, "project_root must be a path"),
+]
+
+
+def test_a_wrong_value_is_named_by_its_own_line(read: Read) -> None:
+    """That on which it begins, in lists and mappings too; what is shared stands where it is used, and what is merged where its deployment begins."""
+    for fault, (line, said) in zip(read(WRONG_VALUES).faults, WRONG_LINES, strict=True):
+        assert fault.startswith(f"specs.yaml, line {line}: {said}")
 
 
 def test_every_fault_is_told(read: Read) -> None:

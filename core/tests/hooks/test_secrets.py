@@ -3,13 +3,14 @@
 import json
 import logging
 import pickle
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import attrs
 import pytest
 
-from headrace.errors import SecretUnresolved
+from headrace.errors import NothingSeals, SecretUnresolved
 from headrace.hooks import hookimpl
 from headrace.hooks.registry import Plugin, Registry
 from headrace.hooks.secrets import Secret, is_reference, resolved
@@ -91,5 +92,51 @@ def test_the_trace_of_hooks_shows_the_reference(capsys: pytest.CaptureFixture[st
     """And not what it stands for."""
     Registry([vault("a", knows)], trace=True).secret("secret://vault/door")
     shown = capsys.readouterr().err
-    assert "hook headrace_secret(reference='secret://vault/door')" in shown
+    assert "hook headrace_secret(reference='secret://vault/door', keys=None)" in shown
     assert VALUE not in shown
+
+
+# Sealing
+
+
+def sealer(name: str, answer: Any) -> Plugin:
+    """A plugin that seals so."""
+    return Plugin(name=name, dist=f"dist-{name}", version="1", load=lambda: SimpleNamespace(headrace_seal=hookimpl(answer)))
+
+
+def test_what_is_sealed_is_a_reference() -> None:
+    """The first plugin that answers with one seals; it is told where keys are, and what it gets hides itself."""
+    told: list[Any] = []
+
+    def seals(secret: str, keys: Path) -> str:
+        told.append((repr(secret), keys))
+        return f"secret://sealed/k/{secret[::-1]}"
+
+    plugins = [sealer("a", lambda secret: None), sealer("b", fails_to_seal), sealer("c", lambda: "no reference"), sealer("d", seals)]
+    assert Registry(plugins, keys=Path("/keys")).sealed(VALUE) == f"secret://sealed/k/{VALUE[::-1]}"
+    assert told == [("***", Path("/keys"))]
+
+
+def fails_to_seal(secret: str) -> str:
+    """Shows in its error what must not be shown."""
+    raise ValueError(f"{secret} is odd")
+
+
+def test_nobody_seals() -> None:
+    """The error says what to do, or who failed, and not what was to be sealed."""
+    with pytest.raises(
+        NothingSeals, match="no plugin that is installed seals secrets — pip install headrace-keys, or write secret://env/NAME"
+    ):
+        Registry([vault("a", knows)]).sealed(VALUE)
+    with pytest.raises(NothingSeals, match="plugin 'a' of dist-a failed with ValueError — mend that") as raised:
+        Registry([sealer("a", fails_to_seal)]).sealed(VALUE)
+    assert VALUE not in str(raised.value)
+    assert raised.value.__context__ is None
+
+
+def test_what_was_sealed_is_not_told() -> None:
+    """An error about a sealed secret names its key, and nothing that came of it; where no plugin opens any, it says which would."""
+    with pytest.raises(SecretUnresolved) as raised:
+        Registry([vault("a", knows)]).secret("secret://sealed/k/cipher")
+    sentence = "no plugin that is installed knows such a secret — pip install headrace-keys"
+    assert str(raised.value) == f"the value of 'secret://sealed/k/…' cannot be found: {sentence}"

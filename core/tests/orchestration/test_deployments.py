@@ -90,6 +90,16 @@ def test_a_run_may_be_due_later(client: LocalClient) -> None:
     assert (run.state.scheduled_time, run.expected_start_time) == (at, at)
 
 
+def test_a_run_for_a_moment_that_is_past_is_due_now(client: LocalClient) -> None:
+    """It was to start then, and it is late only if it waits from now on."""
+    client.put_deployments((deployment(),))
+    at = START - timedelta(days=300)
+    run = client.request_run(request(at=at))
+    assert (run.state.scheduled_time, run.expected_start_time) == (START, at)
+    assert run.late_by(START + timedelta(seconds=1)) is None
+    assert run.late_by(START + timedelta(minutes=1)) == timedelta(minutes=1)
+
+
 def test_asking_twice_gives_one_run(client: LocalClient) -> None:
     """The second answer is the run as it is by then."""
     client.put_deployments((deployment(),))

@@ -9,12 +9,13 @@ import pytest
 from headrace.errors import NotFound
 from headrace.model.agents import Agent
 from headrace.model.choices import Choice
-from headrace.model.deployments import Code, Deployment, RunRequest
+from headrace.model.deployments import Archive, Code, Deployment, RunRequest
 from headrace.model.explanations import Kind
 from headrace.model.moves import Move
 from headrace.model.queues import ClaimRequest, WorkQueue
 from headrace.model.runs import FlowRun
 from headrace.model.states import State, StateType
+from headrace.model.storages import NamedStorage, named
 from headrace.orchestration.local_client import LocalClient
 from headrace.rules.decide import RuleBook
 from headrace.rules.facts import Facts
@@ -23,8 +24,9 @@ from headrace.rules.verdicts import Verdict, wait
 from headrace.testing.clock import START, FixedClock
 
 
-def run(client: LocalClient, name: str = "run", *, seconds: float = 0, runner: str = "universal") -> FlowRun:
-    code = Code(entrypoint="m:f")
+def run(client: LocalClient, name: str = "run", *, seconds: float = 0, runner: str = "universal", storage: Choice | None = None) -> FlowRun:
+    archive = Archive(sha256="a" * 64, files=1, size=1, storage=storage)
+    code = Code(entrypoint="m:f", archive=archive if storage is not None else None)
     client.put_deployments(
         (Deployment(id="d", name="d", flow_name="etl", code=code, flow_runner=Choice(runner), created=START, updated=START),)
     )
@@ -128,6 +130,43 @@ def test_agents(client: LocalClient) -> None:
     agent(client, "q", flow_runners=("docker",), limit=2, underway=1)
     assert said(client) == ("it is due, and is about to be taken from work queue 'q' by agent amy", [])
     assert client.explain_flow_run("run").queues == ("q",)
+
+
+def test_a_storage_that_agents_have_not(client: LocalClient) -> None:
+    """Where the code is, by its type or behind a name, an agent must have installed; those that say nothing, or start the run elsewhere, are believed."""
+    queue(client)
+    client.put_storage(NamedStorage(id="s", name="prod", choice=Choice("s3", {"bucket": "b"}), created=START, updated=START), {})
+    about = "it is due, and is about to be taken from work queue 'q' by agent amy"
+    for storage in (Choice("s3", {"bucket": "b"}), named("prod")):
+        run(client, storage=storage)
+        agent(client, "q")
+        assert said(client)[0] == about
+        agent(client, "q", storages=("file", "local"))
+        assert said(client) == (
+            "its code is in a storage of type 's3', which no agent that serves work queue 'q' has installed",
+            [(Kind.NO_STORAGE, "pip install headrace-s3")],
+        )
+        found = client.explain_flow_run("run")
+        assert found.hindrance is not None
+        agent(client, "q", storages=("local", "s3"))
+        assert said(client)[0] == about
+        client.delete_flow_run("run")
+    agent(client, "q", storages=("local",))
+    run(client, storage=named("prod"), runner="docker")
+    assert said(client)[0] == about
+
+
+def test_a_storage_that_is_gone(client: LocalClient) -> None:
+    """Code in a storage whose name nobody has any more is not found by anybody; who makes it again is told how it was called."""
+    queue(client)
+    agent(client, "q")
+    client.put_storage(NamedStorage(id="s", name="prod", choice=Choice("s3", {"bucket": "b"}), created=START, updated=START), {})
+    run(client, storage=named("prod"))
+    client.delete_storage("s")
+    assert said(client) == (
+        "its code is in storage 'prod', and there is no storage of that name any more",
+        [(Kind.NO_STORAGE, "headrace storage create TYPE --name prod")],
+    )
 
 
 def test_one_open_queue_is_enough(client: LocalClient) -> None:

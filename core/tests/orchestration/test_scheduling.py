@@ -1,5 +1,6 @@
 """Runs that schedules ask for: each time once, ahead of it, and not when it is too late or too soon."""
 
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,11 +19,14 @@ from headrace.model.runs import FlowRun
 from headrace.model.schedules import DeploymentSchedule, OnMissed, Overlap
 from headrace.model.states import State, StateType
 from headrace.orchestration.local_client import LocalClient
+from headrace.ports.queue_matcher import QueueMatcher
 from headrace.ports.run_store import OpenRunStore
+from headrace.ports.schedule import Schedule
 from headrace.reference.queue_matcher import FlowsMatcher
+from headrace.reference.schedule import MomentsSchedule
 from headrace.rules.decide import RuleBook
 from headrace.testing.clock import START, FixedClock
-from headrace.testing.schedules import every as every_kind
+from headrace.testing.schedules import EverySchedule
 
 HOUR = 3600.0
 
@@ -63,6 +67,22 @@ def claim(client: LocalClient, move: str = "claim") -> Claimed:
     return client.claim_runs(ClaimRequest(id=move, agent_id="agent", queue_ids=("queue",), limit=5))
 
 
+def client_with(
+    store: OpenRunStore, clock: FixedClock, *, matchers: Mapping[str, QueueMatcher], schedules: Mapping[str, Callable[..., Schedule]]
+) -> LocalClient:
+    """One for whom these are installed."""
+    return LocalClient.over(
+        store,
+        rules=RuleBook(),
+        clock=clock,
+        lease_seconds=20,
+        ids=Ids(clock, seed=1),
+        matcher=lambda name: matchers[name],
+        schedule=lambda choice: schedules[choice.name](**choice.options),
+        tell=lambda event: None,
+    )
+
+
 def moved(client: LocalClient, run: FlowRun, *states: State) -> None:
     for state in states:
         client.move_flow_run(Move(id=f"{run.id} {state.name}", run_id=run.id, state=state, epoch=run.epoch))
@@ -100,6 +120,31 @@ def test_a_schedule_keeps_its_identity(client: LocalClient, clock: FixedClock) -
     assert (client.read_deployment("nightly").schedules, runs(client)) == ((), [])
     client.put_deployments((deployment(every()),))
     assert kept(client).id != first.id
+
+
+def test_what_is_past_is_refused(store: OpenRunStore, clock: FixedClock) -> None:
+    """A schedule that never comes again is not taken, in place of another one either; one that has come to its end meanwhile may stay."""
+    client = client_with(store, clock, matchers={}, schedules={"every": EverySchedule, "moments": MomentsSchedule})
+
+    def moments(*hours: float, **fields: Any) -> DeploymentSchedule:
+        return DeploymentSchedule(kind=Choice("moments", {"moments": [later(each).isoformat() for each in hours]}), **fields)
+
+    said = r"^deployment 'etl/nightly': its schedule 'moments' \(moments=\['2025-12-.*'\]\) has no time from now on, so that it would never make a run"
+    for past in (moments(-2), moments(-1, 0)):
+        with pytest.raises(WrongData, match=said):
+            client.put_deployments((deployment(every(), past),))
+    assert runs(client) == []
+    client.put_deployments((deployment(moments(-1, 1)),))
+    assert times(client) == [1]
+    clock.advance(2 * HOUR)
+    client.put_deployments((deployment(moments(-1, 1), tags=("new",)),))
+    for other in (moments(-1, 2), moments(-1, 1, overlap=Overlap.SKIP)):
+        with pytest.raises(WrongData):
+            client.put_deployments((deployment(other),))
+        with pytest.raises(WrongData):
+            client.put_schedules("nightly", client.read_deployment("nightly").version, (other,))
+    assert client.put_schedules("nightly", client.read_deployment("nightly").version, (moments(-1, 1), every())).schedules[1].version == 1
+    assert times(client) == [1, 3]
 
 
 def test_of_several_the_unchanged_ones_stay(client: LocalClient) -> None:
@@ -310,16 +355,7 @@ def test_a_matcher_that_fails_stops_no_schedule(store: OpenRunStore, clock: Fixe
             raise ValueError("a bug")
 
     kinds = {"broken": Broken(), "flows": FlowsMatcher()}
-    client = LocalClient.over(
-        store,
-        rules=RuleBook(),
-        clock=clock,
-        lease_seconds=20,
-        ids=Ids(clock, seed=1),
-        matcher=lambda name: kinds[name],
-        schedule=every_kind,
-        tell=lambda event: None,
-    )
+    client = client_with(store, clock, matchers=kinds, schedules={"every": EverySchedule})
     for name in kinds:
         client.put_work_queue(WorkQueue(id=name, name=name, criteria={name: ["etl"]}, created=START, updated=START))
     client.put_deployments((deployment(every()),))

@@ -62,7 +62,7 @@ def machine(files: Files, tmp_path: Path) -> Iterator[Machine]:
     (root / "run.sh").chmod(0o755)
     tree = tree_of_folder(root)
     with MemoryStorage().open() as storage:
-        write_archive(tree, storage)
+        write_archive(tree, tree.archive().key, storage)
         yield Machine(tree.archive(), storage, tmp_path / "home")
 
 

@@ -33,7 +33,7 @@ def test_a_run_works_among_its_files(start: Path, house: Instance, files: Files,
     pytest.importorskip("headrace_files")  # what is kept must outlive the opening that kept it
     tree = tree_of_folder(files({"looks.py": FLOW, "data/x.csv": "1"}))
     with house.code_storage() as storage:
-        write_archive(tree, storage)
+        write_archive(tree, tree.archive().key, storage)
         folder = tmp_path / "running" / "a.1"
         flow = fetched_flow(house, Code(entrypoint="looks:look", archive=tree.archive()), folder, what="look")
     assert Path.cwd() == folder

@@ -22,7 +22,7 @@ def packed(root: Path) -> bytes:
     """The archive of a folder."""
     tree = tree_of_folder(root)
     with MemoryStorage().open() as storage:
-        assert write_archive(tree, storage)
+        assert write_archive(tree, tree.archive().key, storage)
         with storage.open(tree.archive().key) as stored:
             return stored.read()
 
@@ -71,7 +71,7 @@ def test_it_is_made_in_pieces(files: Files) -> None:
     tree = tree_of_folder(files({"big": os.urandom(5 * CHUNK)}))
     with MemoryStorage().open() as storage:
         watched = _Watched(storage)
-        write_archive(tree, watched)  # type: ignore[arg-type]
+        write_archive(tree, tree.archive().key, watched)  # type: ignore[arg-type]
     assert sum(watched.sizes) > 5 * CHUNK
     assert max(watched.sizes) < 2 * CHUNK
 
@@ -81,7 +81,7 @@ def test_what_is_there_is_not_written_again(files: Files) -> None:
     tree = tree_of_folder(files({"x.py": "one"}))
     with MemoryStorage().open() as storage:
         storage.write(tree.archive().key, [b"there"])
-        assert not write_archive(tree, storage)
+        assert not write_archive(tree, tree.archive().key, storage)
         with storage.open(tree.archive().key) as stored:
             assert stored.read() == b"there"
 
@@ -93,5 +93,5 @@ def test_a_file_that_changes_leaves_no_archive(files: Files) -> None:
     (root / "x.py").write_text("two")
     with MemoryStorage().open() as storage:
         with pytest.raises(CodeUnusable, match="was changed while it was packed"):
-            write_archive(tree, storage)
+            write_archive(tree, tree.archive().key, storage)
         assert not storage.exists(tree.archive().key)

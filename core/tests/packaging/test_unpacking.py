@@ -42,7 +42,7 @@ def archive(files: Files, storage: OpenStorage) -> Archive:
     root = files(CONTENTS)
     (root / "run.sh").chmod(0o755)
     tree = tree_of_folder(root)
-    write_archive(tree, storage)
+    write_archive(tree, tree.archive().key, storage)
     return tree.archive()
 
 

@@ -335,7 +335,7 @@ def test_an_older_server_says_what_it_cannot(answerer: Any, client: OpenClient) 
 @pytest.mark.parametrize(
     ("location", "says"),
     [
-        ("https://127.0.0.1:444/api/events/last", "set HEADRACE_API_URL=https://127.0.0.1:444/api"),
+        ("https://127.0.0.1:444/api/events/last", "it is served over TLS alone, at https://127.0.0.1:444/api; look at HEADRACE_API_URL"),
         ("http://elsewhere.invalid/api", "it says that it has moved to http://elsewhere.invalid/api, which is not followed"),
         ("/login", "/login, which is not followed"),
     ],

@@ -291,15 +291,6 @@ def test_an_address_without_a_protocol_is_refused() -> None:
         FileStorage(url="/folder")
 
 
-def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the library for a protocol is not installed, the error names it."""
-    monkeypatch.setitem(sys.modules, "paramiko", None)
-    monkeypatch.delitem(sys.modules, "fsspec.implementations.sftp", raising=False)
-    with pytest.raises(StorageUnusable, match="the storage at sftp://host/folder cannot be used: .*paramiko"):
-        with FileStorage(url="sftp://host/folder").open():
-            pass
-
-
 def test_no_option_is_shown_in_an_error() -> None:
     """What a library repeats of what it was given is hidden, wherever in the options it stands."""
     options = {"auth": ["leo", "hunter2"], "more": {"token": "hunter23"}, "port": 22, "empty": ""}

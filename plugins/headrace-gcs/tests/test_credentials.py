@@ -104,15 +104,19 @@ def test_a_server_of_tokens_that_is_gone_is_told(gcs_server: GcsServer, account:
             opened.exists("key")
 
 
-@pytest.mark.parametrize("given", ["info", "file"])
+@pytest.mark.parametrize("given", ["info", "text", "file"])
 def test_a_service_account_is_used(
     gcs_server: GcsServer, storage_on: StorageOn, account: dict[str, str], tmp_path: Path, given: str
 ) -> None:
-    """Given in either way, it is shown to its server of tokens."""
+    """Given in any way, it is shown to its server of tokens."""
     with _tokens(200, {"access_token": "a-token", "expires_in": 3600}) as url:
         info = account | {"token_uri": url}
         (tmp_path / "account.json").write_text(json.dumps(info))
-        ways: dict[str, Any] = {"info": {"service_account_info": info}, "file": {"service_account_file": str(tmp_path / "account.json")}}
+        ways: dict[str, Any] = {
+            "info": {"service_account_info": info},
+            "text": {"service_account_info": json.dumps(info)},
+            "file": {"service_account_file": str(tmp_path / "account.json")},
+        }
         with attrs.evolve(storage_on(gcs_server), **ways[given]).open() as opened:
             opened.write("key", [b"value"])
             assert opened.open("key").read() == b"value"

@@ -1,6 +1,7 @@
 """The schedule `rrule` is a schedule, and what is special about it."""
 
 import re
+import time
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -256,6 +257,36 @@ def test_what_is_no_rule(text: Any, why: str) -> None:
     """Defect 6: nonsense, and what never comes, is refused when the schedule is made, and the sentence says where in it."""
     with pytest.raises(InvalidOption, match=re.escape(f"{why}")):
         RRuleSchedule(text)
+
+
+EVERY_TIME = ";".join(f"BY{name}={','.join(map(str, range(count)))}" for name, count in (("HOUR", 24), ("MINUTE", 60), ("SECOND", 60)))
+
+
+def test_many_rules_are_refused_at_once() -> None:
+    """Each costs time, when it is read and whenever it is asked: of many, none is read."""
+    worst = [f"RRULE:FREQ=YEARLY;BYDAY=MO,TU,WE;{EVERY_TIME};BYSETPOS={place};COUNT=10000" for place in range(1, 100)]
+    text = "\n".join(["DTSTART:20200101T000000", *worst])
+    begun = time.process_time()
+    with pytest.raises(
+        InvalidOption, match=r"^schedule 'rrule': rrule='.{50,60} …' cannot be used: line 12 \(RRULE\): it has 99 lines of RRULE and EXRULE"
+    ):
+        RRuleSchedule(text)
+    assert time.process_time() - begun < 0.2
+    few = [f"RRULE:FREQ=DAILY;BYHOUR={hour}" for hour in range(9)]
+    assert len(since("\n".join([*few, "EXRULE:FREQ=DAILY;BYHOUR=0"]), utc(2026, 1, 1), 20)) == 20
+    with pytest.raises(
+        InvalidOption, match=r"line 11 \(EXRULE\): it has 11 lines of RRULE and EXRULE, and 10 are allowed; say it with fewer"
+    ):
+        RRuleSchedule("\n".join([*few, "EXRULE:FREQ=DAILY;BYHOUR=0", "EXRULE:FREQ=DAILY;BYHOUR=1"]))
+
+
+def test_many_dates_are_refused() -> None:
+    """A thousand RDATE are enough, in one line or in several; they are walked through whenever it is asked. EXDATE are only looked up."""
+    dates = [f"{utc(2026, 1, 1) + timedelta(days=day):%Y%m%d}" for day in range(1001)]
+    assert len(since(f"RDATE;VALUE=DATE:{','.join(dates[:500])}\nRDATE:{','.join(dates[500:1000])}", utc(2025, 1, 1), 2000)) == 1000
+    with pytest.raises(InvalidOption, match="it has 1001 dates in RDATE, and 1000 are allowed; say it with an RRULE"):
+        RRuleSchedule(f"RDATE:{','.join(dates[:500])}\nRDATE:{','.join(dates[500:])}")
+    assert since(f"FREQ=DAILY\nEXDATE:{','.join(dates)}", utc(2026, 1, 1), 1)[0] > utc(2028, 9, 1)
 
 
 def test_unknown_zones() -> None:

@@ -20,6 +20,7 @@ from headrace.errors import NotAllowed
 from headrace.hooks import hookimpl
 from headrace.hooks.registry import Registry, discovered, inline
 from headrace.instance import Instance
+from headrace.model.choices import Choice
 from headrace.model.deployments import Code, Deployment, RunRequest
 from headrace.model.filters import EventFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter
 from headrace.model.journals import JournalBatch, RunState
@@ -239,6 +240,8 @@ def test_a_run_acts_for_itself(house: Instance, ask: Asking, claimed: tuple[Flow
         as_run("move_task_run", move=move("t", run.epoch), run=task_run("t", flow_run_id="run"), retry=Retry()),
         as_run("request_run", request=RunRequest(id="more", deployment_id="d", name="more")),
         as_run("read_flow_runs", wanted=FlowRunFilter(), page=Page()),
+        as_run("reserve_keys", storage=Choice("local"), keys=("results/run/",)),
+        as_run("read_place"),
     ]
     assert asked == [HTTPStatus.OK] * len(asked)
 
@@ -265,6 +268,10 @@ def test_a_run_acts_for_no_other(house: Instance, ask: Asking, claimed: tuple[Fl
         as_run("delete_flow_run", run_id="run"),
         as_run("set_limit", tag="db", limit=0),
         as_run("read_tokens"),
+        as_run("reserve_keys", storage=Choice("local"), keys=("results/other/",)),
+        as_run("reserve_keys", storage=Choice("local"), keys=("results/run/", "code/a.tar.gz")),
+        as_run("begin_removing", keys=()),
+        as_run("set_default_storage", storage_id="s"),
     ]
     assert refused == [HTTPStatus.FORBIDDEN] * len(refused)
     assert _all(house.client) == before
@@ -285,9 +292,9 @@ def test_a_run_of_another_epoch_is_none(house: Instance, ask: Asking, claimed: t
 def test_results_of_others_are_not_written(ask: Asking, claimed: tuple[FlowRun, str]) -> None:
     """A run keeps and deletes results of its own, and reads whatever is kept."""
     _, token = claimed
-    assert ask("PUT", "/api/files/results%2Frun%2Fa", token).status == HTTPStatus.OK
-    assert ask("GET", "/api/files/results%2Frun%2Fa", token).status == HTTPStatus.OK
-    for key in ("results%2Fother%2Fa", "code%2Fa", "results%2Frun%2F..%2Fother"):
+    assert ask("PUT", "/api/files/store%2Fresults%2Frun%2Fa", token).status == HTTPStatus.OK
+    assert ask("GET", "/api/files/store%2Fresults%2Frun%2Fa", token).status == HTTPStatus.OK
+    for key in ("store%2Fresults%2Fother%2Fa", "store%2Fcode%2Fa", "store%2Fresults%2Frun%2F..%2Fother", "results%2Frun%2Fa"):
         assert ask("PUT", f"/api/files/{key}", token).status != HTTPStatus.OK, key
         assert ask("DELETE", f"/api/files/{key}", token).status != HTTPStatus.OK, key
 
@@ -344,8 +351,8 @@ def test_a_token_ends_with_its_run(acme: Instance, clock: FixedClock) -> None:
         assert ask("POST", "/api/flow-runs/run/lease", old, {"epoch": 0}).json()["result"]["stop"]
         assert as_old("read_flow_run", run_id="run") == HTTPStatus.OK
         assert as_old("request_run", request=request) == HTTPStatus.FORBIDDEN
-        assert ask("PUT", "/api/files/results%2Frun%2Fa", old).status == HTTPStatus.FORBIDDEN
-        assert ask("PUT", "/api/files/results%2Frun%2Fa", new).status == HTTPStatus.OK
+        assert ask("PUT", "/api/files/store%2Fresults%2Frun%2Fa", old).status == HTTPStatus.FORBIDDEN
+        assert ask("PUT", "/api/files/store%2Fresults%2Frun%2Fa", new).status == HTTPStatus.OK
         client.move_flow_run(move("run", 1))
         client.move_flow_run(Move(id="end", run_id="run", state=State.completed(), epoch=1))
         assert as_new("read_flow_run", run_id="run") == HTTPStatus.OK

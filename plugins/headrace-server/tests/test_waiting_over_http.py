@@ -11,9 +11,9 @@ import pytest
 
 from headrace.instance import Instance
 from headrace.model.queues import WorkQueue
-from headrace_server.app import MOST_THREADS
 from headrace_server.in_process import in_process
 from headrace_server.serving import Address, Serving, in_a_thread
+from headrace_server.threads import MOST_THREADS
 
 LONG = 30.0
 MANY = 300

@@ -11,10 +11,11 @@ import attrs
 from headrace import __version__
 from headrace.agent.runners import Runners
 from headrace.engine.working_folders import sweep
-from headrace.errors import FlowRunnerFailed, HeadraceError, NotFound
+from headrace.errors import FlowRunnerFailed, HeadraceError, MayPass, NotFound
 from headrace.instance import Instance
 from headrace.model.agents import Agent
 from headrace.model.choices import Choice
+from headrace.model.deployments import UNIVERSAL
 from headrace.model.journals import JournalBatch
 from headrace.model.logs import LogLine
 from headrace.model.moves import Move
@@ -23,6 +24,7 @@ from headrace.model.queues import ClaimRequest, WorkQueue
 from headrace.model.runs import FlowRun
 from headrace.model.states import State, StateType
 from headrace.orchestration.undelivered import deliver
+from headrace.packaging.statements import checked
 from headrace.ports.flow_runner import Process
 from headrace.settings import variable
 
@@ -49,11 +51,15 @@ class Underway:
 
 
 class AgentAtWork:
-    """Serves some queues. It owns nothing that a run needs, so it may end at any time."""
+    """Serves some queues. It owns nothing that a run needs, so it may end at any time. `requires_signature`: it starts nothing but what somebody has
+    signed who is trusted here."""
 
-    def __init__(self, house: Instance, queues: Sequence[WorkQueue], *, limit: int | None = None) -> None:
+    def __init__(
+        self, house: Instance, queues: Sequence[WorkQueue], *, limit: int | None = None, requires_signature: bool | None = None
+    ) -> None:
         self._house = house
         self._queues = {queue.id: queue for queue in queues}
+        self._requires_signature = house.settings.require_signature if requires_signature is None else requires_signature
         self._runners = Runners(house.registry, _preferred(house))
         self._environment = house.settings.as_environment()
         self._underway: dict[str, Underway] = {}
@@ -69,6 +75,7 @@ class AgentAtWork:
             queues=tuple(self._queues),
             limit=limit,
             flow_runners=tuple(house.registry.offers("flow runner")),
+            storages=tuple(house.registry.offers("storage")),
             started=house.clock.now(),
         )
 
@@ -186,9 +193,16 @@ class AgentAtWork:
     def _start(self, run: FlowRun, token: str) -> None:
         """The run gets a token of its own, where it needs one, in place of the agent's."""
         choice = self._runners.choice(run.flow_runner)
-        logger.info("Submitting flow run %r (%s) to flow runner %r", run.name, run.id, choice.name)
         environment = {**self._environment, **({variable("api_token"): token} if token else {})}
-        order = Order(run_id=run.id, run_name=run.name, epoch=run.epoch, environment=environment)
+        try:
+            statement = self._statement(run)
+        except MayPass:
+            raise
+        except HeadraceError as error:
+            self._refuse_code(run, error)
+            return
+        logger.info("Submitting flow run %r (%s) to flow runner %r", run.name, run.id, choice.name)
+        order = Order(run_id=run.id, run_name=run.name, epoch=run.epoch, statement=statement, environment=environment)
         try:
             process = self._runners.opened(choice).start(order)
         except HeadraceError as error:
@@ -200,6 +214,20 @@ class AgentAtWork:
             self._underway[process.identity] = Underway(run=run, process=process)
             if process.remark:
                 self._note(run, process.remark)
+
+    def _statement(self, run: FlowRun) -> str | None:
+        """What the run's process is held to; None where that is nothing. Before it begins, since its environment could be anything too."""
+        if not self._requires_signature:
+            return None
+        assert run.deployment_id is not None, "a claimed run is of a deployment"
+        deployment = self._house.client.read_deployment(run.deployment_id)
+        return checked(deployment, run.flow_runner or Choice(UNIVERSAL), self._house.registry)
+
+    def _refuse_code(self, run: FlowRun, error: HeadraceError) -> None:
+        logger.error("Flow run %r was not started: %s", run.name, error)
+        message = f"The run was not started: {error}"
+        self._note(run, message, level=logging.ERROR)
+        self._move(run, "code", State.failed(message=message))
 
     def _refuse(self, run: FlowRun, choice: Choice, why: str) -> None:
         logger.error("Flow run %r could not be started: %s", run.name, why)

@@ -11,7 +11,8 @@ from typing import Any, cast
 import attrs
 
 from headrace.errors import ApiAway
-from headrace.instance import Instance, client_choice
+from headrace.instance import Instance
+from headrace.places import client_choice
 from headrace.ports.client import OpenClient
 
 HEARD_SECONDS = 0.6

@@ -82,6 +82,7 @@ def flow(
     retry_delay_seconds: float = 0,
     validate_parameters: bool = True,
     persist_result: bool | None = None,
+    result_storage: Any = None,
     flow_run_name: str | Callable[..., str] | None = None,
     log_prints: bool = False,
     on_completion: Iterable[Hook] = (),
@@ -96,7 +97,8 @@ def flow(function: Any = None, /, **options: Any) -> Any:
 
     `name` (the function's, with - for _), `version` (made of the file), `description` (the docstring), `task_runner` (a name or a value; concurrent),
     `timeout_seconds`, `retries` and `retry_delay_seconds`, `validate_parameters` (True: arguments are checked and coerced by their annotations),
-    `persist_result` (None: where something may be retried), `flow_run_name` (a template of the parameters, or a function of them), `log_prints`, and the
+    `persist_result` (None: where something may be retried), `result_storage` (where results of the flow, its tasks and its subflows are kept: the name or
+    type of a storage, or a value of one), `flow_run_name` (a template of the parameters, or a function of them), `log_prints`, and the
     hooks `on_completion`, `on_failure`, `on_crash`, `on_cancellation`: each called with the flow, the flow run and its state.
     Raises InvalidName and InvalidOption.
     """

@@ -28,8 +28,20 @@ def agent() -> None:
     metavar="SECONDS",
     help="How long it waits for its runs when it is told to end; until they have ended, if not given.",
 )
+@click.option(
+    "--require-signature",
+    is_flag=True,
+    help="Run only deployments that a key has signed which is trusted here; as the setting require_signature.",
+)
 @click.pass_obj
-def start(invocation: Invocation, queues: tuple[str, ...], limit: int | None, run_once: bool, drain_timeout: float | None) -> None:
+def start(
+    invocation: Invocation,
+    queues: tuple[str, ...],
+    limit: int | None,
+    run_once: bool,
+    drain_timeout: float | None,
+    require_signature: bool,
+) -> None:
     """Serve work queues, named or by id.
 
     A server that is not there yet is waited for. The first Ctrl+C (or SIGTERM) lets the runs under way end and takes no more; the second ends them
@@ -44,18 +56,24 @@ def start(invocation: Invocation, queues: tuple[str, ...], limit: int | None, ru
     from headrace.agent.loop import AgentLoop
     from headrace.agent.questions import asking_beside
     from headrace.engine.run_logs import install
+    from headrace.packaging.statements import must_be_able_to_check
     from headrace.services.rounds import Rounds
 
     with (
         instance.open(invocation.settings, registry=invocation.registry, lasting=True) as opened,
         asking_beside(opened) as (house, questions),
     ):
+        requires_signature = require_signature or house.settings.require_signature
+        if requires_signature:
+            must_be_able_to_check(house.registry)
         served = {
             queue.id: queue for queue in awaited(house, lambda: [lookup.work_queue(house.client, name) for name in queues], _tell_trouble)
         }
         install(house.settings.log_level)
-        at_work = AgentAtWork(house, tuple(served.values()), limit=limit)
+        at_work = AgentAtWork(house, tuple(served.values()), limit=limit, requires_signature=requires_signature)
         show.remark(_greeting(at_work.agent, list(served.values())))
+        if requires_signature:
+            show.remark("It runs only deployments that a key has signed which is trusted here.")
         beside = None if questions else Rounds.of_all_installed(house).step  # a server has its own
         AgentLoop(house, at_work, once=run_once, drain_seconds=drain_timeout, beside=beside, questions=questions).run()
         if not at_work.has_queues:

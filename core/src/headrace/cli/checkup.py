@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from headrace import __version__
+from headrace import __version__, instance
 from headrace.cli.hidden_secrets import HiddenSecrets
 from headrace.cli.invocation import Invocation
 from headrace.cli.setting_rows import setting_row
@@ -24,9 +24,12 @@ from headrace.errors import CodeNotAllowedHere, DoubleProvider, HeadraceError, P
 from headrace.hooks.known import KNOWN
 from headrace.hooks.plugins import Status
 from headrace.hooks.registry import PORTS
-from headrace.instance import MEMORY, provider_choices, storage_of
+from headrace.instance import provider_choices
 from headrace.model.choices import Choice
+from headrace.model.storages import name_in
+from headrace.places import MEMORY, own_storage, storage_of
 from headrace.ports.diagnosis import Diagnosable, Diagnosis
+from headrace.ports.storage import Storage
 from headrace.processes import ProcessFile, folder_of
 from headrace.settings import SETTINGS
 
@@ -265,16 +268,16 @@ class Checkup:
     # Storage
 
     def _storage(self) -> dict[str, Any]:
-        choice = dict(provider_choices(self._settings, self._registry))["storage"]
-        storage = storage_of(self._settings, self._registry, choice)
-        found: dict[str, Any] = {"name": choice.name}
+        choice = own_storage(self._settings, self._registry)
+        name = name_in(choice) or choice.name
+        found: dict[str, Any] = {"name": name}
 
         def ask() -> bool:
-            with storage.open() as opened:
+            with self._storage_of(choice).open() as opened:
                 return bool(opened.exists("doctor/is-it-there"))
 
         with self._contained("storage"):
-            self._answer(f"storage {choice.name!r}", ask)
+            self._answer(f"storage {name!r}", ask)
         path = choice.options.get("path")
         if isinstance(path, str):
             with self._contained("storage"):
@@ -285,6 +288,13 @@ class Checkup:
                     )
                 found |= _size(Path(path))
         return found
+
+    def _storage_of(self, choice: Choice) -> Storage:
+        """What is meant by a choice; for one that goes by a name, the orchestration is asked."""
+        if name_in(choice) is None:
+            return storage_of(self._settings, self._registry, choice)
+        with instance.open(self._settings, registry=self._registry, lasting=True) as house:
+            return house.storage(choice)
 
     def _answer(self, who: str, ask: Callable[[], T]) -> T:
         """What somebody says who may be far away. Raises what they raise, and NoAnswer."""

@@ -26,14 +26,21 @@ _file = click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 _verify = click.option(
     "--verify/--no-verify", "verifies", default=True, help="Import the code in a clean process before it is accepted; the default."
 )
+_sign = click.option(
+    "--sign-with",
+    "sign_with",
+    metavar="NAME",
+    help="Sign what will be run by this key; the one that the setting sign_with names, if not given.",
+)
 
 
 @click.command()
 @_file
 @_verify
+@_sign
 @show.json_option
 @click.pass_obj
-def create(invocation: Invocation, file: Path, verifies: bool, as_json: bool) -> None:
+def create(invocation: Invocation, file: Path, verifies: bool, sign_with: str | None, as_json: bool) -> None:
     """Create or update all deployments of a file.
 
     FILE is Python that makes DeploymentSpecs, or YAML. All are created or none: if anything is wrong with one, nothing is changed. Of those that have
@@ -46,7 +53,7 @@ def create(invocation: Invocation, file: Path, verifies: bool, as_json: bool) ->
     from headrace.deploying.apply import applied  # what other commands need not load
 
     with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house, tempfile.TemporaryDirectory() as folder:
-        plan = applied(house, _planned(house, file, Path(folder), verifies=verifies), say=show.progress)
+        plan = applied(house, _planned(house, file, Path(folder), sign_with, verifies=verifies), say=show.progress)
         now = house.clock.now()
     _remark_on(plan)
     if as_json:
@@ -64,9 +71,10 @@ def create(invocation: Invocation, file: Path, verifies: bool, as_json: bool) ->
 @click.command()
 @_file
 @_verify
+@_sign
 @show.json_option
 @click.pass_obj
-def plan(invocation: Invocation, file: Path, verifies: bool, as_json: bool) -> None:
+def plan(invocation: Invocation, file: Path, verifies: bool, sign_with: str | None, as_json: bool) -> None:
     """Show what `create` would do with a file, and do nothing.
 
     The exit code is 0 if nothing would be changed, 2 if anything would, and 1 if the file cannot be deployed.
@@ -77,7 +85,7 @@ def plan(invocation: Invocation, file: Path, verifies: bool, as_json: bool) -> N
     from headrace.deploying.plan import Outcome
 
     with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house, tempfile.TemporaryDirectory() as folder:
-        found = _planned(house, file, Path(folder), verifies=verifies)
+        found = _planned(house, file, Path(folder), sign_with, verifies=verifies)
     _remark_on(found)
     if as_json:
         show.json([_row(each) for each in found])
@@ -88,14 +96,15 @@ def plan(invocation: Invocation, file: Path, verifies: bool, as_json: bool) -> N
         raise click.exceptions.Exit(2)
 
 
-def _planned(house: Instance, file: Path, folder: Path, *, verifies: bool) -> "list[Planned]":
+def _planned(house: Instance, file: Path, folder: Path, sign_with: str | None, *, verifies: bool) -> "list[Planned]":
     """What the file would make; its faults are told, and end the command."""
     from headrace.deploying.plan import planned
     from headrace.deploying.reading import read_specs
 
+    key = house.settings.sign_with if sign_with is None else sign_with
     try:
         specs = read_specs(file, registry=house.registry, blocked=house.settings.plugins_blocked, folder=folder)
-        return planned(house, specs, verifies=verifies, say=show.progress)
+        return planned(house, specs, verifies=verifies, say=show.progress, sign_with=key)
     except SpecsRefused as refused:
         for fault in refused.faults:
             show.error(fault)
@@ -104,8 +113,13 @@ def _planned(house: Instance, file: Path, folder: Path, *, verifies: bool) -> "l
 
 
 def _remark_on(plan: "Sequence[Planned]") -> None:
+    from headrace.deploying.changes import SIGNED
+
     for sentence in _what_travels(plan):
         show.remark(sentence)
+    for each in plan:
+        if SIGNED in each.changed and each.deployment.code.signature is None:
+            show.remark(f"{each.deployment.full_name} was signed, and is not any more; sign it with: --sign-with NAME")
 
 
 def _tell(planned: "Planned") -> None:

@@ -29,6 +29,7 @@ from headrace.model.deployments import Archive, Deployment, RunRequest
 from headrace.model.filters import MOST_ROWS, DeploymentFilter, Page
 from headrace.model.run_names import run_name
 from headrace.model.runs import FlowRun
+from headrace.packaging.statements import checked, signed_by
 from headrace.wire.plain import to_plain
 from headrace.wire.schema_words import words
 
@@ -111,6 +112,7 @@ def inspect(invocation: Invocation, name: str, as_json: bool) -> None:
             "flow version": found.flow_version,
             "retries": f"{found.retries} at most, {show.duration(found.retry_delay)} apart" if found.retries else None,
             "restarts after a crash": f"{found.max_restarts} at most" if found.max_restarts else None,
+            "signed by": signed_by(found, invocation.registry),
             "verified": "yes" if found.is_verified else "no",
             "paused": "yes" if found.is_paused else None,
             "version": found.version,
@@ -257,8 +259,9 @@ def execute(
     """
     with ended_by_signals(), instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
         found = lookup.deployment(house.client, name)
+        statement = checked(found, found.flow_runner, house.registry) if house.settings.require_signature else None
         request = _request(house, found, pairs, whole, tags, called, holder=house.ids.new())
-        execution = Execution(house, request, of=found.full_name, tell=show.remark if as_json else click.echo)
+        execution = Execution(house, request, of=found.full_name, tell=show.remark if as_json else click.echo, statement=statement)
         try:
             ended = execution.ended()
         except KeyboardInterrupt:

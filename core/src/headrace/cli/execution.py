@@ -25,10 +25,11 @@ LIVELY = {variable("journal_interval"): "0.1"}
 
 
 class Execution:
-    """Runs what is asked for by a request with a holder, so that no agent gets it."""
+    """Runs what is asked for by a request with a holder, so that no agent gets it; `statement` is the sha256 of what may be run, if not anything may."""
 
-    def __init__(self, house: Instance, request: RunRequest, *, of: str, tell: Callable[[str], None]) -> None:
+    def __init__(self, house: Instance, request: RunRequest, *, of: str, tell: Callable[[str], None], statement: str | None = None) -> None:
         self._house = house
+        self._statement = statement
         self._request = request
         self._of = of
         self._tell = tell
@@ -59,7 +60,8 @@ class Execution:
 
     def _started(self, run: FlowRun) -> "subprocess.Popen[bytes]":
         """The process is in a session of its own, so that Ctrl+C comes to this one alone, which knows what it means."""
-        order = Order(run_id=run.id, run_name=run.name, epoch=run.epoch, environment=self._house.settings.as_environment())
+        environment = self._house.settings.as_environment()
+        order = Order(run_id=run.id, run_name=run.name, epoch=run.epoch, statement=self._statement, environment=environment)
         environment = {**os.environ, **LIVELY, **order.variables}
         return subprocess.Popen([sys.executable, *ENGINE], env=environment, stdin=subprocess.DEVNULL, start_new_session=True)
 

@@ -68,7 +68,7 @@ class Invocation:
         """What is installed, without what the settings block; the commands that mend settings are always there."""
         settings, _ = self._read
         plugins = [*discovered(), inline(mending, name="mending")] if BLOCKING & set(settings.plugins_blocked) else None
-        return Registry(plugins, blocked=settings.plugins_blocked, trace=settings.trace_hooks)
+        return Registry(plugins, blocked=settings.plugins_blocked, keys=settings.keys_path, trace=settings.trace_hooks)
 
     @property
     def _flags(self) -> Mapping[str, object]:

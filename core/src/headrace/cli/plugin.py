@@ -20,6 +20,7 @@ def headrace_commands() -> Iterator[Provider[Any]]:
     yield Provider("profile", "headrace.cli.profile:profile", "Look after profiles: settings under a name")
     yield Provider("schedule", "headrace.cli.schedule:schedule", "Look at schedules: when deployments run by themselves")
     yield Provider("services", "headrace.cli.services:services", "Run what is done again and again beside the runs")
+    yield Provider("storage", "headrace.cli.storage:storage", "Say where code and results are kept")
     yield Provider("store", "headrace.cli.store:store", "Look after the run store: what it keeps, whether it is sound, copies of it")
     yield Provider("task-run", "headrace.cli.task_run:task_run", "Look at the task runs of flow runs")
     yield Provider("version", "headrace.cli.version:version", "Show versions, the home, and the store or API in use")

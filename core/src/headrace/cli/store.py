@@ -13,6 +13,7 @@ from headrace.clock import SystemClock
 from headrace.instance import Instance, run_store_choice
 from headrace.model.retention import Forgotten
 from headrace.packaging.sizes import said
+from headrace.places import client_choice
 from headrace.ports.diagnosis import Copyable, Diagnosable, Diagnosis, Emptiable, Upgradable
 from headrace.wire.plain import to_plain
 
@@ -30,19 +31,21 @@ def store() -> None:
 @show.json_option
 @click.pass_obj
 def gc(invocation: Invocation, is_plan: bool, as_json: bool) -> None:
-    """Forget what is old, and remove files that nothing refers to.
+    """Forget what is old, and remove what nothing refers to.
 
-    Runs, and earlier log lines and histories of task runs, are kept for as long as the settings say. Then results of runs that are forgotten, archives of
-    code that no deployment has or had, and unpacked code that none has now are removed.
+    Runs, and earlier log lines and histories of task runs, are kept for as long as the settings say. Then what `headrace storage gc` removes is removed,
+    and unpacked code that no deployment has now.
 
     \b
     headrace store gc --plan
     headrace config set keep_runs_days=30
     """
+    from headrace.cli.garbage import collect, counted
     from headrace.services.leftovers import leftovers, remove_leftovers  # what other commands need not load
 
     with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
         forgotten = house.client.plan_forgetting() if is_plan else _forget(house)
+        keys = collect(house, is_plan=is_plan)
         left = leftovers(house)
         if not is_plan:
             remove_leftovers(house, left)
@@ -51,9 +54,8 @@ def gc(invocation: Invocation, is_plan: bool, as_json: bool) -> None:
         "details_of_runs": forgotten.details,
         "events": forgotten.events,
         "agents": forgotten.agents,
-        "results_of_runs": len(left.results),
-        "archives": len(left.archives),
-        "unpacked_code": len(left.unpacked),
+        **counted(keys),
+        "unpacked_code": len(left),
     }
     if as_json:
         show.json({"is_plan": is_plan, "is_more": forgotten.is_more, **rows})
@@ -188,6 +190,6 @@ def reset(invocation: Invocation, is_sure: bool, as_json: bool) -> None:
 def _store(invocation: Invocation) -> Any:
     """The run store of this machine, as a value."""
     settings, registry = invocation.settings, invocation.registry
-    if instance.client_choice(settings) is not None:
+    if client_choice(settings) is not None:
         raise click.ClickException("the run store is where the server is; this command is to be given there")
     return registry.make("run store", run_store_choice(settings, registry))

@@ -10,7 +10,7 @@ import click
 
 from headrace.cli.moments import ZONE
 from headrace.cli.typed_json import DoubleKey, parsed
-from headrace.errors import InvalidOption, ProviderUnusable, WrongSpec
+from headrace.errors import InvalidOption, OptionsDoNotFit, WrongSpec
 from headrace.hooks.registry import Registry
 from headrace.model.schedules import DeploymentSchedule
 
@@ -107,7 +107,7 @@ def understood(written: Any, registry: Registry, *, where: str, **policies: Any)
 
     try:
         return understood_schedules(_with(written, policies), where, registry)
-    except (InvalidOption, ProviderUnusable, WrongSpec) as error:
+    except (InvalidOption, OptionsDoNotFit, WrongSpec) as error:
         raise click.UsageError(_TOO_LONG.sub(r"\1 …\2", str(error))) from error
 
 

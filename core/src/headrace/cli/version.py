@@ -8,7 +8,8 @@ import click
 from headrace import __version__
 from headrace.cli import show
 from headrace.cli.invocation import Invocation
-from headrace.instance import client_choice, run_store_choice
+from headrace.instance import run_store_choice
+from headrace.places import client_choice
 
 
 @click.command()

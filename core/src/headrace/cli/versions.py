@@ -53,13 +53,13 @@ def _code(version: Deployment) -> str:
 
 def _changes(versions: Sequence[Deployment]) -> Iterator[str]:
     """What each version changed in the one before it."""
-    from headrace.deploying.changes import changed_words  # what other commands need not load
+    from headrace.deploying.changes import changed_words, is_other_code  # what other commands need not load
 
     for after, before in zip(versions, [*versions[1:], None], strict=True):
         if before is None:
             yield "created" if after.version == 1 else ""
             continue
-        code = ["code"] if after.code != before.code else []
+        code = ["code"] if is_other_code(before, after) else []
         yield ", ".join([*code, *changed_words(before, after)]) or "flow version"
 
 

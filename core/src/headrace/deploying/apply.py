@@ -1,6 +1,7 @@
 """Applying a plan: code into storages first, then all deployments in one transaction; so there is no deployment whose code is not there."""
 
 from collections.abc import Callable
+from functools import partial
 
 import attrs
 
@@ -15,19 +16,19 @@ def applied(house: Instance, plan: list[Planned], *, say: Callable[[str], None])
     _write(house, plan, say)
     different = [planned for planned in plan if planned.outcome is not Outcome.UNCHANGED]
     kept = iter(house.client.put_deployments(tuple(planned.deployment for planned in different)) if different else ())
-    _write(house, plan, say)  # whoever clears archives away that nothing refers to may have been at it
     return [planned if planned.outcome is Outcome.UNCHANGED else attrs.evolve(planned, deployment=next(kept)) for planned in plan]
 
 
 def _write(house: Instance, plan: list[Planned], say: Callable[[str], None]) -> None:
-    """Writes the archives that are not there."""
-    written: set[str] = set()
-    for planned in plan:
-        archive = planned.deployment.code.archive
-        if archive is None or planned.tree is None or repr(archive) in written:
-            continue
-        written.add(repr(archive))
+    """Writes the archives that are not there; reserved before, so that nobody who clears up takes them for what nothing needs."""
+    archives = {
+        repr(planned.deployment.code.archive): (planned.deployment.code.archive, planned.tree)
+        for planned in plan
+        if planned.deployment.code.archive is not None and planned.tree is not None
+    }
+    for archive, tree in archives.values():
+        house.places.reserved(archive.storage or house.places.own, archive.name)
+        files = "1 file" if archive.files == 1 else f"{archive.files} files"
+        packing = partial(say, f"packing {files} ({said(archive.size)}) of {tree.what}")
         with house.code_storage(archive.storage) as storage:
-            if not storage.exists(archive.key):
-                say(f"packing {archive.files} {'file' if archive.files == 1 else 'files'} ({said(archive.size)}) of {planned.tree.what}")
-            write_archive(planned.tree, storage)
+            write_archive(tree, archive.key, storage, begun=packing)

@@ -3,6 +3,9 @@
 from typing import Any
 
 from headrace.model.deployments import Deployment
+from headrace.packaging.statements import unsigned
+
+SIGNED = "signature by a key"
 
 WORDS = {
     "parameters": "parameters",
@@ -19,9 +22,15 @@ WORDS = {
 """The fields that are compared, in a person's words."""
 
 
+def is_other_code(before: Deployment, after: Deployment) -> bool:
+    """Whether something else is run, whoever signed it."""
+    return unsigned(before.code) != unsigned(after.code)
+
+
 def changed_words(before: Deployment, after: Deployment) -> list[str]:
     """What changed, in words and in this order."""
-    return [word for field, word in WORDS.items() if _told(before, field) != _told(after, field)]
+    changed = [word for field, word in WORDS.items() if _told(before, field) != _told(after, field)]
+    return [*changed, SIGNED] if before.code.signature != after.code.signature else changed
 
 
 def _told(deployment: Deployment, field: str) -> Any:

@@ -7,9 +7,10 @@ import attrs
 
 from headrace.errors import WrongSpec
 from headrace.hooks.registry import Registry
-from headrace.hooks.secrets import is_reference, names_secret
+from headrace.hooks.secrets import written_secret
 from headrace.model.choices import Choice
 from headrace.model.coercion import shown
+from headrace.model.storages import name_in, named
 from headrace.wire.parameters import is_whole, plain_parameters
 
 SCHEDULE, STORAGE = "schedule", "storage"
@@ -20,7 +21,7 @@ def understood_choice(port: str, given: Any, where: str, registry: Registry) -> 
     if given is None:
         return None
     if isinstance(given, str):
-        choice = Choice(given)
+        choice = Choice(given) if port != STORAGE or registry.has(port, given) else named(given)
     elif isinstance(given, Mapping):
         choice = _written_choice(port, given, where)
     elif isinstance(given, type):
@@ -37,6 +38,8 @@ def understood_choice(port: str, given: Any, where: str, registry: Registry) -> 
         raise WrongSpec(
             where=where, why=f"option {lost[0]!r} of {port} {choice.name!r} must be plain data, not {shown(choice.options[lost[0]])}"
         )
+    if name_in(choice) is not None:
+        return choice  # what is behind the name, the orchestration knows
     if port == STORAGE:
         _check_secrets(choice.name, options, where, registry)
         registry.make(port, Choice(choice.name, registry.resolved(options)))
@@ -47,14 +50,13 @@ def understood_choice(port: str, given: Any, where: str, registry: Registry) -> 
 
 def _check_secrets(name: str, options: Mapping[str, Any], where: str, registry: Registry) -> None:
     """Raises WrongSpec for a secret that is written out, since whoever sees a deployment sees its options."""
-    kind = registry.load(STORAGE, name)
-    secret = {field.alias or field.name for field in attrs.fields(kind) if field.metadata.get("secret")} if attrs.has(kind) else set()
-    for option in secret & options.keys():
-        value = options[option]
-        written = [each for key, each in value.items() if names_secret(str(key))] if isinstance(value, Mapping) else [value]
-        if any(isinstance(each, str) and each and not is_reference(each) for each in written):
-            why = "is a secret, and would be seen by all who see the deployment; write where it is found: secret://env/NAME or secret://file/PATH"
-            raise WrongSpec(where=where, why=f"option {option!r} of storage {name!r} {why}")
+    option = written_secret(registry.load(STORAGE, name), options)
+    if option is not None:
+        why = (
+            "is a secret, and would be seen by all who see the deployment; write where it is found: secret://env/NAME or secret://file/PATH"
+        )
+        keep = "or give the storage a name, with `headrace storage create`, and write that"
+        raise WrongSpec(where=where, why=f"option {option!r} of storage {name!r} {why}; {keep}")
 
 
 def _as_kept(port: str, choice: Choice, registry: Registry) -> Choice:

@@ -2,18 +2,21 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 import attrs
 
-from headrace.deploying.changes import changed_words
+from headrace.deploying.changes import changed_words, is_other_code
 from headrace.deploying.spec import Spec, SpecFile
 from headrace.deploying.verify import Described, Place, Source, described, place_of, source_of, undescribed
 from headrace.errors import HeadraceError, SpecsRefused, StorageUnusable, WrongSpec
 from headrace.instance import Instance
 from headrace.model.deployments import Archive, Code, Deployment
 from headrace.model.filters import DeploymentFilter, Page
+from headrace.model.storages import StoragePlace
 from headrace.packaging.manifest import Manifest
+from headrace.packaging.statements import signed, statement_of
 from headrace.packaging.tree import Tree
 from headrace.packaging.unpacking import read_manifest
 
@@ -38,9 +41,10 @@ class Planned:
     changed: tuple[str, ...] = ()
 
 
-def planned(house: Instance, file: SpecFile, *, verifies: bool, say: Callable[[str], None]) -> list[Planned]:
-    """The plan for the specs of a file, nothing of which is done yet; `say` hears what takes long. Raises SpecsRefused, with every fault there is."""
-    planning = _Planning(house, say, file.faults)
+def planned(house: Instance, file: SpecFile, *, verifies: bool, say: Callable[[str], None], sign_with: str = "") -> list[Planned]:
+    """The plan for the specs of a file, nothing of which is done yet; `say` hears what takes long. What is run is signed by the key `sign_with`, if there
+    is one. Raises SpecsRefused, with every fault there is; CannotSign, KeysUnusable."""
+    planning = _Planning(house, say, file.faults, sign_with)
     found = planning.described(file.specs, verifies=verifies)
     plan = [planning.plan(spec, source, flow, verified=verifies) for spec, source, flow in found]
     planning.refuse_doubles([(spec.where, each.deployment.full_name) for (spec, *_), each in zip(found, plan, strict=True)])
@@ -52,8 +56,9 @@ def planned(house: Instance, file: SpecFile, *, verifies: bool, say: Callable[[s
 class _Planning:
     """One planning, and the faults that were met."""
 
-    def __init__(self, house: Instance, say: Callable[[str], None], faults: Iterable[str]) -> None:
+    def __init__(self, house: Instance, say: Callable[[str], None], faults: Iterable[str], sign_with: str) -> None:
         self._house = house
+        self._sign_with = sign_with
         self._say = say
         self._blocked = house.settings.plugins_blocked
         self.faults = list(faults)
@@ -97,8 +102,18 @@ class _Planning:
                 known.append((spec, own, answer))
         return known
 
+    @cached_property
+    def _place(self) -> StoragePlace:
+        return self._house.places.usual()
+
+    def _archive(self, spec: Spec, tree: Tree) -> Archive:
+        """Where the code goes; the orchestration's own storage is left for it to know."""
+        storage = spec.flow_storage or self._place.storage
+        return tree.archive(None if storage == self._house.places.own else storage, self._place.folder)
+
     def _check_storage(self, spec: Spec) -> None:
-        choice = spec.flow_storage or self._house.default_storage
+        choice = spec.flow_storage or self._place.storage
+        assert choice is not None, "there is always one that is usual"
         if not self._house.storage(choice).outlives_process:
             why = "it is gone when this process ends; pip install headrace-files, or name another as flow_storage"
             raise StorageUnusable(where=choice.name, why=why)
@@ -111,7 +126,7 @@ class _Planning:
     def plan(self, spec: Spec, source: Source, flow: Described, *, verified: bool) -> Planned:
         """The deployment that a spec makes, against what is there."""
         now = self._house.clock.now()
-        archive = source.tree.archive(spec.flow_storage) if source.tree is not None else None
+        archive = self._archive(spec, source.tree) if source.tree is not None else None
         deployment = Deployment(
             id=self._house.ids.new(),
             name=spec.name or flow.flow_name,
@@ -133,6 +148,7 @@ class _Planning:
         )
         wanted = DeploymentFilter(flow_names=(deployment.flow_name,), names=(deployment.name,))
         known = next(iter(self._house.client.read_deployments(wanted, Page(limit=1))), None)
+        deployment = self._signed(known, deployment)
         if known is None:
             return Planned(deployment=deployment, tree=source.tree, outcome=Outcome.CREATED)
         changed = tuple(self._changed(known, deployment, source.tree))
@@ -140,9 +156,17 @@ class _Planning:
         deployment = attrs.evolve(deployment, id=known.id, created=known.created) if changed else known
         return Planned(deployment=deployment, tree=source.tree, outcome=outcome, changed=changed)
 
+    def _signed(self, before: Deployment | None, after: Deployment) -> Deployment:
+        """With a signature: a new one, or the one that was there, as long as it says what is true."""
+        if self._sign_with:
+            return signed(after, self._sign_with, self._house.registry)
+        if before is None or statement_of(before) != statement_of(after):
+            return after
+        return attrs.evolve(after, code=attrs.evolve(after.code, signature=before.code.signature))
+
     def _changed(self, before: Deployment, after: Deployment, tree: Tree | None) -> list[str]:
         said = []
-        if before.code != after.code:
+        if is_other_code(before, after):
             said.append(f"code{self._files(before, after, tree)}")
         said += changed_words(before, after)
         if not said and before.flow_version != after.flow_version:

@@ -1,7 +1,7 @@
 """Schedules as they are written in specs, alone or as a list, each with what becomes of times that are missed or come too soon."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import attrs
 
 from headrace.deploying.choices import SCHEDULE, understood_choice
+from headrace.deploying.places import Place
 from headrace.errors import WrongSpec
 from headrace.hooks.known import KNOWN
 from headrace.hooks.registry import Registry
@@ -44,25 +45,36 @@ POLICIES = tuple(field.name for field in attrs.fields(ScheduleSpec) if field.kw_
 
 def understood_schedules(given: Any, where: str, registry: Registry) -> tuple[DeploymentSchedule, ...]:
     """One schedule, a list of them, or none. Raises WrongSpec and the errors of their kinds."""
-    if given is None:
-        return ()
-    rows = given if isinstance(given, (list, tuple)) else [given]
-    found = tuple(_understood(row, where, registry) for row in rows)
-    for place, each in enumerate(found):
-        if each.kind in [other.kind for other in found[:place]]:
-            options = ", ".join(f"{name}={value}" for name, value in each.kind.options.items() if value is not None)
-            raise WrongSpec(where=where, why=f"two of its schedules are the same: {each.kind.name} {options}")
+    found = tuple(understood_schedule(row, Place(where=where), registry) for row in rows_of(given))
+    check_different(found, where)
     return found
 
 
-def _understood(given: Any, where: str, registry: Registry) -> DeploymentSchedule:
+def rows_of(given: Any) -> list[Any]:
+    """One schedule, a list of them, or none, as they are written."""
+    if given is None:
+        return []
+    return list(given) if isinstance(given, (list, tuple)) else [given]
+
+
+def check_different(schedules: Sequence[DeploymentSchedule], where: str) -> None:
+    """Raises WrongSpec where two are of one kind and the same options."""
+    for place, each in enumerate(schedules):
+        if each.kind in [other.kind for other in schedules[:place]]:
+            options = ", ".join(f"{name}={value}" for name, value in each.kind.options.items() if value is not None)
+            raise WrongSpec(where=where, why=f"two of its schedules are the same: {each.kind.name} {options}")
+
+
+def understood_schedule(given: Any, place: Place, registry: Registry) -> DeploymentSchedule:
+    """One schedule, as it is written. Raises WrongSpec and the errors of its kind."""
+    where = place.where
     spec = given if isinstance(given, ScheduleSpec) else _of_mapping(given) if isinstance(given, Mapping) else ScheduleSpec(given)
     when = spec.schedule
     if isinstance(when, Mapping) and "type" not in when:
         when = _by_its_key(when, where, registry)
     elif isinstance(when, (str, int, float, timedelta)) and not (isinstance(when, str) and _NAME.fullmatch(when)):
         raise WrongSpec(where=where, why=f"{shown(when)} is no schedule; {_WRITTEN}")
-    on_missed, most = _on_missed(spec.on_missed, where)
+    on_missed, most = _on_missed(spec.on_missed, place.of("on_missed").where)
     kind = understood_choice(SCHEDULE, when, where, registry)
     if kind is None:
         raise WrongSpec(where=where, why=f"a schedule is missing; {_WRITTEN}")
@@ -70,8 +82,8 @@ def _understood(given: Any, where: str, registry: Registry) -> DeploymentSchedul
         kind=kind,
         on_missed=on_missed,
         most_missed=most,
-        max_lateness=_lateness(spec.max_lateness, where),
-        overlap=_one_of(Overlap, "overlap", spec.overlap, where),
+        max_lateness=_lateness(spec.max_lateness, place.of("max_lateness").where),
+        overlap=_one_of(Overlap, "overlap", spec.overlap, place.of("overlap").where),
     )
 
 

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 import attrs
 
 from headrace.deploying.choices import understood_choice
-from headrace.deploying.schedules import understood_schedules
-from headrace.errors import HeadraceError, SpecsRefused, WrongData, WrongSpec
+from headrace.deploying.places import Place
+from headrace.deploying.schedules import check_different, rows_of, understood_schedule
+from headrace.errors import HeadraceError, InvalidName, InvalidOption, SpecsRefused, WrongData, WrongSpec
 from headrace.hooks.registry import Registry
 from headrace.model.choices import Choice
 from headrace.model.coercion import shown
@@ -137,7 +138,7 @@ class SpecFile:
 
 
 def all_understood(
-    written: Iterable[tuple[Callable[[], DeploymentSpec], str]],
+    written: Iterable[tuple[Callable[[], DeploymentSpec], Place]],
     *,
     folder: Path,
     registry: Registry,
@@ -146,55 +147,63 @@ def all_understood(
     """Every spec that can be understood, and what is wrong with the others; `finish` has the last word on each."""
     specs: list[Spec] = []
     faults: list[str] = []
-    for make, where in written:
+    for make, place in written:
         try:
             spec = make()
-            specs.append(finish(understood(spec, where=where, folder=folder, registry=registry), spec))
+            specs.append(finish(understood(spec, place=place, folder=folder, registry=registry), spec))
         except SpecsRefused as refused:
             faults += refused.faults
         except HeadraceError as error:
-            faults.append(str(error) if isinstance(error, WrongSpec) else f"{where}: {error}")
+            faults.append(_fault(error, place))
     return SpecFile(specs=tuple(specs), faults=tuple(faults))
 
 
-def understood(spec: DeploymentSpec, *, where: str, folder: Path, registry: Registry) -> Spec:
+def understood(spec: DeploymentSpec, *, place: Place, folder: Path, registry: Registry) -> Spec:
     """The spec without anything that only its author's process has. Raises SpecsRefused, with every fault it has."""
     faults: list[str] = []
 
-    def tried(read: Callable[..., T | None], *given: Any) -> T | None:
+    def tried(there: Place, read: Callable[..., T | None], *given: Any) -> T | None:
         try:
-            return read(*given)
+            return read(*given, there)
         except HeadraceError as error:
-            faults.append(f"{where}: {error.why if isinstance(error, WrongSpec) else error}")
+            faults.append(_fault(error, there))
             return None
 
-    location, flow_name = tried(_flow, spec, where, folder) or (None, None)
+    at = place.of
+    location, flow_name = tried(place, _flow, spec, folder) or (None, None)
+    schedules = [tried(at("schedule").of(number), _schedule, row, registry) for number, row in enumerate(rows_of(spec.schedule))]
     understood = Spec(
-        where=where,
-        name=tried(_name, spec.name, where),
+        where=place.where,
+        name=tried(at("name"), _name, spec.name),
         flow_location=location,
         flow_name=flow_name,
-        tags=tried(_tags, spec.tags, where) or (),
-        parameters=tried(_parameters, spec.parameters, where) or {},
-        schedules=tried(understood_schedules, spec.schedule, where, registry) or (),
-        flow_runner=tried(understood_choice, "flow runner", spec.flow_runner, where, registry) or Choice(UNIVERSAL),
-        flow_storage=tried(understood_choice, "storage", spec.flow_storage, where, registry),
-        description=tried(_text, "description", spec.description, where),
-        project_root=tried(_path, "project_root", spec.project_root, where, folder),
-        entrypoint=tried(_entrypoint, spec.entrypoint, where),
-        max_restarts=tried(_restarts, spec.on_crash, spec.max_restarts, where) or 0,
+        tags=tried(at("tags"), _tags, spec.tags) or (),
+        parameters=tried(at("parameters"), _parameters, spec.parameters) or {},
+        schedules=tried(at("schedule"), _different, [each for each in schedules if each is not None]) or (),
+        flow_runner=tried(at("flow_runner"), _choice, "flow runner", spec.flow_runner, registry) or Choice(UNIVERSAL),
+        flow_storage=tried(at("flow_storage"), _choice, "storage", spec.flow_storage, registry),
+        description=tried(at("description"), _text, "description", spec.description),
+        project_root=tried(at("project_root"), _path, "project_root", spec.project_root, folder),
+        entrypoint=tried(at("entrypoint"), _entrypoint, spec.entrypoint),
+        max_restarts=tried(place, _restarts, spec.on_crash, spec.max_restarts) or 0,
     )
     if faults:
         raise SpecsRefused(faults=tuple(faults))
     return understood
 
 
-def _flow(spec: DeploymentSpec, where: str, folder: Path) -> tuple[str | None, str | None]:
+def _fault(error: HeadraceError, place: Place) -> str:
+    """What is wrong with what stands at a place; an option of it may have a place of its own."""
+    if isinstance(error, WrongSpec):
+        return str(error)
+    return f"{(place.of(error.option) if isinstance(error, InvalidOption) else place).where}: {error}"
+
+
+def _flow(spec: DeploymentSpec, folder: Path, place: Place) -> tuple[str | None, str | None]:
     """The script of the flow, where there is one, and its name, where it is known."""
-    location = _path("flow_location", spec.flow_location, where, folder)
-    flow_name = _text("flow_name", spec.flow_name, where)
-    if flow_name is not None:
-        checked_name("flow", flow_name)
+    where = place.where
+    location = _path("flow_location", spec.flow_location, folder, place.of("flow_location"))
+    flow_name = _flow_name(spec.flow_name, place.of("flow_name"))
     if spec.entrypoint is not None and (location is not None or spec.flow is not None):
         raise WrongSpec(where=where, why="entrypoint stands in place of flow_location and flow; give one of them")
     if spec.flow is None and location is None and spec.entrypoint is None:
@@ -219,49 +228,71 @@ def script_of(flow: Any) -> str | None:
     return os.path.abspath(file) if has_name and file.endswith(".py") and os.path.isfile(file) else None
 
 
-def _name(given: Any, where: str) -> str | None:
-    name = _text("name", given, where)
+def _name(given: Any, place: Place) -> str | None:
+    name = _text("name", given, place)
     return None if name is None else checked_name("deployment", name)
 
 
-def _tags(given: Any, where: str) -> Tags:
+def _flow_name(given: Any, place: Place) -> str | None:
+    name = _text("flow_name", given, place)
+    try:
+        return None if name is None else checked_name("flow", name)
+    except InvalidName as error:
+        raise WrongSpec(where=place.where, why=str(error)) from error
+
+
+def _schedule(given: Any, registry: Registry, place: Place) -> DeploymentSchedule:
+    return understood_schedule(given, place, registry)
+
+
+def _different(schedules: Sequence[DeploymentSchedule], place: Place) -> tuple[DeploymentSchedule, ...]:
+    check_different(schedules, place.where)
+    return tuple(schedules)
+
+
+def _choice(port: str, given: Any, registry: Registry, place: Place) -> Choice | None:
+    return understood_choice(port, given, place.where, registry)
+
+
+def _tags(given: Any, place: Place) -> Tags:
     if not isinstance(given, Iterable) or isinstance(given, Mapping):
-        raise WrongSpec(where=where, why=f"tags must be a list of texts, not {shown(given)}")
+        raise WrongSpec(where=place.where, why=f"tags must be a list of texts, not {shown(given)}")
     try:
         return as_tags(given)
     except WrongData as error:
-        raise WrongSpec(where=where, why=str(error)) from error
+        raise WrongSpec(where=place.where, why=str(error)) from error
 
 
-def _path(name: str, given: Any, where: str, folder: Path) -> str | None:
+def _path(name: str, given: Any, folder: Path, place: Place) -> str | None:
     if given is None:
         return None
     if not isinstance(given, (str, os.PathLike)) or not isinstance(os.fspath(given), str) or not os.fspath(given).strip():
-        raise WrongSpec(where=where, why=f"{name} must be a path, not {shown(given)}")
+        raise WrongSpec(where=place.where, why=f"{name} must be a path, not {shown(given)}")
     return os.path.abspath(os.path.join(folder, os.path.expanduser(given)))
 
 
-def _text(name: str, value: Any, where: str) -> str | None:
+def _text(name: str, value: Any, place: Place) -> str | None:
     if value is not None and not isinstance(value, str):
-        raise WrongSpec(where=where, why=f"{name} must be text, not {shown(value)}")
+        raise WrongSpec(where=place.where, why=f"{name} must be text, not {shown(value)}")
     return value
 
 
-def _entrypoint(given: Any, where: str) -> str | None:
-    written = _text("entrypoint", given, where)
+def _entrypoint(given: Any, place: Place) -> str | None:
+    written = _text("entrypoint", given, place)
     if written is None:
         return None
     module, _, name = written.partition(":")
     if not name or not all(part.isidentifier() for part in module.split(".")):
-        raise WrongSpec(where=where, why=f"entrypoint must be module:name, such as 'shop.flows:nightly', not {written!r}")
+        raise WrongSpec(where=place.where, why=f"entrypoint must be module:name, such as 'shop.flows:nightly', not {written!r}")
     return written
 
 
-def _restarts(on_crash: Any, given: Any, where: str) -> int:
+def _restarts(on_crash: Any, given: Any, place: Place) -> int:
     if on_crash not in (FAIL, RETRY):
-        raise WrongSpec(where=where, why=f"on_crash must be {FAIL!r} or {RETRY!r}, not {shown(on_crash)}")
+        raise WrongSpec(where=place.of("on_crash").where, why=f"on_crash must be {FAIL!r} or {RETRY!r}, not {shown(on_crash)}")
     if given is None:
         return RESTARTS if on_crash == RETRY else 0
+    where = place.of("max_restarts").where
     if isinstance(given, bool) or not isinstance(given, int) or given < 1:
         raise WrongSpec(where=where, why=f"max_restarts must be a whole number from 1, not {shown(given)}")
     if on_crash == FAIL:
@@ -269,12 +300,12 @@ def _restarts(on_crash: Any, given: Any, where: str) -> int:
     return given
 
 
-def _parameters(given: Any, where: str) -> dict[str, Any]:
+def _parameters(given: Any, place: Place) -> dict[str, Any]:
     if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
-        raise WrongSpec(where=where, why=f"parameters must be values by name, not {shown(given)}")
+        raise WrongSpec(where=place.where, why=f"parameters must be values by name, not {shown(given)}")
     plain = plain_parameters(given)
     lost = [name for name, value in plain.items() if not is_whole(value)]
     if lost:
         why = f"parameter {lost[0]!r} must be plain data, which JSON can hold, and {shown(given[lost[0]])} is or holds something else"
-        raise WrongSpec(where=where, why=why)
+        raise WrongSpec(where=place.of(lost[0]).where, why=why)
     return plain

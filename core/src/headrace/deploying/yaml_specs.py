@@ -1,7 +1,7 @@
 """Specs in YAML: one mapping in each document, or a list of them."""
 
 import reprlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 import yaml
 
+from headrace.deploying.places import Place
 from headrace.deploying.spec import FIELDS, DeploymentSpec, near
 from headrace.errors import WrongSpec
 
@@ -52,26 +53,40 @@ class _Loader(yaml.SafeLoader):
         return text
 
 
-def yaml_specs(file: Path) -> list[tuple[Callable[[], DeploymentSpec], str]]:
+def yaml_specs(file: Path) -> list[tuple[Callable[[], DeploymentSpec], Place]]:
     """The specs of a file, each to be made, with its place. Raises WrongSpec, and so does making one."""
-    return [(partial(_spec, row, place), place.where) for row, place in _rows(file)]
+    return [(partial(_spec, row, place), place) for row, place in _rows(file)]
 
 
 @attrs.frozen(kw_only=True)
-class _Place:
-    """Where a mapping begins, and on which lines its keys stand."""
+class _Place(Place):
+    """Where a node of a file begins; where it is shared or merged, where it is used."""
 
     file: str
-    line: int
-    keys: Mapping[str, int]
+    node: yaml.Node
 
-    @property
-    def where(self) -> str:
-        return f"{self.file}, line {self.line}"
+    def of(self, key: object) -> "_Place":
+        """Where the value of a key begins, or what stands at a number in a list; the node itself where there is none."""
+        begins = self.node.start_mark
+        if isinstance(self.node, yaml.SequenceNode) and isinstance(key, int) and 0 <= key < len(self.node.value):
+            value = self.node.value[key]
+            return _place(self.file, value.start_mark if value.start_mark.index >= begins.index else begins, value)
+        for name, value in reversed(self.node.value) if isinstance(self.node, yaml.MappingNode) else ():
+            if isinstance(name, yaml.ScalarNode) and name.value == str(key):
+                marks = [mark for mark in (value.start_mark, name.start_mark) if mark.index >= begins.index]
+                return _place(self.file, max(marks, key=lambda mark: mark.index, default=begins), value)
+        return self
 
-    def of(self, key: object) -> str:
+    def key(self, key: object) -> str:
         """Where a key stands; one that was merged into the mapping stands where that begins."""
-        return f"{self.file}, line {self.keys.get(str(key), self.line)}"
+        for name, _ in reversed(self.node.value) if isinstance(self.node, yaml.MappingNode) else ():
+            if isinstance(name, yaml.ScalarNode) and name.value == str(key):
+                return _place(self.file, max(name.start_mark, self.node.start_mark, key=lambda mark: mark.index), name).where
+        return self.where
+
+
+def _place(file: str, mark: yaml.error.Mark, node: yaml.Node) -> _Place:
+    return _Place(where=f"{file}, line {mark.line + 1}", file=file, node=node)
 
 
 def _rows(file: Path) -> list[tuple[Any, _Place]]:
@@ -99,14 +114,7 @@ def _located(loader: _Loader, name: str) -> Iterator[tuple[Any, _Place]]:
         for each in node.value if isinstance(node, yaml.SequenceNode) else [node]:
             row = loader.construct_document(each)
             if row is not None:
-                yield row, _Place(file=name, line=each.start_mark.line + 1, keys=dict(_lines(each)))
-
-
-def _lines(node: yaml.Node) -> Iterator[tuple[str, int]]:
-    """The keys of a mapping with their lines."""
-    for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
-        if isinstance(key, yaml.ScalarNode):
-            yield key.value, key.start_mark.line + 1
+                yield row, _place(name, each.start_mark, each)
 
 
 def _check_size(document: yaml.Node) -> None:
@@ -139,7 +147,7 @@ def _spec(row: Any, place: _Place) -> DeploymentSpec:
         raise WrongSpec(where=place.where, why=why)
     for key in row:
         if key == "flow":
-            raise WrongSpec(where=place.of(key), why="flow is an object of Python, which YAML cannot hold; give flow_location")
+            raise WrongSpec(where=place.key(key), why="flow is an object of Python, which YAML cannot hold; give flow_location")
         if key not in KEYS:
-            raise WrongSpec(where=place.of(key), why=f"{key!r} is no key of a deployment{near(key, KEYS)}")
+            raise WrongSpec(where=place.key(key), why=f"{key!r} is no key of a deployment{near(key, KEYS)}")
     return DeploymentSpec(**row)

@@ -3,6 +3,7 @@
 import sys
 
 from headrace.engine.supervisor import main
+from headrace.model.orders import ExitStatus
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ExitStatus(main()).to_tell)

@@ -17,20 +17,25 @@ from headrace.engine.last_turn import last_turn
 from headrace.engine.printed_lines import Printed
 from headrace.engine.ready import Ready
 from headrace.engine.run_logs import FLOW_RUNS
-from headrace.engine.terminated import Terminated, terminate
+from headrace.engine.terminated import Terminated, TerminatedOnLoop, terminate
 from headrace.engine.voice import Voice
 from headrace.engine.working_folders import working_folder
-from headrace.errors import HeadraceError, RunStopped
+from headrace.errors import CodeNotSigned, HeadraceError, RunStopped
 from headrace.instance import Instance
 from headrace.model.definitions import FlowDefinition
+from headrace.model.deployments import Deployment
 from headrace.model.moves import Move
 from headrace.model.orders import OrderedRun
 from headrace.model.runs import FlowRun
-from headrace.model.states import State
+from headrace.model.states import State, StateType
 from headrace.packaging.fetching import fetched_flow
 from headrace.packaging.loading import LOADING
+from headrace.packaging.statements import checked, digest_of
 
 ENDED, STOPPED, CRASHED = 0, 3, 1
+
+MOST_VERSIONS = 20
+"""So often a deployment may be changed while the process of its run begins, and the run still finds the version that was meant."""
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """The signals that are held back in a run's processes until somebody there hears them."""
@@ -68,6 +73,8 @@ class DeployedRun:
         if run.epoch != self._ordered.epoch or run.state.is_terminal():
             print(f"the run is not to be run here: it is {run.state.name}, in epoch {run.epoch}", file=sys.stderr)
             return STOPPED
+        if run.state.type is StateType.CANCELLING:  # its supervisor says that it is cancelled
+            return STOPPED
         code = self._lived(run)
         self._supervisor.say_over(code)
         last_turn(waits_for_threads=not self._is_to_stop)
@@ -97,7 +104,7 @@ class DeployedRun:
         house = self._house
         try:
             with _remarks_kept() as remarks:
-                definition = _definition(house, run)
+                definition = _definition(house, run, self._ordered)
         except HeadraceError as error:
             self._fail(run, error)
             return
@@ -150,7 +157,15 @@ class DeployedRun:
 async def _lived_on_loop(life: DeployedLife) -> None:
     import asyncio
 
-    await drive_async(life.on_loop(asyncio.get_running_loop()))
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None, "a coroutine is run by a task"
+    with TerminatedOnLoop(loop, task) as ending:
+        try:
+            await drive_async(life.on_loop(loop))
+        except asyncio.CancelledError:
+            if ending.is_told:
+                raise Terminated from None
+            raise
 
 
 @contextmanager
@@ -170,13 +185,32 @@ def _remarks_kept() -> Iterator[list[str]]:
         logger.removeHandler(handler)
 
 
-def _definition(house: Instance, run: FlowRun) -> FlowDefinition:
+def _definition(house: Instance, run: FlowRun, ordered: OrderedRun) -> FlowDefinition:
     """The flow of the run's deployment, loaded into this process, whose working folder then is the run's own."""
-    assert run.deployment_id is not None, "a claimed run is of a deployment"
-    deployment = house.client.read_deployment(run.deployment_id)
+    deployment = _deployment(house, run, ordered)
     folder = working_folder(house.settings.home, f"{run.id}.{run.epoch}")
     definition: FlowDefinition = fetched_flow(house, deployment.code, folder, what=deployment.full_name).definition
     return definition
+
+
+def _deployment(house: Instance, run: FlowRun, ordered: OrderedRun) -> Deployment:
+    """The run's deployment. Where the order says what may be run, it is the version that says the same, though it was deployed anew since.
+
+    Whoever wrote the order has checked the signature of that; where none is required by the order, but is by the settings here, it is checked here.
+    """
+    assert run.deployment_id is not None, "a claimed run is of a deployment"
+    deployment = house.client.read_deployment(run.deployment_id)
+    if ordered.statement is None:
+        if house.settings.require_signature:
+            checked(deployment, deployment.flow_runner, house.registry)
+        return deployment
+    if digest_of(deployment) == ordered.statement:
+        return deployment
+    for version in house.client.read_deployment_versions(run.deployment_id, MOST_VERSIONS):
+        if digest_of(version) == ordered.statement:
+            return version
+    why = "it has been changed since its signature was checked; ask for another run of it"
+    raise CodeNotSigned(what=f"deployment {deployment.full_name!r}", why=why)
 
 
 def _show_what_users_wrote(error: HeadraceError) -> None:

@@ -24,8 +24,9 @@ from headrace.engine.run_titles import titled
 from headrace.engine.slots import Slots
 from headrace.engine.steps import Ask, Invoke, Life, Settle, Sleep, Steps
 from headrace.engine.terminated import Terminated
-from headrace.errors import HeadraceError, MayPass, NotSerializable, RunStopped, StorageUnusable, TimedOut
-from headrace.instance import Instance, client_choice
+from headrace.errors import HeadraceError, MayPass, RunStopped, TimedOut
+from headrace.instance import Instance
+from headrace.model.choices import Choice
 from headrace.model.definitions import FlowDefinition
 from headrace.model.moves import Move
 from headrace.model.orders import OrderedRun
@@ -35,6 +36,8 @@ from headrace.model.states import State
 from headrace.model.tags import as_tags
 from headrace.model.texts import said_by
 from headrace.orchestration.undelivered import Undelivered, put_away
+from headrace.places import chosen_storage, client_choice
+from headrace.results import NOT_KEPT
 from headrace.rules.verdicts import Answer, Verdict
 from headrace.wire.parameters import plain_parameters
 
@@ -64,7 +67,8 @@ class FlowLife:
         self._problem: HeadraceError | None = None
         self._lacks = "received invalid parameters"
         self._parameters = self._bound(args, kwargs)
-        self._check_task_runner()
+        self._result_storage: Choice | None = None
+        self._check_choices()
         if definition.retries:  # generators among them are to last for every try
             self._parameters = dict(gathered(self._parameters, again=True).arguments)
         self.run = self._new_run(parent_task_run_id)
@@ -85,12 +89,19 @@ class FlowLife:
             self._problem = error
             return {}
 
-    def _check_task_runner(self) -> None:
+    def _check_choices(self) -> None:
+        """What the flow chooses must be there before it begins."""
+        house, definition, parent = self._house, self._definition, self._parent
+        self._result_storage = parent.result_storage if parent is not None else None
+        lacks = "has no task runner"
         try:
-            check_task_runner(self._house, self._definition.task_runner)
+            check_task_runner(house, definition.task_runner)
+            lacks = "has no storage for its results"
+            if definition.result_storage is not None:
+                self._result_storage = chosen_storage(house.registry, definition.result_storage, where=f"flow {definition.name!r}")
         except HeadraceError as error:
             self._problem = self._problem or error
-            self._lacks = "has no task runner" if self._problem is error else self._lacks
+            self._lacks = lacks if self._problem is error else self._lacks
 
     def _new_run(self, parent_task_run_id: str | None) -> FlowRun:
         house, definition, parent = self._house, self._definition, self._parent
@@ -207,6 +218,7 @@ class FlowLife:
             loop=self.loop,
             slots=parent.slots if parent else Slots(self.loop),
             may_retry=may_retry,
+            result_storage=self._result_storage,
         )
         live.user_loop = self._user_loop
         return live
@@ -323,10 +335,13 @@ class FlowLife:
         if not state.is_completed() or not (self.run.keeps_result or (live.may_retry if wanted is None else wanted)):
             return state
         try:
-            key = f"results/{self.run.root_id}/{self.run.id}"
             what = f"flow run {self.run.name!r}"
-            reference = yield from self._patience.asked(lambda: self._house.results.keep(state.data, key=key, what=what))
-        except (NotSerializable, StorageUnusable) as error:
+            reference = yield from self._patience.asked(
+                lambda: self._house.results.keep(
+                    state.data, root_id=self.run.root_id, run_id=self.run.id, what=what, storage=self._result_storage
+                )
+            )
+        except NOT_KEPT as error:
             if wanted:
                 return State.failed(error, message=str(error))
             self._logger.warning("The result is not kept: %s", error)

@@ -37,6 +37,7 @@ class LiveRun:
         loop: LoopThread,
         slots: Slots,
         may_retry: bool,
+        result_storage: Choice | None = None,
     ) -> None:
         self.house = house
         self.definition = definition
@@ -47,6 +48,7 @@ class LiveRun:
         self.loop = loop
         self.slots = slots
         self.may_retry = may_retry
+        self.result_storage = result_storage
         self.deadline: float | None = None
         self._overdue: State | None = None
         self.title = f"Flow run {run.name!r}"

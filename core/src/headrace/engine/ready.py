@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 import attrs
 
 from headrace.hooks.registry import Registry
-from headrace.instance import client_choice, provider_choices
+from headrace.instance import provider_choices
 from headrace.model.deployments import Code, Deployment
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.states import State
+from headrace.places import client_choice
 from headrace.settings import Settings, load
 from headrace.wire.plain import from_text, to_text
 
@@ -24,9 +25,9 @@ class Ready:
     registry: Registry
 
     def fitting(self, environment: Mapping[str, str]) -> "Ready":
-        """The same for another environment; plugins are looked for anew only if others are blocked there."""
+        """The same for another environment; plugins are looked for anew only if others are blocked there, or keys are elsewhere."""
         settings = load(environment)
-        if (settings.plugins_blocked, settings.trace_hooks) == (self.settings.plugins_blocked, self.settings.trace_hooks):
+        if _of_registry(settings) == _of_registry(self.settings):
             return attrs.evolve(self, settings=settings)
         return made_ready(environment)
 
@@ -34,7 +35,13 @@ class Ready:
 def made_ready(environment: Mapping[str, str]) -> Ready:
     """Finds what the environment chooses. This is for a run's own process tree, where data may run code."""
     settings = load(environment)
-    return Ready(settings=settings, registry=Registry(blocked=settings.plugins_blocked, runs_code=True, trace=settings.trace_hooks))
+    registry = Registry(blocked=settings.plugins_blocked, runs_code=True, keys=settings.keys_path, trace=settings.trace_hooks)
+    return Ready(settings=settings, registry=registry)
+
+
+def _of_registry(settings: Settings) -> tuple[object, ...]:
+    """What a registry is made with."""
+    return settings.plugins_blocked, settings.keys_path, settings.trace_hooks
 
 
 def imported_ahead(ready: Ready) -> Ready:

@@ -225,7 +225,7 @@ class Watch:
                 self._flush_at, self._is_to_write = now + settings.journal_interval, False
                 self._guarded(self._journal.try_flush)
                 self._guarded(self._hear)
-            if now >= renew_at and self._over is None:
+            if now >= renew_at and (self._over is None or self._stopping is not None):
                 renew_at = now + settings.renew_seconds
                 self._guarded(self._renew)
             self._stop_if_told()
@@ -336,7 +336,8 @@ class Watch:
         self._asked(lambda: deliver(self._house.settings.home, client, self._clock.now(), identity=run.identity))
         known = self._asked(lambda: client.read_flow_run(run.run_id))
         if known.state.type in _UNDER_WAY and known.epoch == run.epoch:
-            self._say(ERROR, message)
+            if code < 0 or known.state.type is not StateType.CANCELLING:  # else it ended as it was told to
+                self._say(ERROR, message)
             # now, since what comes of the move may be another process, and nothing of this one is heard then
             self._asked(self._journal.flush)
             self._asked(partial(client.move_flow_run, self._unsaid))

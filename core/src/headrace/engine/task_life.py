@@ -22,13 +22,14 @@ from headrace.engine.run_logs import FLOW_RUNS, TASK_RUNS, RunLogger
 from headrace.engine.run_titles import titled
 from headrace.engine.steps import Ask, Invoke, Life, Settle, Sleep, Steps
 from headrace.engine.voice import Voice
-from headrace.errors import HeadraceError, NotSerializable, RunFailed, RunStopped, StorageUnusable, TimedOut, UpstreamFailed
+from headrace.errors import HeadraceError, RunFailed, RunStopped, TimedOut, UpstreamFailed
 from headrace.model.definitions import TaskDefinition
 from headrace.model.moves import Move
 from headrace.model.runs import TaskRun
 from headrace.model.states import MISSING, State, StateType
 from headrace.model.tags import as_tags
 from headrace.model.texts import said_by
+from headrace.results import NOT_KEPT
 from headrace.rules.facts import Facts, Retry
 from headrace.rules.verdicts import Answer, Verdict
 
@@ -309,9 +310,12 @@ class TaskLife:
             return state
         what = f"task run {self.run.name!r}"
         try:
-            key = f"results/{self._live.run.root_id}/{self.run.id}"
-            reference = yield from self._live.patience.asked(lambda: self._house.results.keep(state.data, key=key, what=what))
-        except (NotSerializable, StorageUnusable) as error:
+            reference = yield from self._live.patience.asked(
+                lambda: self._house.results.keep(
+                    state.data, root_id=self._live.run.root_id, run_id=self.run.id, what=what, storage=self._live.result_storage
+                )
+            )
+        except NOT_KEPT as error:
             if self._definition.persist_result:
                 return State.failed(error, message=str(error))
             self._logger.warning("The result is not kept: %s", error)

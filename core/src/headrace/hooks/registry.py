@@ -13,18 +13,31 @@ from contextlib import suppress
 from functools import partial
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import pluggy
 
-from headrace.errors import CodeNotAllowedHere, DoubleProvider, HeadraceError, NotInstalled, ProviderUnusable, SecretUnresolved
+from headrace.errors import (
+    CannotSign,
+    CodeNotAllowedHere,
+    DoubleProvider,
+    HeadraceError,
+    NoneTrusted,
+    NothingSeals,
+    NotInstalled,
+    OptionsDoNotFit,
+    ProviderUnusable,
+    SecretUnresolved,
+    SignatureRefused,
+)
 from headrace.hooks.known import KNOWN
 from headrace.hooks.plugins import PluginRow, Status
 from headrace.hooks.providers import Provider
-from headrace.hooks.secrets import Secret, resolved
+from headrace.hooks.secrets import SEALED, Secret, is_reference, resolved, shown_reference
 from headrace.hooks.specs import PROJECT, Specs
 from headrace.model.choices import Choice
+from headrace.model.deployments import Signature
 from headrace.model.events import Event
 
 PORTS = {
@@ -110,7 +123,8 @@ def discovered() -> Iterator[Plugin]:
 
 
 class Registry:
-    """Plugins and what they offer. `runs_code` says that this process is a flow run's own, where pickled data may be read."""
+    """Plugins and what they offer. `runs_code` says that this process is a flow run's own, where pickled data may be read; `keys` is the folder of keys,
+    None the one that the environment chooses."""
 
     def __init__(
         self,
@@ -118,9 +132,11 @@ class Registry:
         *,
         blocked: Iterable[str] = (),
         runs_code: bool = False,
+        keys: Path | None = None,
         trace: bool = False,
     ) -> None:
         self._runs_code = runs_code
+        self._keys = keys
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(Specs)
         self._manager.hook.headrace_addhooks.call_historic(kwargs={"plugins": self._manager})
@@ -232,7 +248,7 @@ class Registry:
             raise ProviderUnusable(port=port, name=name, dist=offer.plugin.dist, why=_reason(error)) from error
 
     def make(self, port: str, choice: Choice) -> Any:
-        """The value of a choice: its class with its options. Raises also ProviderUnusable for options it does not take."""
+        """The value of a choice: its class with its options. Raises also OptionsDoNotFit, for those it does not take."""
         kind = self.load(port, choice.name)
         self._check_options(port, choice, kind)
         try:
@@ -251,9 +267,8 @@ class Registry:
         if missing:
             raise self._unfit(port, choice, f"it needs the option{'s' if len(missing) > 1 else ''} {' and '.join(missing)}")
 
-    def _unfit(self, port: str, choice: Choice, why: str) -> ProviderUnusable:
-        dist = self.offer(port, choice.name).plugin.dist
-        return ProviderUnusable(port=port, name=choice.name, dist=dist, why=f"its options do not fit: {why}")
+    def _unfit(self, port: str, choice: Choice, why: str) -> OptionsDoNotFit:
+        return OptionsDoNotFit(port=port, name=choice.name, dist=self.offer(port, choice.name).plugin.dist, why=why)
 
     def choice_of(self, port: str, value: object) -> Choice:
         """The way back: the name and options of a provider's value. Raises NotInstalled where nobody offers its class."""
@@ -334,22 +349,69 @@ class Registry:
 
     def secret(self, reference: str) -> Secret:
         """What a reference stands for: the first answer of a plugin. Raises SecretUnresolved, which names who failed and never a value."""
+        found, failures = self._first_answer("headrace_secret", {"reference": reference}, _is_text)
+        if found is not None:
+            return Secret(found)
+        why = f"no plugin that is installed knows such a secret{' — pip install headrace-keys' if reference.startswith(SEALED) else ''}"
+        raise SecretUnresolved(reference=shown_reference(reference), why=failures or why)
+
+    def sealed(self, secret: str) -> str:
+        """A reference that the secret can be written down as: the first answer of a plugin. Raises NothingSeals, KeysUnusable."""
+        found, failures = self._first_answer("headrace_seal", {"secret": Secret(secret)}, is_reference)
+        if found is not None:
+            return str(found)
+        raise NothingSeals(why=failures, advice="mend that") if failures else NothingSeals()
+
+    # Signatures
+
+    def signed(self, statement: bytes, key: str) -> Signature:
+        """A signature of the statement by the key of that name: the first answer of a plugin. Raises CannotSign, KeysUnusable."""
+        found, failures = self._first_answer("headrace_sign", {"statement": statement, "key": key}, _is_signature)
+        if found is not None:
+            return cast(Signature, found)
+        raise CannotSign(key=key, why=failures or "no plugin that is installed has it — pip install headrace-keys")
+
+    def signer(self, statement: bytes, signature: Signature) -> str:
+        """By which name the key is trusted that signed the statement. Raises SignatureRefused, KeysUnusable."""
+        found, failures = self._first_answer("headrace_verify", {"statement": statement, "signature": signature}, _is_text)
+        if found is not None:
+            return str(found)
+        if failures:
+            raise NoneTrusted(why=failures)
+        if not self._manager.hook.headrace_verify.get_hookimpls():
+            raise NoneTrusted(why="no plugin that is installed knows signatures — pip install headrace-keys")
+        why = (
+            f"key {signature.key} is not trusted here; if it is the key of somebody who may sign, trust it: headrace keys trust NAME PUBLIC"
+        )
+        raise SignatureRefused(why=why)
+
+    def _first_answer(self, hook: str, arguments: Mapping[str, Any], is_answer: Callable[[object], bool]) -> tuple[Any, str]:
+        """What the first plugin answers that does, and which plugins failed before. Their words may hold what must not be shown, so only the kind of a
+        failure is told; what is an error of headrace is raised."""
         failures: list[str] = []
-        for plugin, call in self._calls("headrace_secret", {"reference": reference}):
+        for plugin, call in self._calls(hook, {**arguments, "keys": self._keys}):
             try:
                 found = call()
             except HeadraceError:
                 raise
-            except Exception as error:  # its words may hold what must not be shown, so only its kind is told
+            except Exception as error:
                 failures.append(f"plugin {plugin.name!r} of {plugin.dist} failed with {type(error).__name__}")
                 continue
-            if isinstance(found, str):
-                return Secret(found)
-        raise SecretUnresolved(reference=reference, why="; ".join(failures) or "no plugin that is installed knows such a secret")
+            if is_answer(found):
+                return found, ""
+        return None, "; ".join(failures)
 
     def resolved(self, value: Any) -> Any:
         """Plain data with what its secret references stand for in their places."""
         return resolved(value, self.secret)
+
+
+def _is_text(answer: object) -> bool:
+    return isinstance(answer, str)
+
+
+def _is_signature(answer: object) -> bool:
+    return isinstance(answer, Signature)
 
 
 def _imported(target: str | Callable[..., Any]) -> Any:

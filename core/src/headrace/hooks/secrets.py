@@ -3,8 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-SCHEME = "secret://"
+import attrs
 
+SCHEME = "secret://"
+SEALED = "secret://sealed/"
+"""How references begin that hold a secret themselves, sealed: the id of the key follows, and what it made of the secret."""
 
 NAMED_SO = frozenset({"secret", "token", "password", "passwd", "passphrase", "key", "credential", "credentials"})
 """The last words of names of what is probably a secret."""
@@ -24,9 +27,32 @@ def is_reference(value: object) -> bool:
     return isinstance(value, str) and value.startswith(SCHEME)
 
 
+def shown_reference(reference: str) -> str:
+    """The reference as it is told to people: of what is sealed, only with which key."""
+    if not reference.startswith(SEALED):
+        return reference
+    return f"{SEALED}{reference.removeprefix(SEALED).partition('/')[0]}/…"
+
+
 def names_secret(name: str) -> bool:
     """Whether what is called so is probably a secret: DB_PASSWORD, private_key."""
     return name.lower().rpartition("_")[2] in NAMED_SO
+
+
+def secret_options(kind: Any) -> frozenset[str]:
+    """Which options of a provider's class are secrets."""
+    fields = attrs.fields(kind) if attrs.has(kind) else ()
+    return frozenset(field.alias or field.name for field in fields if field.metadata.get("secret"))
+
+
+def written_secret(kind: Any, options: Mapping[str, Any]) -> str | None:
+    """An option of a provider's class that is a secret and is written out, not referred to; None where there is none."""
+    for option in sorted(secret_options(kind) & options.keys()):
+        value = options[option]
+        written = [each for key, each in value.items() if names_secret(str(key))] if isinstance(value, Mapping) else [value]
+        if any(isinstance(each, str) and each and not is_reference(each) for each in written):
+            return option
+    return None
 
 
 def resolved(value: Any, secret: Callable[[str], Secret]) -> Any:

@@ -18,6 +18,7 @@ there, and, where it travels with a deployment's code, for its runs. Code that b
 """
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -25,6 +26,7 @@ import pluggy
 from headrace.hooks.providers import Provider
 
 if TYPE_CHECKING:
+    from headrace.model.deployments import Signature
     from headrace.model.events import Event
     from headrace.ports.client import Client
     from headrace.ports.event_sink import EventSink
@@ -165,13 +167,43 @@ class Specs:
         """
 
     @hookspec(firstresult=True)
-    def headrace_secret(self, reference: str) -> str | None:
-        """Find the value that a reference such as `secret://vault/token` stands for; None for what is not this plugin's::
+    def headrace_secret(self, reference: str, keys: Path | None) -> str | None:
+        """Find the value that a reference such as `secret://vault/token` stands for, with the keys in that folder if it needs any; None for what is not
+        this plugin's::
 
         @hookimpl
         def headrace_secret(reference):
             if reference.startswith("secret://vault/"):
                 return open_vault().read(reference.removeprefix("secret://vault/"))
+        """
+
+    @hookspec(firstresult=True)
+    def headrace_seal(self, secret: str, keys: Path | None) -> str | None:
+        """Make of a secret a reference that may be written down, with the keys in that folder if it needs any::
+
+        @hookimpl
+        def headrace_seal(secret):
+            return f"secret://vault/{open_vault().write(secret)}"
+        """
+
+    @hookspec(firstresult=True)
+    def headrace_sign(self, statement: bytes, key: str, keys: Path | None) -> "Signature | None":
+        """Sign a statement by the key of that name; None if it is not this plugin's::
+
+        @hookimpl
+        def headrace_sign(statement, key):
+            if key.startswith("vault:"):
+                return Signature(key=key, text=open_vault().sign(key, statement))
+        """
+
+    @hookspec(firstresult=True)
+    def headrace_verify(self, statement: bytes, signature: "Signature", keys: Path | None) -> str | None:
+        """Say by which name the key is trusted here that made this signature; None if it is not this plugin's. What is wrong is raised::
+
+        @hookimpl
+        def headrace_verify(statement, signature):
+            if signature.key.startswith("vault:"):
+                return open_vault().signer(signature.key, signature.text, statement)
         """
 
     @hookspec(historic=True)

@@ -9,7 +9,7 @@ import attrs
 class Agent:
     """An agent at work; its presence is a lease. `live` is judged by the store when it is read. `queues` are ids; `limit` None: any number of runs.
 
-    `underway` is how many it had when it said so last, and `flow_runners` are the names of those that it has; none: it did not say.
+    `underway` is how many it had when it said so last; `flow_runners` and `storages` are the names of those that it has; none: it did not say.
     """
 
     id: str
@@ -21,6 +21,7 @@ class Agent:
     limit: int | None = None
     underway: int = 0
     flow_runners: tuple[str, ...] = ()
+    storages: tuple[str, ...] = ()
     started: datetime
     is_draining: bool = False
     live: bool = True

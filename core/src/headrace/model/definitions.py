@@ -166,6 +166,12 @@ def _task_runner(definition: Any, field: "attrs.Attribute[Any]", value: Any) -> 
         _refuse(definition, field, value, "it must be a name, or a class or value of headrace.task_runners")
 
 
+def _storage(definition: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
+    is_name = value is None or isinstance(value, Choice) or (isinstance(value, str) and value.strip())
+    if not is_name and (isinstance(value, type) or not hasattr(value, "outlives_process")):
+        _refuse(definition, field, value, "it must be the name of a storage, or a value of a class of headrace.storage")
+
+
 @attrs.frozen(kw_only=True)
 class _Definition:
     """What flows and tasks have in common."""
@@ -203,13 +209,15 @@ class _Definition:
 
 @attrs.frozen(kw_only=True)
 class FlowDefinition(_Definition):
-    """A flow: its function and what to do with it. `task_runner` is a name, a class or a value of an installed task runner."""
+    """A flow: its function and what to do with it. `task_runner` is a name, a class or a value of an installed task runner, `result_storage` the name or
+    type of a storage, or a value of one."""
 
     noun = "flow"
 
     task_runner: Any = attrs.field(default=None, validator=_task_runner)
     retry_delay_seconds: float = attrs.field(default=0.0, validator=_delay)
     validate_parameters: bool = attrs.field(default=True, validator=_truth)
+    result_storage: Any = attrs.field(default=None, validator=_storage)
 
 
 @attrs.frozen(kw_only=True)

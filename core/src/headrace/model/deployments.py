@@ -18,30 +18,46 @@ UNIVERSAL = "universal"
 class Archive:
     """Code that travels: packed files. `sha256` is of their manifest, so equal files have equal addresses wherever they were packed.
 
-    `size` is in bytes, unpacked. `storage` None means the orchestration's own.
+    `size` is in bytes, unpacked. `storage` None means the orchestration's own; `folder` is what the orchestration has in it.
     """
 
     sha256: str
     files: int
     size: int
     storage: Choice | None = None
+    folder: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the orchestration knows it by, wherever it is."""
+        return f"code/{self.sha256}.tar.gz"
 
     @property
     def key(self) -> str:
         """Where the storage has it."""
-        return f"code/{self.sha256}.tar.gz"
+        return f"{self.folder}/{self.name}" if self.folder else self.name
+
+
+@attrs.frozen(kw_only=True)
+class Signature:
+    """Somebody's word for a statement: `key` is the fingerprint of the key, `text` what it made of the statement, as text."""
+
+    key: str
+    text: str
 
 
 @attrs.frozen(kw_only=True)
 class Code:
     """What a deployment runs: `entrypoint` is `module:name` in the archive, or without one, in what is installed where it runs.
 
-    With a `serializer`, the entrypoint is the file in the archive in which that has written the flow itself.
+    With a `serializer`, the entrypoint is the file in the archive in which that has written the flow itself. The `signature` is of the statement that
+    says all this, and by which flow runner.
     """
 
     entrypoint: str
     archive: Archive | None = None
     serializer: str | None = None
+    signature: Signature | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -83,9 +99,9 @@ class Deployment:
 class RunRequest:
     """Asks for a run of a deployment. `id` is the run's, made by who asks, so that asking again gives the same run.
 
-    `parameters` go over those of the deployment, `tags` are added to its own; `at` None means now. `is_named` says that somebody chose the name, so
-    that the flow does not name the run. With a `holder` the run is taken at once, by who asks, and no agent gets it. `keeps_result` says that
-    somebody will want to read the result.
+    `parameters` go over those of the deployment, `tags` are added to its own; `at` None means now, and for a moment that is past the run was to start
+    then, and is due now. `is_named` says that somebody chose the name, so that the flow does not name the run. With a `holder` the run is taken at
+    once, by who asks, and no agent gets it. `keeps_result` says that somebody will want to read the result.
     """
 
     id: str

@@ -19,6 +19,7 @@ class Kind(StrEnum):
     SHUT = "shut"
     NO_AGENT = "no_agent"
     NO_FLOW_RUNNER = "no_flow_runner"
+    NO_STORAGE = "no_storage"
     BUSY_AGENTS = "busy_agents"
 
 

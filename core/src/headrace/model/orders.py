@@ -11,13 +11,16 @@ from headrace.errors import WrongData
 VARIABLE = "HEADRACE_ORDER"
 """The environment variable in which a run's process finds its order, as JSON."""
 
+_SIGNALLED, _LAST_SIGNAL = 128, 64
+
 
 @attrs.frozen(kw_only=True)
 class OrderedRun:
-    """Which run a process is for, and in which epoch."""
+    """Which run a process is for, and in which epoch. `statement` is the sha256 of what it may run, None where that may be anything."""
 
     run_id: str
     epoch: int
+    statement: str | None = None
 
     @property
     def identity(self) -> str:
@@ -29,18 +32,23 @@ def ordered_run(text: str) -> OrderedRun:
     """What stands in the variable. Raises WrongData."""
     try:
         said = json.loads(text)
-        return OrderedRun(run_id=str(said["run_id"]), epoch=int(said["epoch"]))
-    except (ValueError, KeyError, TypeError) as error:
+        statement = said.get("statement")
+        return OrderedRun(run_id=str(said["run_id"]), epoch=int(said["epoch"]), statement=None if statement is None else str(statement))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise WrongData(where=VARIABLE, why=f"it is no order of a flow runner ({type(error).__name__}: {error})") from error
 
 
 @attrs.frozen(kw_only=True)
 class Order:
-    """Says which run a process is for. `environment` has the settings it needs; the variables of the flow runner's own options go over them."""
+    """Says which run a process is for. `environment` has the settings it needs; the variables of the flow runner's own options go over them.
+
+    `statement` is the sha256 of what the process may run, where signatures are required: nothing goes over that.
+    """
 
     run_id: str
     run_name: str
     epoch: int
+    statement: str | None = None
     environment: Mapping[str, str] = attrs.field(factory=dict, repr=False)  # there may be secrets in it
 
     @property
@@ -51,7 +59,8 @@ class Order:
     @property
     def variables(self) -> dict[str, str]:
         """The environment of the process, the order itself among it."""
-        return {**self.environment, VARIABLE: json.dumps({"run_id": self.run_id, "epoch": self.epoch})}
+        said = {"run_id": self.run_id, "epoch": self.epoch, **({"statement": self.statement} if self.statement else {})}
+        return {**self.environment, VARIABLE: json.dumps(said)}
 
 
 @attrs.frozen
@@ -59,6 +68,17 @@ class ExitStatus:
     """How a process ended: its exit code, negative for a signal as in `subprocess`; None where nobody can tell any more."""
 
     code: int | None
+
+    @classmethod
+    def told(cls, code: int) -> "ExitStatus":
+        """From what shells and containers tell, where a signal is its number and 128."""
+        return cls(_SIGNALLED - code if _SIGNALLED < code <= _SIGNALLED + _LAST_SIGNAL else code)
+
+    @property
+    def to_tell(self) -> int:
+        """The exit code by which a process tells others how the one ended that it looked after; see `told`."""
+        code = self.code or 0
+        return _SIGNALLED - code if code < 0 else code
 
     @property
     def is_clean(self) -> bool:

@@ -1,7 +1,9 @@
 """Deployments and the runs that are asked for of them."""
 
 import logging
-from collections.abc import Callable, Iterator
+import reprlib
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 
 import attrs
 
@@ -20,6 +22,7 @@ from headrace.orchestration.new_runs import new_run
 from headrace.orchestration.orchestrator import FIRST_EPOCH, created, moved
 from headrace.orchestration.scheduling import Scheduling, identified
 from headrace.ports.run_store import OpenRunStore, Reading, Writing
+from headrace.ports.schedule import Schedule
 from headrace.rules.ticks import check_policies
 from headrace.rules.verdicts import accepted
 from headrace.wire.checking import checked_parameters
@@ -45,7 +48,10 @@ class Deployments:
         for deployment in deployments:
             checked_name("flow", deployment.flow_name)
             checked_name("deployment", deployment.name)
-            self._check_schedules(deployment)
+            if deployment.schedules:
+                with self.store.reading() as reading:
+                    known = _named(reading, deployment.flow_name, deployment.name)
+                self._check_schedules(deployment, () if known is None else known.schedules)
         with self.store.writing() as writing:
             kept = [self._put(writing, deployment) for deployment in deployments]
             events = [writing.append_event(self._changed(deployment, "deployment.changed")) for deployment in kept]
@@ -59,7 +65,8 @@ class Deployments:
         """Changes when a deployment runs, and nothing else of it; asked again, it gives what it gave before."""
         wanted = [each.wanted for each in schedules]
         with self.store.reading() as reading:
-            self._check_schedules(attrs.evolve(_known(reading, deployment_id), schedules=schedules))
+            before = _known(reading, deployment_id)
+        self._check_schedules(attrs.evolve(before, schedules=schedules), before.schedules)
         with self.store.writing() as writing:
             known = _known(writing, deployment_id)
             if [each.wanted for each in known.schedules] == wanted:
@@ -72,14 +79,19 @@ class Deployments:
         self._make_runs()
         return kept
 
-    def _check_schedules(self, deployment: Deployment) -> None:
-        """Raises what its schedules' kinds raise; and, since nobody will give any when a run is made, the errors of parameters that are missing."""
+    def _check_schedules(self, deployment: Deployment, known: Sequence[DeploymentSchedule]) -> None:
+        """Raises what its schedules' kinds raise, WrongData for a new one that is wholly past, since it would never make a run, and, since nobody will
+        give any when a run is made, the errors of parameters that are missing."""
         where = f"deployment {deployment.full_name!r}"
         if len(deployment.schedules) > MOST_SCHEDULES:
             raise WrongData(where=where, why=f"it has {len(deployment.schedules)} schedules, and may have {MOST_SCHEDULES}")
         for schedule in deployment.schedules:
             check_policies(schedule, where)
-            self.scheduling.kind(schedule.kind)
+            kind = self.scheduling.kind(schedule.kind)
+            if schedule.wanted not in [each.wanted for each in known] and _is_past(kind, self.clock.now()):
+                options = ", ".join(f"{name}={reprlib.repr(value)}" for name, value in schedule.kind.options.items() if value is not None)
+                why = f"its schedule {schedule.kind.name!r} ({options}) has no time from now on, so that it would never make a run; leave it out"
+                raise WrongData(where=where, why=why)
         if deployment.schedules:
             checked_parameters(where, deployment.parameter_schema, deployment.parameters)
 
@@ -224,7 +236,7 @@ class Deployments:
     def _new_run(self, request: RunRequest, deployment: Deployment) -> FlowRun:
         now = self.clock.now()
         due = request.at or now
-        state = State.scheduled(due) if request.holder is None else State.pending()
+        state = State.scheduled(max(due, now)) if request.holder is None else State.pending()  # nobody could have begun it before
         run = new_run(deployment, run_id=request.id, name=checked_name("flow run", request.name), state=state, due=due, now=now)
         return attrs.evolve(
             run,
@@ -257,6 +269,14 @@ def _check_retryable(reading: Reading, run: FlowRun) -> None:
         raise NotRetryable(run=run.name, why="no agent started it, so none can start it again; call its flow once more")
     if reading.deployment(run.deployment_id) is None:
         raise NotRetryable(run=run.name, why="its deployment was deleted, and its code with it")
+
+
+def _is_past(schedule: Schedule, now: datetime) -> bool:
+    """Whether it never comes again; of one that fails, the scheduler tells."""
+    try:
+        return next(schedule.after(now), None) is None
+    except Exception:
+        return False
 
 
 def _named(reading: Reading, flow_name: str, name: str) -> Deployment | None:

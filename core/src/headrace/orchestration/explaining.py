@@ -7,10 +7,12 @@ import attrs
 
 from headrace.clock import Clock
 from headrace.errors import NotFound
+from headrace.model.deployments import Deployment
 from headrace.model.explanations import Explanation, Obstacle, Wait
 from headrace.model.moves import Move
 from headrace.model.runs import LATE_AFTER, FlowRun
 from headrace.model.states import State
+from headrace.model.storages import name_in
 from headrace.orchestration.matching import Matcher, all_queues, reasons
 from headrace.orchestration.scheduling import earlier_runs, later_runs
 from headrace.ports.run_store import OpenRunStore, Reading
@@ -87,7 +89,22 @@ class Explaining:
         )
         verdict = self.rules.decide(move, facts)
         standing = tuple(attrs.evolve(facts, reasons=tuple(reasons(facts.queue, run, self.matcher))) for facts in queues())
-        return explain_waiting(WaitFacts(now=now, run=run, verdict=verdict, paused=paused, queues=standing))
+        storage, lost = _storage(reading, deployment)
+        return explain_waiting(
+            WaitFacts(now=now, run=run, verdict=verdict, paused=paused, storage=storage, lost=lost, queues=standing),
+        )
+
+
+def _storage(reading: Reading, deployment: Deployment | None) -> tuple[str | None, str | None]:
+    """Of which type the storage of a deployment's code is, and the name of one that is gone."""
+    archive = deployment.code.archive if deployment is not None else None
+    if archive is None or archive.storage is None:
+        return None, None
+    name = name_in(archive.storage)
+    if name is None:
+        return archive.storage.name, None
+    found = reading.storage(name)
+    return (found.choice.name, None) if found is not None else (None, name)
 
 
 def _queues(reading: Reading) -> list[QueueFacts]:

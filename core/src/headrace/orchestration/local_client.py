@@ -1,7 +1,8 @@
 """The client without a wire: asks the orchestrator and the store of this process."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
 import attrs
 
@@ -27,6 +28,7 @@ from headrace.model.retention import Forgotten, Retention
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.schedules import DeploymentSchedule, Scheduled
 from headrace.model.states import State
+from headrace.model.storages import NamedStorage, Reserved, StoragePlace
 from headrace.model.tokens import DIGEST_LENGTH, Scope, Token
 from headrace.orchestration.claiming import Claiming
 from headrace.orchestration.deployments import Deployments, unknown_deployment
@@ -36,6 +38,7 @@ from headrace.orchestration.orchestrator import Orchestrator
 from headrace.orchestration.retention import Forgetting
 from headrace.orchestration.scheduling import Scheduling, remembered
 from headrace.orchestration.serving import Serving
+from headrace.orchestration.storages import Around, Storages
 from headrace.orchestration.waiting import events_after
 from headrace.ports.queue_matcher import QueueMatcher
 from headrace.ports.run_store import OpenRunStore
@@ -61,7 +64,7 @@ class LocalClient:
     scheduling: Scheduling
     explaining: Explaining
     forgetting: Forgetting
-    forget_results: Callable[[Iterable[str]], None]
+    storages: Storages
 
     @classmethod
     def over(
@@ -75,16 +78,17 @@ class LocalClient:
         matcher: Callable[[str], QueueMatcher],
         schedule: Callable[[Choice], Schedule],
         tell: Callable[[Event], None],
-        forget_results: Callable[[Iterable[str]], None] = lambda root_ids: None,
+        around: Around = Around(),  # noqa: B008 - a frozen value
         retention: Retention = Retention(),  # noqa: B008 - a frozen value
         outage_seconds: float = 600.0,
         horizon: Horizon = Horizon(),  # noqa: B008 - a frozen value
     ) -> "LocalClient":
         """The orchestration over a store: `matcher` gives queue matchers by name, `schedule` schedules by their choice, `tell` hears of every event after
-        it was stored, and `forget_results` of root runs that are remembered no longer."""
+        it was stored."""
         matching = Matching(store=store, clock=clock, matcher=matcher, tell=tell)
         serving = Serving(store=store, clock=clock, lease_seconds=lease_seconds, forgotten_after=outage_seconds)
         orchestrator = Orchestrator(store=store, rules=rules, clock=clock, lease_seconds=lease_seconds, serving=serving, tell=tell)
+        storages = Storages(store=store, clock=clock, ids=ids, around=around, tell=tell)
         scheduling = Scheduling(
             store=store,
             clock=clock,
@@ -116,8 +120,8 @@ class LocalClient:
             ),
             scheduling=scheduling,
             explaining=Explaining(store=store, rules=rules, clock=clock, matcher=matcher),
-            forgetting=Forgetting(store=store, clock=clock, retention=retention, forget_results=forget_results),
-            forget_results=forget_results,
+            forgetting=Forgetting(store=store, clock=clock, retention=retention, forget_results=storages.forget_results),
+            storages=storages,
         )
 
     # Runs
@@ -149,7 +153,7 @@ class LocalClient:
         with self.store.writing() as writing:
             if not writing.delete_flow_run(run_id):
                 raise NotFound(what="flow run", name=run_id, command="flow-run ls")
-        self.forget_results([run_id])
+        self.storages.forget_results([run_id])
 
     def move_flow_run(self, move: Move) -> Verdict:
         return self.orchestrator.move_flow_run(move)
@@ -327,6 +331,47 @@ class LocalClient:
             cursor = events[-1].sequence if events else max(wanted.after, seen)
             yield EventNews(events=events, cursor=cursor)
             wanted, seconds = attrs.evolve(wanted, after=cursor), every
+
+    # Storages
+
+    def put_storage(self, storage: NamedStorage, secrets: Mapping[str, Any]) -> NamedStorage:
+        return self.storages.put(storage, secrets)
+
+    def read_storages(self) -> list[NamedStorage]:
+        return self.storages.all()
+
+    def set_default_storage(self, storage_id: str) -> NamedStorage:
+        return self.storages.set_default(storage_id)
+
+    def reset_default_storage(self) -> None:
+        self.storages.reset_default()
+
+    def delete_storage(self, storage_id: str) -> None:
+        self.storages.delete(storage_id)
+
+    def abandon_keys(self, storage_id: str) -> None:
+        self.storages.abandon_keys(storage_id)
+
+    def reseal_storages(self) -> int:
+        return self.storages.reseal()
+
+    def open_storage(self, name: str, user: str) -> Choice:
+        return self.storages.open(name, user)
+
+    def read_place(self) -> StoragePlace:
+        return self.storages.place()
+
+    def reserve_keys(self, storage: Choice, keys: tuple[str, ...]) -> StoragePlace:
+        return self.storages.reserve(storage, keys)
+
+    def read_unneeded_keys(self, after: Reserved | None, limit: int) -> list[Reserved]:
+        return self.storages.unneeded(after, limit)
+
+    def begin_removing(self, keys: tuple[Reserved, ...]) -> list[Reserved]:
+        return self.storages.begin_removing(keys)
+
+    def end_removing(self, keys: tuple[Reserved, ...]) -> None:
+        self.storages.end_removing(keys)
 
     # Tokens
 

@@ -154,15 +154,17 @@ class Scheduling:
 
     def _write(self, looks: Sequence[_Look], now: datetime) -> _Done:
         done = _Done()
+        runs: list[FlowRun] = []
         with self.store.writing() as writing:
             for look in looks:
                 if writing.schedule_plan(look.plan.schedule_id) != look.plan:
                     continue  # somebody else was first, or the deployment has changed meanwhile
                 if look.schedule is not None and look.schedule.overlap in (Overlap.SKIP, Overlap.CANCEL_PREVIOUS):
                     self._make_way(writing, look.schedule, now, done)
-                done.runs += [run for run in self._decided(writing, look, now) if writing.add_flow_run(run)]
+                runs += self._decided(writing, look, now)
+            done.runs += writing.add_flow_runs(runs)
             self.matching.assign_new(writing, [run for run in done.runs if run.state.is_scheduled()])
-            done.events += [writing.append_event(created(run)) for run in done.runs]
+            done.events += writing.append_events([created(run) for run in done.runs])
         return done
 
     def _make_way(self, writing: Writing, schedule: DeploymentSchedule, now: datetime, done: _Done) -> None:

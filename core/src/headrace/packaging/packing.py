@@ -5,7 +5,7 @@ it is written, a chunk at a time.
 """
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from tarfile import BLOCKSIZE, PAX_FORMAT, TarInfo
 
 from headrace.packaging.manifest import FOLDER, MANIFEST
@@ -16,11 +16,11 @@ _GZIP = 31
 """For zlib: a gzip file, without a name and a time."""
 
 
-def write_archive(tree: Tree, storage: OpenStorage) -> bool:
-    """Puts the tree's archive where its address says; False if it was there already. Raises CodeUnusable for a file that changes meanwhile."""
-    key = tree.archive().key
+def write_archive(tree: Tree, key: str, storage: OpenStorage, *, begun: Callable[[], object] = lambda: None) -> bool:
+    """Puts the tree's archive under a key, and calls `begun` before; False if it was there already. Raises CodeUnusable for a file that changes meanwhile."""
     if storage.exists(key):
         return False
+    begun()
     storage.write(key, _zipped(_tar(tree)))
     return True
 

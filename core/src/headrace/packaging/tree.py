@@ -26,9 +26,10 @@ class Tree:
     manifest: Manifest
     sources: Mapping[str, Path] = attrs.field(eq=False, repr=False)
 
-    def archive(self, storage: Choice | None = None) -> Archive:
+    def archive(self, storage: Choice | None = None, folder: str = "") -> Archive:
         """What a deployment remembers of it."""
-        return Archive(sha256=self.manifest.sha256, files=len(self.manifest.entries), size=self.manifest.size, storage=storage)
+        manifest = self.manifest
+        return Archive(sha256=manifest.sha256, files=len(manifest.entries), size=manifest.size, storage=storage, folder=folder)
 
     def content(self, entry: Entry) -> Iterator[bytes]:
         """A file, in chunks. Raises CodeUnusable if it is not what it was."""

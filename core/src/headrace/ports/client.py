@@ -9,11 +9,12 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import attrs
 
 from headrace.model.agents import Agent
+from headrace.model.choices import Choice
 from headrace.model.counts import CountFilter, FlowRunCounts
 from headrace.model.deployments import Deployment, RunRequest
 from headrace.model.events import Event
@@ -30,6 +31,7 @@ from headrace.model.retention import Forgotten
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.schedules import DeploymentSchedule, Scheduled
 from headrace.model.states import State
+from headrace.model.storages import NamedStorage, Reserved, StoragePlace
 from headrace.model.tokens import Scope, Token
 from headrace.rules.facts import Retry
 from headrace.rules.verdicts import Verdict
@@ -327,6 +329,74 @@ class OpenClient(Protocol):
     @operation("DELETE", "/concurrency-limits/{tag}", scope=Scope.OPERATOR)
     def delete_limit(self, tag: str) -> None:
         """Forgets the limit of a tag. Raises NotFound."""
+        ...
+
+    @operation("POST", "/storages", scope=Scope.OPERATOR)
+    def put_storage(self, storage: NamedStorage, secrets: Mapping[str, Any]) -> NamedStorage:
+        """Makes a storage with a name, or changes the one with its id, which keeps its name. `secrets` are options too; what is written out in them is kept
+        encrypted, and shown as SEALED from then on. Raises AlreadyThere for a name that is taken, ChangedMeanwhile, InvalidName, NothingSeals, WrongData."""
+        ...
+
+    @operation("GET", "/storages", scope=Scope.VIEWER)
+    def read_storages(self) -> list[NamedStorage]:
+        """All storages that have a name, by it."""
+        ...
+
+    @operation("PUT", "/storages/{storage_id}/default", scope=Scope.OPERATOR)
+    def set_default_storage(self, storage_id: str) -> NamedStorage:
+        """Lets code and results go there if nothing else is said. Raises NotFound."""
+        ...
+
+    @operation("DELETE", "/default-storage", scope=Scope.OPERATOR)
+    def reset_default_storage(self) -> None:
+        """Lets none of them be the default; that none is, is no error."""
+        ...
+
+    @operation("DELETE", "/storages/{storage_id}", scope=Scope.OPERATOR)
+    def delete_storage(self, storage_id: str) -> None:
+        """Forgets a storage; what lies in it stays. Raises NotFound, and StillNeeded where keys in it are known."""
+        ...
+
+    @operation("DELETE", "/storages/{storage_id}/keys", scope=Scope.OPERATOR)
+    def abandon_keys(self, storage_id: str) -> None:
+        """Forgets which keys in a storage are known, so that nobody removes what lies there. Raises NotFound."""
+        ...
+
+    @operation("POST", "/storages/reseal", scope=Scope.ADMIN)
+    def reseal_storages(self) -> int:
+        """Encrypts anew, by the newest key, all secrets of storages that are kept; how many they are. Raises SecretUnresolved."""
+        ...
+
+    @operation("POST", "/storages/{name}/open", scope=Scope.RUN)
+    def open_storage(self, name: str, user: str) -> Choice:
+        """The type and options of the storage of a name, the secrets that are kept encrypted in their places, for `user`, who says who it is. This is the
+        one way on which secrets leave; an event tells of it. Raises NotFound, SecretUnresolved."""
+        ...
+
+    @operation("GET", "/default-storage", scope=Scope.VIEWER)
+    def read_place(self) -> StoragePlace:
+        """Where code and results go if nothing else is said."""
+        ...
+
+    @operation("POST", "/storage-keys", scope=Scope.RUN)
+    def reserve_keys(self, storage: Choice, keys: tuple[str, ...]) -> StoragePlace:
+        """Says which keys somebody is about to write in a storage, so that they can be removed some time, and are not before. Raises NotFound for a name that
+        no storage has, WrongKey, and KeyRemoved, which passes, where somebody is removing one."""
+        ...
+
+    @operation("POST", "/storage-keys/unneeded", scope=Scope.VIEWER)
+    def read_unneeded_keys(self, after: Reserved | None, limit: int) -> list[Reserved]:
+        """Keys that were reserved more than a day ago and that nothing names: no version of a deployment, and no run that is remembered."""
+        ...
+
+    @operation("POST", "/storage-keys/removing", scope=Scope.OPERATOR)
+    def begin_removing(self, keys: tuple[Reserved, ...]) -> list[Reserved]:
+        """Lets nobody write those of these keys which are unneeded still, until `end_removing`, or for an hour."""
+        ...
+
+    @operation("POST", "/storage-keys/removed", scope=Scope.OPERATOR)
+    def end_removing(self, keys: tuple[Reserved, ...]) -> None:
+        """Forgets these keys, which are not in their storages any more."""
         ...
 
     @operation("POST", "/tokens", scope=Scope.ADMIN)

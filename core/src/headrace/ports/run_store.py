@@ -1,13 +1,14 @@
 """The port of run stores: where runs are remembered. A store remembers and decides nothing."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import ClassVar, Protocol
 
 from headrace.model.agents import Agent
+from headrace.model.choices import Choice
 from headrace.model.counts import CountFilter, StateCount
-from headrace.model.deployments import Deployment
+from headrace.model.deployments import Archive, Deployment
 from headrace.model.events import Event
 from headrace.model.explanations import Wait
 from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
@@ -19,6 +20,7 @@ from headrace.model.queues import WorkQueue
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.schedules import SchedulePlan
 from headrace.model.states import State
+from headrace.model.storages import NamedStorage, Reserved
 from headrace.model.tokens import Token
 from headrace.rules.verdicts import Verdict
 
@@ -158,6 +160,30 @@ class Reading(Protocol):
         """All tokens, in order of their ids."""
         ...
 
+    def storage(self, name: str) -> NamedStorage | None:
+        """The storage of a name."""
+        ...
+
+    def storages(self) -> list[NamedStorage]:
+        """All storages that have a name, by it."""
+        ...
+
+    def reserved(self, keys: Iterable[str]) -> list[Reserved]:
+        """What is known of these keys, whatever storage they are in."""
+        ...
+
+    def reserved_before(self, moment: datetime, after: Reserved | None, limit: int) -> list[Reserved]:
+        """Keys that were reserved before a moment, in an order that stays; those that come after one."""
+        ...
+
+    def count_reserved(self, storage: Choice, most: int) -> int:
+        """How many keys are known that are in a storage; counted up to `most`."""
+        ...
+
+    def archives(self, sha256: str) -> list[Archive]:
+        """The archives of this address that versions of deployments have, each once."""
+        ...
+
     def mark(self, name: str) -> str | None:
         """What was remembered under a name."""
         ...
@@ -176,6 +202,10 @@ class Writing(Reading, Protocol):
 
     def add_flow_run(self, run: FlowRun) -> bool:
         """Remembers a new run with its first state; False, and nothing changed, where its id is known, or its version of a schedule has a run of this time."""
+        ...
+
+    def add_flow_runs(self, runs: Sequence[FlowRun]) -> list[FlowRun]:
+        """Remembers new runs, one after the other, as `add_flow_run` does; those of them that it remembered."""
         ...
 
     def update_flow_run(self, run: FlowRun, *, was: int) -> bool:
@@ -310,12 +340,36 @@ class Writing(Reading, Protocol):
         """Forgets a token; False where there is none."""
         ...
 
+    def put_storage(self, storage: NamedStorage) -> bool:
+        """Remembers a storage, in place of the one with its id; False, and nothing changed, where another has its name."""
+        ...
+
+    def delete_storage(self, storage_id: str) -> bool:
+        """Forgets a storage; False where there is none."""
+        ...
+
+    def put_reserved(self, keys: Iterable[Reserved]) -> None:
+        """Remembers keys, in place of what was known of each in its storage."""
+        ...
+
+    def drop_reserved(self, keys: Iterable[Reserved]) -> None:
+        """Forgets keys, each in its storage; one that is not known is no error."""
+        ...
+
+    def drop_reserved_in(self, storage: Choice) -> None:
+        """Forgets all keys that are known of a storage."""
+        ...
+
     def put_mark(self, name: str, value: str) -> None:
         """Remembers a text under a name, in place of what was there."""
         ...
 
     def append_event(self, event: Event) -> Event:
         """Adds an event; the answer has its sequence."""
+        ...
+
+    def append_events(self, events: Sequence[Event]) -> list[Event]:
+        """Adds events in their order; each of the answers has its sequence."""
         ...
 
 

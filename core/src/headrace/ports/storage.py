@@ -6,7 +6,7 @@ from typing import BinaryIO, Protocol
 
 import attrs
 
-from headrace.errors import WrongKey
+from headrace.errors import InvalidOption, WrongKey
 
 
 @attrs.frozen(kw_only=True)
@@ -70,3 +70,12 @@ def checked_key(key: str) -> str:
     if any(part in {"", ".", ".."} for part in key.split("/")):
         raise WrongKey(key=key, why="it must be relative, without empty parts, . or ..")
     return key
+
+
+def key_prefix(written: str | None) -> str:
+    """A prefix of keys without / at its ends; a converter, for storages that share a place with others. Raises InvalidOption."""
+    prefix = (written or "").strip("/")
+    try:
+        return checked_key(prefix) if prefix else ""
+    except WrongKey as error:
+        raise InvalidOption(where="storage", option="prefix", value=written, why=error.why) from None

@@ -8,7 +8,7 @@ the first for ever.
 import copy
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
@@ -18,8 +18,9 @@ import attrs
 
 from headrace.clock import Clock, SystemClock
 from headrace.model.agents import Agent
+from headrace.model.choices import Choice
 from headrace.model.counts import CountFilter, StateCount, first_of_hour
-from headrace.model.deployments import Deployment
+from headrace.model.deployments import Archive, Deployment
 from headrace.model.events import Event
 from headrace.model.explanations import Wait
 from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
@@ -31,6 +32,7 @@ from headrace.model.queues import WorkQueue
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.schedules import SchedulePlan, Tick
 from headrace.model.states import AWAITING_RESTART, AWAITING_RETRY, MISSING, SKIPPED, State
+from headrace.model.storages import NamedStorage, Reserved
 from headrace.model.tokens import Token
 from headrace.ports.diagnosis import Diagnosis
 from headrace.ports.run_store import OpenRunStore, Reading, Writing
@@ -80,6 +82,8 @@ class _Tables:
     ticks: dict[tuple[str, int, datetime], str] = attrs.field(factory=dict)
     marks: dict[str, str] = attrs.field(factory=dict)
     tokens: dict[str, Token] = attrs.field(factory=dict)
+    storages: dict[str, NamedStorage] = attrs.field(factory=dict)
+    reserved: dict[tuple[str, str], Reserved] = attrs.field(factory=dict)
     forgotten: dict[str, int] = attrs.field(factory=dict)
 
 
@@ -241,6 +245,30 @@ class _Look:
         over = sorted(run_id for run_id, grant in self._tables.leases.items() if grant.expires != _ENDED and not self._is_live(grant))
         return [self._tables.flow_runs[run_id] for run_id in over[: max(limit, 0)]]
 
+    def storage(self, name: str) -> NamedStorage | None:
+        return next((each for each in self._tables.storages.values() if each.name == name), None)
+
+    def storages(self) -> list[NamedStorage]:
+        return sorted(self._tables.storages.values(), key=lambda each: each.name)
+
+    def reserved(self, keys: Iterable[str]) -> list[Reserved]:
+        wanted = set(keys)
+        return [each for (key, _), each in sorted(self._tables.reserved.items()) if key in wanted]
+
+    def reserved_before(self, moment: datetime, after: Reserved | None, limit: int) -> list[Reserved]:
+        last = _place(after) if after is not None else ("", "")
+        found = (each for place, each in sorted(self._tables.reserved.items()) if place > last and each.at < moment)
+        return list(islice(found, max(limit, 0)))
+
+    def count_reserved(self, storage: Choice, most: int) -> int:
+        wanted = _address(storage)
+        return min(max(most, 0), sum(address == wanted for _, address in self._tables.reserved))
+
+    def archives(self, sha256: str) -> list[Archive]:
+        versions = [each for known in self._tables.versions.values() for each in known.values()]
+        found = (each.code.archive for each in versions if each.code.archive is not None and each.code.archive.sha256 == sha256)
+        return [archive for _, archive in sorted({_address(archive): archive for archive in found}.items())]
+
     def mark(self, name: str) -> str | None:
         return self._tables.marks.get(name)
 
@@ -291,6 +319,9 @@ class _Change(_Look):
             self._put(self._tables.ticks, tick, run.id)
         self._keep_flow_run(attrs.evolve(run, parameters=copy.deepcopy(run.parameters)))
         return True
+
+    def add_flow_runs(self, runs: Sequence[FlowRun]) -> list[FlowRun]:
+        return [run for run in runs if self.add_flow_run(run)]
 
     def update_flow_run(self, run: FlowRun, *, was: int) -> bool:
         known = self._tables.flow_runs.get(run.id)
@@ -472,6 +503,32 @@ class _Change(_Look):
             self._drop(self._tables.events, sequence)
         self._put(self._tables.forgotten, "events", max(last, self._forgotten()))
 
+    def put_storage(self, storage: NamedStorage) -> bool:
+        known = self.storage(storage.name)
+        if known is not None and known.id != storage.id:
+            return False
+        self._put(self._tables.storages, storage.id, storage)
+        return True
+
+    def delete_storage(self, storage_id: str) -> bool:
+        if storage_id not in self._tables.storages:
+            return False
+        self._drop(self._tables.storages, storage_id)
+        return True
+
+    def put_reserved(self, keys: Iterable[Reserved]) -> None:
+        for each in keys:
+            self._put(self._tables.reserved, _place(each), each)
+
+    def drop_reserved(self, keys: Iterable[Reserved]) -> None:
+        for each in keys:
+            self._drop(self._tables.reserved, _place(each))
+
+    def drop_reserved_in(self, storage: Choice) -> None:
+        wanted = _address(storage)
+        for place in [place for place in self._tables.reserved if place[1] == wanted]:
+            self._drop(self._tables.reserved, place)
+
     def put_mark(self, name: str, value: str) -> None:
         self._put(self._tables.marks, name, value)
 
@@ -491,6 +548,9 @@ class _Change(_Look):
         stored = attrs.evolve(event, sequence=self.last_event() + 1, details=copy.deepcopy(event.details))
         self._put(self._tables.events, stored.sequence, stored)
         return stored
+
+    def append_events(self, events: Sequence[Event]) -> list[Event]:
+        return [self.append_event(event) for event in events]
 
     def take_back(self) -> None:
         """Makes everything as it was before the first change."""
@@ -609,6 +669,16 @@ def _is_wanted_flow_run(run: FlowRun, wanted: FlowRunFilter) -> bool:
         and (wanted.created_before is None or run.created <= wanted.created_before)
         and _is_wanted_run(run, wanted)
     )
+
+
+def _place(reserved: Reserved) -> tuple[str, str]:
+    return reserved.key, _address(reserved.storage)
+
+
+def _address(value: Choice | Archive) -> str:
+    from headrace.wire.plain import to_key  # who keeps no results need not load cattrs
+
+    return to_key(value)
 
 
 def _is_counted(run: FlowRun, wanted: CountFilter) -> bool:

@@ -1,6 +1,7 @@
 """Cancelling: what has not started is cancelled at once, what ends meanwhile has ended, and nothing is retried."""
 
 from headrace.model.moves import Move
+from headrace.model.runs import FlowRun
 from headrace.model.states import State, StateType
 from headrace.rules.facts import Fact, Facts
 from headrace.rules.rule import NO_FACTS, moves
@@ -8,13 +9,16 @@ from headrace.rules.verdicts import Verdict, replaced
 
 
 class CancelNotStarted:
-    """A run that has no process needs no stopping."""
+    """A run that has no process needs no stopping. One that waits for its next try has one; where no agent started that, nothing but the waiting goes on."""
 
     name = "cancel_not_started"
     moves = moves(of={StateType.SCHEDULED, StateType.PAUSED}, to={StateType.CANCELLING})
-    needs = NO_FACTS
+    needs = frozenset({Fact.LEASE})
 
     def judge(self, move: Move, facts: Facts) -> Verdict | None:
+        run, lease = facts.run, facts.lease
+        if isinstance(run, FlowRun) and run.state.name == "AwaitingRetry" and run.max_restarts is not None and lease is not None and lease.live:
+            return None
         return replaced(State.cancelled(move.state.message), "the run had not started")
 
 

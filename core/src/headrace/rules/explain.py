@@ -16,6 +16,7 @@ from headrace.model.states import AWAITING_RETRY, StateType
 from headrace.rules.gates import closed
 from headrace.rules.verdicts import Verdict
 
+SUBPROCESS = "subprocess"
 MOST_NAMED = 3
 """How many runs, or agents, are named in a sentence."""
 
@@ -37,12 +38,15 @@ class QueueFacts:
 
 @attrs.frozen(kw_only=True)
 class WaitFacts:
-    """All that is known of a run that waits. `verdict` is what the rules say of its being taken now; `paused` names its deployment where that is paused."""
+    """All that is known of a run that waits. `verdict` is what the rules say of its being taken now; `paused` names its deployment where that is paused.
+    `storage` is the type of the storage that its code is in, where that is not the orchestration's own, and `lost` the name of one that is gone."""
 
     now: datetime
     run: FlowRun
     verdict: Verdict
     paused: str | None = None
+    storage: str | None = None
+    lost: str | None = None
     queues: tuple[QueueFacts, ...] = ()
 
 
@@ -50,7 +54,7 @@ def explain_waiting(facts: WaitFacts) -> Explanation:
     """Why a SCHEDULED run of a deployment is not taken."""
     wanting = [queue for queue in facts.queues if queue.is_wanting]
     names = tuple(queue.queue.name for queue in wanting)
-    obstacles = (*_of_the_run(facts), *(_of_no_queue(facts) if not wanting else _of_queues(facts.run, wanting)))
+    obstacles = (*_of_the_run(facts), *(_of_no_queue(facts) if not wanting else _of_queues(facts, wanting)))
     return Explanation(summary=_summary(facts, wanting, obstacles), obstacles=obstacles, queues=names)
 
 
@@ -76,7 +80,10 @@ def _of_the_run(facts: WaitFacts) -> Iterator[Obstacle]:
     if facts.paused is not None:
         command = f"headrace deployment resume {quote(facts.paused)}"
         yield Obstacle(kind=Kind.DEPLOYMENT_PAUSED, sentence=f"its deployment {facts.paused!r} is paused", advice=command)
-    elif facts.verdict.state is None and (due is None or due <= facts.now):
+    if facts.lost is not None:
+        sentence = f"its code is in storage {facts.lost!r}, and there is no storage of that name any more"
+        yield Obstacle(kind=Kind.NO_STORAGE, sentence=sentence, advice=f"headrace storage create TYPE --name {quote(facts.lost)}")
+    if facts.paused is None and facts.verdict.state is None and (due is None or due <= facts.now):
         yield Obstacle(kind=Kind.HELD_BACK, sentence=f"a rule holds it back: {facts.verdict.reason}")
 
 
@@ -88,9 +95,9 @@ def _of_no_queue(facts: WaitFacts) -> Iterator[Obstacle]:
         yield Obstacle(kind=Kind.NOT_WANTED, queue=each.queue.name, sentence=f"work queue {each.queue.name!r} does not want it: {unfit}")
 
 
-def _of_queues(run: FlowRun, wanting: list[QueueFacts]) -> Iterator[Obstacle]:
+def _of_queues(facts: WaitFacts, wanting: list[QueueFacts]) -> Iterator[Obstacle]:
     for each in wanting:
-        obstacle = _gate(each) or _agents(run, each)
+        obstacle = _gate(each) or _agents(facts.run, each, facts.storage)
         if obstacle is not None:
             yield obstacle
 
@@ -119,7 +126,7 @@ def _limit(facts: QueueFacts) -> str:
     return f"its limit is {facts.queue.concurrency_limit}, and {', '.join(named)}{others} {are} under way"
 
 
-def _agents(run: FlowRun, facts: QueueFacts) -> Obstacle | None:
+def _agents(run: FlowRun, facts: QueueFacts, storage: str | None) -> Obstacle | None:
     queue = facts.queue.name
     taking = [agent for agent in facts.agents if not agent.is_draining]
     if not taking:
@@ -132,6 +139,11 @@ def _agents(run: FlowRun, facts: QueueFacts) -> Obstacle | None:
         assert run.flow_runner is not None, "any agent has the runner that it prefers"
         sentence = f"no agent that serves work queue {queue!r} has flow runner {run.flow_runner.name!r}; one that takes it will say so"
         return Obstacle(kind=Kind.NO_FLOW_RUNNER, queue=queue, sentence=sentence, advice=f"pip install headrace-{run.flow_runner.name}")
+    reaching = [agent for agent in able if _has_storage(agent, run, storage)]
+    if not reaching:
+        sentence = f"its code is in a storage of type {storage!r}, which no agent that serves work queue {queue!r} has installed"
+        return Obstacle(kind=Kind.NO_STORAGE, queue=queue, sentence=sentence, advice=f"pip install headrace-{storage}")
+    able = reaching
     if all(agent.limit is not None and agent.underway >= agent.limit for agent in able):
         names = ", ".join(f"{agent.name} ({agent.underway} of {agent.limit})" for agent in able[:MOST_NAMED])
         sentence = f"all agents that serve work queue {queue!r} have as many runs under way as they may: {names}"
@@ -144,6 +156,13 @@ def _has_runner(agent: Agent, run: FlowRun) -> bool:
     return (
         run.flow_runner is None or run.flow_runner.name == UNIVERSAL or not agent.flow_runners or run.flow_runner.name in agent.flow_runners
     )
+
+
+def _has_storage(agent: Agent, run: FlowRun, storage: str | None) -> bool:
+    """Whether the agent has the storage that the code is in; it cannot tell of runs that begin with another Python, or in a container."""
+    runner = run.flow_runner
+    is_here = runner is None or runner.name == UNIVERSAL or (runner.name == SUBPROCESS and not runner.options)
+    return storage is None or not is_here or not agent.storages or storage in agent.storages
 
 
 # What is not to be taken

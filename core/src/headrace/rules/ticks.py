@@ -48,7 +48,7 @@ class Planned:
 
 def planned(schedule: DeploymentSchedule, times: Times, *, decided: datetime, now: datetime, horizon: Horizon) -> Planned:
     """The times after `decided`: those that have come were missed, and those ahead get their runs. Raises what asking for times raises."""
-    missed, untold = latest(times, decided, now)
+    missed, untold = latest(times, decided, now) if decided < now else ([], 0)
     standing = 0 if decided <= now else len(list(islice(_until(times(now), decided), horizon.most)))
     room, least = horizon.most - standing, 0 if standing else 1
     coming_times = times(max(decided, now))

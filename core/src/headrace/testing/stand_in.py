@@ -10,7 +10,7 @@ import sys
 
 from headrace.engine.fork_server import serve
 from headrace.engine.process_tree import adopt_orphans, die_with, kill_descendants, signal_group
-from headrace.model.orders import VARIABLE, ordered_run
+from headrace.model.orders import VARIABLE, ExitStatus, ordered_run
 from headrace.processes import ProcessFile, folder_of
 from headrace.settings import load
 
@@ -74,4 +74,4 @@ def _watched(process: int, grace: float) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ExitStatus(main()).to_tell)

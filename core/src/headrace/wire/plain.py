@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +19,20 @@ from headrace.errors import WrongData
 from headrace.model.states import State
 
 T = TypeVar("T")
+
+_MOST_MOMENTS = 1000
+_encoded = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
+def moment_text(moment: datetime) -> str:
+    """A moment in UTC, in ISO 8601."""
+    return _utc_text(moment.astimezone(UTC))
+
+
+@lru_cache(_MOST_MOMENTS)
+def _utc_text(moment: datetime) -> str:
+    """The same few moments stand in all that is written at once. Only in UTC are those equal that have the same text."""
+    return moment.isoformat()
 
 
 def _moment(text: Any, _: object) -> datetime:
@@ -31,7 +45,7 @@ def _moment(text: Any, _: object) -> datetime:
 def made_converter(*, strict: bool = False, compact: bool = False, detailed: bool = False) -> Converter:
     """A converter of our values: `strict` refuses unknown fields, `compact` leaves out what is as by default, `detailed` names each fault's place."""
     converter = Converter(forbid_extra_keys=strict, omit_if_default=compact, detailed_validation=detailed)
-    converter.register_unstructure_hook(datetime, lambda moment: moment.astimezone(UTC).isoformat())
+    converter.register_unstructure_hook(datetime, moment_text)
     converter.register_structure_hook(datetime, _moment)
     converter.register_unstructure_hook(StrEnum, str)
     converter.register_unstructure_hook(Path, str)
@@ -69,7 +83,12 @@ def to_plain(value: Any) -> Any:
 
 def to_text(value: Any) -> str:
     """A value as compact JSON text, without fields that are as by default: the form that is stored."""
-    return json.dumps(_compact().unstructure(value), separators=(",", ":"), ensure_ascii=False)
+    return _encoded(_compact().unstructure(value))
+
+
+def to_key(value: Any) -> str:
+    """A value as JSON text that equal values share, to be found by."""
+    return json.dumps(to_plain(value), separators=(",", ":"), ensure_ascii=False, sort_keys=True)
 
 
 def from_plain(kind: type[T], data: Any) -> T:

@@ -23,6 +23,7 @@ _STATUS: Mapping[type[HeadraceError], HTTPStatus] = MappingProxyType(
         errors.NotStored: HTTPStatus.NOT_FOUND,
         errors.AlreadyThere: HTTPStatus.CONFLICT,
         errors.ChangedMeanwhile: HTTPStatus.CONFLICT,
+        errors.StillNeeded: HTTPStatus.CONFLICT,
         errors.NotRetryable: HTTPStatus.CONFLICT,
         errors.NotResumable: HTTPStatus.CONFLICT,
         errors.RunStopped: HTTPStatus.CONFLICT,

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 import attrs
 
 from headrace.errors import InvalidOption, StorageUnusable
-from headrace.ports.storage import OpenStorage
+from headrace.ports.storage import OpenStorage, key_prefix
 from headrace.settings import HIDDEN, hide_secrets
-from headrace_files.addresses import bucket_name, endpoint, key_prefix, said_address
+from headrace_files.addresses import bucket_name, endpoint, said_address
 
 _WHERE = "storage 'azure'"
 _WAYS = "give connection_string, or account_name with account_key or sas_token, or account_name alone for who this machine is for Azure"

@@ -81,5 +81,5 @@ def _moved(answer: Answer, where: str) -> str:
     here, there = urlsplit(where), urlsplit(target)
     if (here.scheme, there.scheme) == ("http", "https") and here.hostname == there.hostname:
         address = f"https://{there.netloc}{here.path}"
-        return f"it is served over TLS alone; set HEADRACE_API_URL={address}"
+        return f"it is served over TLS alone, at {address}"
     return f"it says that it has moved to {target}, which is not followed ({answer.title})"

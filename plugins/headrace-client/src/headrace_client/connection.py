@@ -27,6 +27,7 @@ from urllib3.exceptions import (
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import make_headers
 
+import headrace
 from headrace.errors import ApiAway, HeadraceError, NotAnApi, NotTrusted
 from headrace_client.proxies import Proxy, proxy_for
 
@@ -73,6 +74,11 @@ class Answer:
             return f"{self.status} {HTTPStatus(self.status).phrase}"
         except ValueError:
             return str(self.status)
+
+
+def headers_with(token: str) -> dict[str, str]:
+    """What goes with each request: which headrace asks, and who."""
+    return {"User-Agent": f"headrace/{headrace.__version__}"} | ({"Authorization": f"Bearer {token}"} if token else {})
 
 
 class Connection:

@@ -8,6 +8,9 @@ import attrs
 
 from headrace.errors import InvalidOption
 
+OUTSIDE = "host.docker.internal"
+"""How a container calls the machine that it is on."""
+
 
 @attrs.frozen(kw_only=True)
 class Proxy:
@@ -34,7 +37,7 @@ def _is_here(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost"
+        return host in ("localhost", OUTSIDE)
 
 
 def _read(address: str, *, variable: str) -> Proxy:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import attrs
 
-from headrace.errors import ApiAway, ApiRefused, HeadraceError, NotStored, StorageAway, StorageUnusable, WrongKey
+from headrace.errors import ApiAway, ApiRefused, HeadraceError, NotAnApi, NotStored, StorageAway, StorageUnusable, WrongKey
 from headrace.ports.storage import OpenStorage, Written, checked_key
 from headrace_client.answers import result_in
 from headrace_client.client import HttpClient
@@ -18,7 +18,8 @@ from headrace_client.connection import Answer, Asking, Connection
 
 BYTES = {"Content-Type": "application/octet-stream"}
 IN_MEMORY_BYTES = 8 << 20
-CHUNK = 1 << 20
+MOST_IN_KEY = 1 << 14
+"""Characters of a key as it is sent; servers take addresses of a bounded length."""
 
 T = TypeVar("T")
 
@@ -37,11 +38,13 @@ class ServerStorage(HttpClient):
 
 
 class OpenServerStorage:
-    """Asks the server for files."""
+    """Asks a server for files. `words` says what an error of asking means for who chose the storage."""
 
-    def __init__(self, connection: Connection, *, read_seconds: float) -> None:
+    def __init__(self, connection: Connection, *, read_seconds: float, words: Callable[[HeadraceError], str] | None = None) -> None:
         self._connection = connection
         self._read_seconds = read_seconds
+        self._words = words or in_words
+        self._is_known = False
 
     def open(self, key: str) -> BinaryIO:
         """What is stored, fetched whole before it is read."""
@@ -80,27 +83,37 @@ class OpenServerStorage:
     def exists(self, key: str) -> bool:
         asking = self._asking("HEAD", key)
         answer = self._told(lambda: self._connection.asked(asking))
-        if answer.status in (HTTPStatus.OK, HTTPStatus.NOT_FOUND):
+        if answer.status == HTTPStatus.OK or (answer.status == HTTPStatus.NOT_FOUND and self._is_known):
             return bool(answer.status == HTTPStatus.OK)
-        self._asked(attrs.evolve(asking, method="GET"))  # which says why
-        return True
+        found = self._listed({"prefix": key})  # what is no storage knows no such place either, and says so here
+        self._is_known = True
+        return key in found
 
     def delete(self, key: str) -> None:
         self._asked(self._asking("DELETE", key))
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         if prefix:
-            checked_key(prefix.removesuffix("/"))
+            _quoted(prefix.removesuffix("/"))
         return self._keys(prefix)
 
     def _keys(self, prefix: str) -> Iterator[str]:
         after = ""
-        while page := self._asked(self._asking("GET", query={"prefix": prefix, "after": after})):
+        while page := self._listed({"prefix": prefix, "after": after}):
             yield from page
             after = page[-1]
 
+    def _listed(self, query: Mapping[str, str]) -> list[str]:
+        where = self._connection.url
+        try:
+            found: list[str] = self._asked(self._asking("GET", query=query))
+        except NotStored:  # of lists there is always one
+            why = self._words(NotAnApi(where=where, why="what answers there takes the end of the address for a key"))
+            raise StorageUnusable(where=where, why=why) from None
+        return found
+
     def _asking(self, method: str, key: str | None = None, **more: Any) -> Asking:
-        path = "/files" if key is None else f"/files/{quote(checked_key(key), safe='')}"
+        path = "/files" if key is None else f"/files/{_quoted(key)}"
         return Asking(method=method, path=path, seconds=self._read_seconds, **more)
 
     def _asked(self, asking: Asking) -> Any:
@@ -111,14 +124,30 @@ class OpenServerStorage:
         """What it gives; what is wrong is said as storages say it."""
         try:
             return question()
-        except (NotStored, WrongKey, StorageUnusable):
+        except (NotStored, WrongKey):
             raise
+        except StorageUnusable as error:
+            raise attrs.evolve(error, where=self._connection.url) from error
         except ApiAway as error:
             raise StorageAway(where=error.where, why=error.why) from error
-        except ApiRefused as error:
-            raise StorageUnusable(where=self._connection.url, why=error.detail) from error
         except HeadraceError as error:
-            raise StorageUnusable(where=self._connection.url, why=str(error)) from error
+            raise StorageUnusable(where=self._connection.url, why=self._words(error)) from error
+
+
+def in_words(error: HeadraceError) -> str:
+    """What an error of asking says."""
+    return error.detail if isinstance(error, ApiRefused) else str(error)
+
+
+def _quoted(key: str) -> str:
+    """The key as it is sent. Raises WrongKey."""
+    try:
+        quoted = quote(checked_key(key), safe="")
+    except UnicodeEncodeError:
+        raise WrongKey(key=key, why="it holds half of a surrogate pair, which cannot be sent") from None
+    if len(quoted) > MOST_IN_KEY:
+        raise WrongKey(key=key, why=f"it has {len(quoted)} characters as it is sent, and no more than {MOST_IN_KEY} are taken")
+    return quoted
 
 
 def _spool() -> BinaryIO:

@@ -1,4 +1,4 @@
-"""Addresses of storages: of buckets, of keys in them, of servers; and how they are shown, which is without passwords."""
+"""Addresses of storages: of buckets and of servers; and how they are shown, which is without passwords."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -7,8 +7,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from headrace.errors import InvalidOption, WrongKey
-from headrace.ports.storage import checked_key
+from headrace.errors import InvalidOption
 from headrace.settings import HIDDEN
 
 _PASSWORD = re.compile(r"(://[^/@:]*:)[^/]*@")
@@ -23,15 +22,6 @@ def bucket_name(storage: str) -> Callable[[object, "attrs.Attribute[str]", str],
             raise InvalidOption(where=f"storage {storage!r}", option=field.name, value=name, why=why)
 
     return check
-
-
-def key_prefix(written: str | None) -> str:
-    """A prefix without / at its ends; a converter."""
-    prefix = (written or "").strip("/")
-    try:
-        return checked_key(prefix) if prefix else ""
-    except WrongKey as error:
-        raise InvalidOption(where="storage", option="prefix", value=written, why=error.why) from None
 
 
 def endpoint(storage: str) -> Callable[[object, "attrs.Attribute[str | None]", str | None], None]:

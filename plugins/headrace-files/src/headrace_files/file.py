@@ -1,16 +1,37 @@
-"""Any place that fsspec reaches."""
+"""Any place that fsspec reaches, and file servers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from headrace.errors import InvalidOption, StorageUnusable
+from headrace.errors import InvalidOption, StorageAway, StorageUnusable
 from headrace.ports.storage import OpenStorage
 from headrace.settings import hide_secrets
 from headrace_files.addresses import without, without_password
+
+_SERVERS = {
+    "sftp": "sftp",
+    "ssh": "sftp",
+    "ftp": "ftp",
+    "webdav": "webdav",
+    "webdavs": "webdav",
+    "webdav+http": "webdav",
+    "webdav+https": "webdav",
+    "dav": "webdav",
+    "davs": "webdav",
+    "http": "http",
+    "https": "http",
+}
+"""Protocols of file servers, and the extra of this distribution that brings what each needs."""
+
+_SHOWN = frozenset({"username", "host", "known_host", "encoding"})
+"""Options that may be seen, and are too short to be looked for in a sentence."""
+
+_READ_ONLY = frozenset({"http", "https", "zip", "tar", "libarchive", "github", "git"})
 
 
 def _without_password(storage: object, field: "attrs.Attribute[str]", url: str) -> None:
@@ -24,9 +45,10 @@ def _without_password(storage: object, field: "attrs.Attribute[str]", url: str) 
 
 @attrs.frozen(kw_only=True, field_transformer=hide_secrets)
 class FileStorage:
-    """Keeps bytes, one file each, under an address that fsspec knows: `sftp://host/folder`, `smb://…`, `webdav+https://…`, `file:///folder`.
+    """Keeps bytes, one file each, under an address: `sftp://host/folder`, `ftp://…`, `webdav+https://…`, `file:///folder`, whatever fsspec knows.
 
-    Whether other machines see it is up to the address; but for those of this machine it is taken that they do.
+    Web servers (`https://…`) and archives (`zip://folder::file:///archive.zip`) are only read. Whether other machines see it is up to the address; but
+    for those of this machine it is taken that they do.
     """
 
     url: str = attrs.field(validator=_without_password, metadata={"meaning": "the address of the folder, without a password"})
@@ -36,34 +58,79 @@ class FileStorage:
 
     @property
     def outlives_process(self) -> bool:
-        return self._protocol != "memory"
+        return self._place != "memory"
 
     @property
     def reaches_others(self) -> bool:
-        return self._protocol not in {"memory", "file", "local"}
+        return self._place not in {"memory", "file", "local"}
 
     @property
     def _protocol(self) -> str:
         return self.url.partition("://")[0]
 
+    @property
+    def _place(self) -> str:
+        """The protocol of what all others are in: of the file that is an archive."""
+        protocol, separator, _ = self.url.rpartition("::")[2].partition("://")
+        return protocol if separator else "file"
+
     @contextmanager
     def open(self) -> Iterator[OpenStorage]:
+        with self._opened() as storage:
+            if self._protocol not in _READ_ONLY:
+                yield storage
+                return
+            from headrace_files.read_only import ReadOnly
+
+            yield ReadOnly(storage=storage, where=self.url)
+
+    @contextmanager
+    def _opened(self) -> Iterator[OpenStorage]:
         if self._protocol in {"file", "local"}:
             from headrace_files.folder import Folder
 
             yield Folder(Path(self.url.partition("://")[2]).expanduser())
-            return
-        from headrace_files.fsspec_storage import FsspecStorage  # fsspec takes 60 ms
+        elif self._protocol in _SERVERS:
+            with self._on_server() as storage:
+                yield storage
+        else:
+            from headrace_files.fsspec_storage import FsspecStorage  # fsspec takes 60 ms
+            from headrace_files.troubles import understood
 
-        files, root = self._reached()
+            files, root = self._reached()
+            try:
+                yield FsspecStorage(files, root, where=self.url, understood=understood)
+            finally:
+                _leave(files)
+
+    @contextmanager
+    def _on_server(self) -> Iterator[OpenStorage]:
+        from headrace_files.line import target
+        from headrace_files.server_storage import ServerStorage
+        from headrace_files.troubles import understood
+
         try:
-            yield FsspecStorage(files, root, where=self.url)
+            to = target(self.url, self.options)
+            connect = _line(self._protocol)
+        except ImportError as error:
+            extra = _SERVERS[self._protocol]
+            why = f"its protocol needs a library that is not installed here ({error}): pip install 'headrace-files[{extra}]'"
+            raise StorageUnusable(where=self.url, why=why) from error
+        except (ValueError, TypeError) as error:
+            raise StorageUnusable(where=self.url, why=without(str(error), self.options)) from error
+        storage = ServerStorage(partial(connect, to), to.path, where=self.url, understood=understood, hidden=_secrets(self.options))
+        try:
+            storage.reach()
+            yield storage
         finally:
-            _leave(files)
+            storage.leave()
 
     def _reached(self) -> tuple[Any, str]:
         """The file system, live and used by nobody else, and the folder on it. Raises StorageUnusable."""
         from fsspec.core import url_to_fs  # type: ignore[import-untyped]
+
+        from headrace_files.fsspec_storage import Trouble
+        from headrace_files.troubles import understood
 
         try:
             files, root = url_to_fs(self.url, skip_instance_cache=True, **self.options)
@@ -71,12 +138,36 @@ class FileStorage:
             why = f"its protocol needs a library that is not installed here ({error.__cause__ or error}): {error}; pip install it"
             raise StorageUnusable(where=self.url, why=why) from error
         except Exception as error:  # every protocol's library has errors of its own
-            raise StorageUnusable(where=self.url, why=without(f"{type(error).__name__}: {error}", self.options)) from error
+            trouble = understood(error) or Trouble(why=f"{type(error).__name__}: {error}")
+            raise (StorageAway if trouble.passes else StorageUnusable)(where=self.url, why=without(trouble.why, self.options)) from error
         return files, root
 
 
+def _secrets(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name not in _SHOWN}
+
+
+def _line(protocol: str) -> Callable[[Any], Any]:
+    """What connects. Raises ImportError where what it needs is not installed."""
+    if _SERVERS[protocol] == "sftp":
+        from headrace_files.sftp import Sftp
+
+        return Sftp
+    if _SERVERS[protocol] == "ftp":
+        from headrace_files.ftp import Ftp
+
+        return Ftp
+    if _SERVERS[protocol] == "webdav":
+        from headrace_files.webdav import Webdav
+
+        return Webdav
+    from headrace_files.web import Web
+
+    return Web
+
+
 def _leave(files: Any) -> None:
-    """Ends the connection now. fsspec has no word for it; those of its file systems that hold one call it so (sftp, ftp, webdav)."""
+    """Ends the connection now. fsspec has no word for it; those of its file systems that hold one call it so."""
     for name in ("ftp", "client"):
         close = getattr(getattr(files, name, None), "close", None)
         if callable(close):

@@ -29,10 +29,11 @@ _TAKEN = (FileExistsError, NotADirectoryError, IsADirectoryError)
 
 @attrs.frozen(kw_only=True)
 class Trouble:
-    """What is wrong with a storage, in a sentence, and whether that may pass by itself."""
+    """What is wrong with a storage, in a sentence, whether that may pass by itself, and whether it is the connection that is lost."""
 
     why: str
     passes: bool = False
+    is_lost: bool = False
 
 
 Understood = Callable[[Exception], Trouble | None]

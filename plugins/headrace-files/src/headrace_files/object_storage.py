@@ -6,7 +6,8 @@ no folders: whatever has a prefix is listed at once, and what is not there is de
 
 import io
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import chain
 from typing import Any, BinaryIO
 
@@ -15,11 +16,15 @@ from headrace.ports.storage import Written, checked_key
 from headrace_files.fsspec_storage import FsspecStorage
 from headrace_files.keys import copied
 
-START_BYTES = 1024 * 1024
-"""How much is asked for of an object whose size is not known."""
-
 READ_BYTES = 8 * 1024 * 1024
-"""How much of a large object is asked for at once; with what was asked for ahead, twice as much is in memory."""
+"""How much of an object is asked for at once: of one whose size is not known, to begin with, and of a large one again and again; with what was asked for
+ahead, twice as much is in memory."""
+
+BUFFERED_BYTES = 1024 * 1024
+"""How much is taken of that at once by who reads a little."""
+
+HASHED_ASIDE = 256 * 1024
+"""From this size on, a value is hashed while it is on its way."""
 
 WRITE_BYTES = 16 * 1024 * 1024
 """How large a part of an upload is, and so how large an object is that goes in one piece. S3 takes 10,000 parts, which are 160 GB then."""
@@ -32,7 +37,7 @@ class ObjectStorage(FsspecStorage):
         path = self._place(key)
         try:
             start = self._start(path)
-            return io.BytesIO(start) if len(start) < START_BYTES else self._opened(path)
+            return io.BytesIO(start) if len(start) < READ_BYTES else self._opened(path)
         except (FileNotFoundError, IsADirectoryError):
             raise NotStored(storage=self._where, key=key) from None
 
@@ -40,7 +45,7 @@ class ObjectStorage(FsspecStorage):
         """The first bytes, which are all of a small object: that takes one question in place of two."""
         with self._told():
             try:
-                return bytes(self._files.cat_file(path, start=0, end=START_BYTES))
+                return bytes(self._files.cat_file(path, start=0, end=READ_BYTES))
             except FileNotFoundError:
                 raise
             except Exception as error:  # an empty object has no first byte, and servers say so in many ways
@@ -56,7 +61,7 @@ class ObjectStorage(FsspecStorage):
     def _opened(self, path: str) -> BinaryIO:
         with self._told():
             file = self._files.open(path, "rb", block_size=READ_BYTES)
-        return io.BufferedReader(_Pieces(file, self._told), START_BYTES)
+        return io.BufferedReader(_Pieces(file, self._told), BUFFERED_BYTES)
 
     def write(self, key: str, chunks: Iterable[bytes]) -> Written:
         path, pieces = self._place(key), iter(chunks)
@@ -64,9 +69,10 @@ class ObjectStorage(FsspecStorage):
         if sum(map(len, start)) >= WRITE_BYTES:
             return self._streamed(key, path, chain(start, pieces))
         value = b"".join(start)
-        with self._told(key):
-            self._files.pipe_file(path, value)
-        return copied([value], len)
+        with _hashed(value) as written:
+            with self._told(key):
+                self._files.pipe_file(path, value)
+            return written()
 
     def _streamed(self, key: str, path: str, chunks: Iterable[bytes]) -> Written:
         """Writes in parts what is too large for one piece."""
@@ -119,6 +125,16 @@ def _start_of(chunks: Iterator[bytes]) -> list[bytes]:
     return start
 
 
+@contextmanager
+def _hashed(value: bytes) -> Iterator[Callable[[], Written]]:
+    """What tells the size and the hash of a value; a large one is hashed meanwhile."""
+    if len(value) < HASHED_ASIDE:
+        yield lambda: copied([value], len)
+        return
+    with ThreadPoolExecutor(1) as aside:
+        yield aside.submit(copied, [value], len).result
+
+
 class _Pieces(io.RawIOBase):
     """A large object, read piece by piece; what its library raises meanwhile is told as from everywhere else."""
 
@@ -128,6 +144,16 @@ class _Pieces(io.RawIOBase):
 
     def readable(self) -> bool:
         return True
+
+    def readall(self) -> bytes:
+        """The rest, in large pieces; the inherited one takes 8 KB at a time."""
+        pieces: list[bytes] = []
+        while True:
+            with self._told():
+                piece = self._file.read(READ_BYTES)
+            if not piece:
+                return b"".join(pieces)
+            pieces.append(piece)
 
     def readinto(self, buffer: Any) -> int:
         with self._told():

@@ -1,5 +1,6 @@
 """A bucket of Google Cloud Storage."""
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -7,11 +8,21 @@ from typing import Any, ClassVar
 import attrs
 
 from headrace.errors import InvalidOption, StorageUnusable
-from headrace.ports.storage import OpenStorage
+from headrace.ports.storage import OpenStorage, key_prefix
 from headrace.settings import HIDDEN, hide_secrets
-from headrace_files.addresses import bucket_name, endpoint, key_prefix, said_address
+from headrace_files.addresses import bucket_name, endpoint, said_address
 
 _ACCOUNT = ("client_email", "private_key", "token_uri")
+
+
+def _parsed(info: Any) -> Any:
+    """A service account that came as text, as a secret does that is referred to; what is no JSON stays what it is."""
+    if not isinstance(info, str):
+        return info
+    try:
+        return json.loads(info)
+    except ValueError:
+        return info
 
 
 def account_fault(info: Any) -> str:
@@ -55,6 +66,7 @@ class GcsStorage:
     project: str | None = attrs.field(default=None, metadata={"meaning": "the project of the bucket; that of the credentials if not given"})
     service_account_info: Mapping[str, Any] | None = attrs.field(
         default=None,
+        converter=_parsed,
         validator=_account,
         metadata={"meaning": "a service account: all of the JSON that its key is downloaded as", "secret": True},
     )

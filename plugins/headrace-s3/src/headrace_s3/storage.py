@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 import attrs
 
 from headrace.errors import InvalidOption
-from headrace.ports.storage import OpenStorage
+from headrace.ports.storage import OpenStorage, key_prefix
 from headrace.settings import hide_secrets
-from headrace_files.addresses import bucket_name, endpoint, key_prefix, said_address
+from headrace_files.addresses import bucket_name, endpoint, said_address
 
 _CONFIG = {"retries": {"mode": "standard", "total_max_attempts": 3}, "connect_timeout": 10}
 _COMPATIBLE = {"request_checksum_calculation": "when_required", "response_checksum_validation": "when_required"}

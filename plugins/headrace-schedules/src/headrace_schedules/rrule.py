@@ -31,6 +31,10 @@ _BEGINS_A_LINE = re.compile(r"(?:DTSTART|RRULE|EXRULE|RDATE|EXDATE)[;:]|FREQ=", 
 _TAKES = "DTSTART, RRULE, RDATE, EXDATE and EXRULE, or one rule alone, as FREQ=DAILY;BYHOUR=9"
 _MOST_LEFT_OUT = 10_000
 _LONGEST = 50_000
+_MOST_RULES = 10
+"""Of the worst rules each costs a third of a second to read, and each is asked again at every time."""
+
+_MOST_DATES = 1_000
 _FIRST_YEAR = 1000
 
 
@@ -96,7 +100,7 @@ def _plain_rrule(given: object) -> str:
     if not isinstance(given, str):
         raise _wrong(given, "a rule is a text, as FREQ=DAILY;BYHOUR=9")
     if len(given) > _LONGEST:
-        raise _wrong(f"{given[:50]} …", f"it has {len(given)} characters, and {_LONGEST} are allowed")
+        raise _wrong(_cut(given), f"it has {len(given)} characters, and {_LONGEST} are allowed")
     return "\n".join(_lines(given))
 
 
@@ -154,6 +158,7 @@ def _recurrence(text: str, timezone: object) -> Recurrence:
         raise _wrong(text, f"{starts[1].place} is a second DTSTART, and there is one at most")
     if not any(line.name in ("RRULE", "RDATE") for line in lines):
         raise _wrong(text, "it has neither RRULE nor RDATE, so that it never comes")
+    _check_many(text, lines)
     named = starts[0].parameters.get("TZID") if starts else None
     name, zone = _zone(text, timezone, named, is_utc=bool(starts) and starts[0].value.upper().endswith("Z"))
     first = ANCHOR
@@ -188,6 +193,21 @@ def _recurrence(text: str, timezone: object) -> Recurrence:
     if not kept and not found.leaves_dates():
         raise _wrong(text, "it never comes: what EXDATE and EXRULE leave out is all that it says")
     return attrs.evolve(found, rules=kept)
+
+
+def _check_many(text: str, lines: list[_Line]) -> None:
+    rules = [line for line in lines if line.name in ("RRULE", "EXRULE")]
+    if len(rules) > _MOST_RULES:
+        why = f"it has {len(rules)} lines of RRULE and EXRULE, and {_MOST_RULES} are allowed; say it with fewer, or make several schedules of it"
+        raise _wrong(_cut(text), f"{rules[_MOST_RULES].place}: {why}")
+    dates = sum(line.value.count(",") + 1 for line in lines if line.name == "RDATE")
+    if dates > _MOST_DATES:
+        why = f"it has {dates} dates in RDATE, and {_MOST_DATES} are allowed; say it with an RRULE, or leave out those that are past"
+        raise _wrong(_cut(text), why)
+
+
+def _cut(text: str) -> str:
+    return f"{text[:50]} …"
 
 
 def _as_exception(rule: Rule, zone: ZoneInfo) -> Rule:

@@ -1,17 +1,13 @@
 """The application: every operation of the client port under `/api`, what the server tells of itself, and what plugins add.
 
-Handlers run on the loop; what asks the orchestration runs in a bounded number of threads, so that no request waits for another one's transaction there.
-Paths are matched as they were sent, and each place in them is unquoted by itself: what stands there may contain anything, slashes too.
+Handlers run on the loop; what asks the orchestration runs in threads.
 """
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from functools import cache, partial
 from http import HTTPStatus
-from typing import Any, TypeVar
-from urllib.parse import unquote
+from typing import Any
 
 import attrs
 from starlette.applications import Starlette
@@ -27,31 +23,29 @@ from headrace.model.queues import Claimed
 from headrace.model.tokens import Scope as Reach
 from headrace.ports.client import Kind, OpenClient, Operation
 from headrace.wire.endpoints import Endpoint, endpoints
-from headrace_server import problem_answers
+from headrace_server import problem_answers, secrets_out
 from headrace_server.bodies import json_answer, parsed, read_json_bytes, read_query
 from headrace_server.bounds import check_bounds
 from headrace_server.doors import Asker, Doors
-from headrace_server.files import DELETE, LIST, MOST_BYTES, READ, WRITE, Files
+from headrace_server.files import MOST_BYTES, Bound, Files
 from headrace_server.in_process import in_process
 from headrace_server.own import Own
-from headrace_server.problem_answers import DESCRIBED_AT
+from headrace_server.routing import API, AsSent, Exactly, Handler, guarded, places, sent_path
 from headrace_server.streams import Streams
+from headrace_server.threads import Threads
 from headrace_server.tokens import Tokens
 from headrace_server.waiting import Waiting
 
-API = "/api"
-MOST_THREADS = 16
-
 LARGE_BYTES = 1 << 16
 """Bodies from this size on are read in a thread."""
+
+ADVICE = "free some with `headrace store gc` there, or raise --storage-limit"
+"""What who looks after a full storage does."""
 
 DOCUMENT = Operation(name="read_document", method="GET", path="/openapi.json", scope=Reach.VIEWER, kind=Kind.ASK)
 PROBLEM = Operation(name="read_problem", method="GET", path="/problems/{name}", scope=Reach.VIEWER, kind=Kind.ASK)
 
 logger = logging.getLogger("headrace.server")
-
-T = TypeVar("T")
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 @attrs.frozen(kw_only=True)
@@ -72,27 +66,26 @@ class App:
         self.house = house
         self.doors = doors
         self._own = own
-        self._threads = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="headrace-api")
-        self.waiting = Waiting(in_process(house.client).store, self.in_thread)
-        self._streams = Streams(client=house.client, waiting=self.waiting, in_thread=self.in_thread)
-        files = Files(house, self.in_thread, most_bytes=storage_bytes)
-        operations: list[BaseRoute] = [*self._operations(OpenClient, house.client), *self._operations(Own, own), *self._of_files(files)]
+        self._threads = Threads()
+        self.waiting = Waiting(in_process(house.client).store, self._threads.run)
+        self._streams = Streams(client=house.client, waiting=self.waiting, in_thread=self._threads.run)
+        bound = Bound(getattr(house.storage(), "path", None), storage_bytes, advice=ADVICE)
+        files = Files(house.code_storage, self._threads.run, bound)
+        operations: list[BaseRoute] = [
+            *self._operations(OpenClient, house.client),
+            *self._operations(Own, own),
+            *files.routes(doors.admitted, self.guarded),
+        ]
         operations.append(Route(DOCUMENT.path, self.guarded(self._document)))
         told: list[BaseRoute] = [Route("/health", self.guarded(self._health)), Route(PROBLEM.path, self.guarded(self._problem))]
         others = [*told, *(self._of_plugins() if pages else ())]
         self.routes: Mapping[str, list[BaseRoute]] = {API: operations, "": others}
-        self._api = _Exactly(self.routes[API])
-        self._others = Starlette(routes=[Mount("", app=_Exactly(others))], exception_handlers={HTTPException: _refused})
+        self._api = AsSent(API, Exactly(operations))
+        self._others = Starlette(routes=[Mount("", app=Exactly(others))], exception_handlers={HTTPException: _refused})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["raw_path"].decode("ascii")
-        if not path.startswith(f"{API}/"):
-            await self._others(scope, receive, send)
-            return
-        try:
-            await self._api({**scope, "path": path, "root_path": API}, receive, send)
-        except HTTPException as error:
-            await problem_answers.of_refusal(error)(scope, receive, send)
+        routes = self._api if sent_path(scope).startswith(f"{API}/") else self._others
+        await routes(scope, receive, send)
 
     def end(self) -> None:
         """Answers those who wait; to be called on the loop, before connections are waited for."""
@@ -100,11 +93,7 @@ class App:
 
     def close(self, *, wait: bool = True) -> None:
         """Lets go of the threads, once what is being asked is answered; unless told to `wait`, at once."""
-        self._threads.shutdown(wait=wait, cancel_futures=not wait)
-
-    async def in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
-        """What a function gives that may take its time."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+        self._threads.close(wait=wait)
 
     # The operations
 
@@ -122,20 +111,23 @@ class App:
 
     async def _asked(self, request: Request, endpoint: Endpoint, target: Any) -> Asked:
         asker = await self.doors.admitted(request, endpoint.operation, None)
-        in_path = {name: _unquoted(name, text) for name, text in request.path_params.items()}
+        in_path = places(request)
         raw = b"{}" if endpoint.is_asked_in_query else await read_json_bytes(request)
         query = read_query(request) if endpoint.is_asked_in_query else {}
         if len(raw) < LARGE_BYTES:
             arguments, unknown = endpoint.arguments_of(in_path, query, parsed(raw))
         else:
-            arguments, unknown = await self.in_thread(lambda: endpoint.arguments_of(in_path, query, parsed(raw)))
+            arguments, unknown = await self._threads.run(lambda: endpoint.arguments_of(in_path, query, parsed(raw)))
         check_bounds(endpoint.operation, arguments)
         await self.doors.admitted(request, endpoint.operation, arguments)
+        if endpoint.operation.name in secrets_out.CONCERNED:
+            await self._threads.run(secrets_out.check_way, request, endpoint.operation, arguments, asker.name, self.house.client)
+            arguments = secrets_out.told(endpoint.operation, arguments, asker.name)
         return Asked(endpoint=endpoint, target=target, arguments=arguments, unknown=unknown, asker=asker)
 
     async def _ask(self, _: Request, asked: Asked) -> Response:
         try:
-            return await self.in_thread(_answered, asked, self.doors.tokens)
+            return await self._threads.run(_answered, asked, self.doors.tokens)
         finally:
             self.waiting.nudge()
 
@@ -149,24 +141,6 @@ class App:
         check = partial(self.doors.still_admitted, request, operation, dict(arguments))
         return await self._streams.answer(request, operation, arguments, check)
 
-    # Files
-
-    def _of_files(self, files: Files) -> Iterator[Route]:
-        """The first that fits answers, so that of HEAD comes before that of GET."""
-        yield self._file_route(attrs.evolve(READ, method="HEAD"), files.is_there)
-        for operation, answer in ((READ, files.read), (WRITE, files.write), (DELETE, files.delete)):
-            yield self._file_route(operation, answer)
-        yield self._file_route(LIST, lambda request, **_: files.keys(request))
-
-    def _file_route(self, operation: Operation, answer: Callable[..., Awaitable[Response]]) -> Route:
-        async def handle(request: Request) -> Response:
-            await self.doors.admitted(request, operation, None)
-            in_path = {name: _unquoted(name, text) for name, text in request.path_params.items()}
-            await self.doors.admitted(request, operation, in_path)
-            return await answer(request, **in_path)
-
-        return Route(operation.path, self.guarded(handle), methods=[operation.method])
-
     # What is no operation
 
     async def _health(self, _: Request) -> Response:
@@ -174,12 +148,12 @@ class App:
 
     async def _document(self, request: Request) -> Response:
         await self.doors.admitted(request, DOCUMENT, None)
-        return await self.in_thread(_described)
+        return await self._threads.run(_described)
 
     async def _problem(self, request: Request) -> Response:
         await self.doors.admitted(request, PROBLEM, None)
         name = request.path_params["name"]
-        if (found := await self.in_thread(_problem_page, name)) is None:
+        if (found := await self._threads.run(_problem_page, name)) is None:
             raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no kind of problem called {name!r}")
         return json_answer({"result": found})
 
@@ -198,17 +172,7 @@ class App:
     def guarded(self, handle: Handler) -> Handler:
         """A handler whose errors are problems, whatever they are."""
 
-        async def guarded(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except HTTPException as error:
-                return problem_answers.of_refusal(error)
-            except HeadraceError as error:
-                return problem_answers.of_error(error)
-            except Exception as error:
-                return problem_answers.of_bug(error, request, self.house.ids.new())
-
-        return guarded
+        return guarded(handle, self.house.ids.new)
 
 
 @cache
@@ -237,47 +201,9 @@ async def _gone(request: Request) -> None:
         pass
 
 
-def _unquoted(name: str, text: str) -> str:
-    try:
-        return unquote(text, errors="strict")
-    except UnicodeDecodeError:
-        raise HTTPException(HTTPStatus.BAD_REQUEST, f"{name} in the path is no UTF-8") from None
-
-
 async def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException), "it is called for these alone"
     return problem_answers.of_refusal(error)
-
-
-class _Exactly:
-    """Routes that say what is there where nothing is; only those are matched whose paths begin as what was asked for does."""
-
-    def __init__(self, routes: list[BaseRoute]) -> None:
-        self._routes: dict[str, list[BaseRoute]] = {}
-        for route in routes:
-            self._routes.setdefault(_start(getattr(route, "path", "")), []).append(route)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        allowed: set[str] = set()
-        start = _start(scope["path"].removeprefix(scope.get("root_path", "")))
-        for route in (*self._routes.get(start, ()), *self._routes.get("", ())):
-            match, found = route.matches(scope)
-            if match is Match.FULL:
-                await route.handle({**scope, **found}, receive, send)
-                return
-            if match is Match.PARTIAL:
-                allowed |= getattr(route, "methods", None) or set()
-        if not allowed:
-            raise HTTPException(HTTPStatus.NOT_FOUND, f"there is nothing at {scope['path']}; what there is stands in {DESCRIBED_AT}")
-        methods = ", ".join(sorted(allowed))
-        sentence = f"{scope['path']} takes {methods}, not {scope['method']}"
-        raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, sentence, headers={"Allow": methods})
-
-
-def _start(path: str) -> str:
-    """The first part of a path; nothing for one that begins with what may be anything."""
-    first = path.removeprefix("/").partition("/")[0]
-    return "" if "{" in first else first
 
 
 class Behind(BaseRoute):

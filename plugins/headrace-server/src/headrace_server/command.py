@@ -1,11 +1,7 @@
 """`headrace server`: serve the web API, and look after the store that is behind it."""
 
 import os
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,7 +13,7 @@ from headrace_server.token_command import token
 if TYPE_CHECKING:
     from headrace.cli.invocation import Invocation
     from headrace.instance import Instance
-    from headrace_server.serving import Address, Serving
+    from headrace_server.listening import Address
 
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 4200
 SECONDS = 10.0
@@ -81,7 +77,9 @@ def start(
     from headrace.services.rounds import Rounds
     from headrace_server import logs
     from headrace_server.beside import Beside
-    from headrace_server.serving import Address, Serving
+    from headrace_server.listening import Address
+    from headrace_server.serving import Serving
+    from headrace_server.signals import signals_heard
 
     here = invocation.here()
     if ssl_keyfile and not ssl_certfile:
@@ -94,8 +92,8 @@ def start(
         _check_open(house, address)
         services = None if no_services else Rounds.of_all_installed(house)
         names_of_services = services.names if services is not None else ()
-        serving = Serving(house, address, services=names_of_services, storage_bytes=int(storage_limit * (1 << 30)))
-        with Beside(house, services).stepping(), _signals_heard(serving):
+        serving = Serving(house, address, services=names_of_services, storage_bytes=round(storage_limit * (1 << 30)))
+        with Beside(house, services).stepping(), signals_heard(serving.end):
             show.remark(_greeting(serving.url, names_of_services))
             show.remark(f"To use it: headrace config set HEADRACE_API_URL={serving.url}")
             serving.serve()
@@ -114,8 +112,8 @@ def _level(name: str) -> str:
 
 def _check_open(house: "Instance", address: "Address") -> None:
     """Nobody serves others without knowing who they are. Raises CannotServe."""
-    from headrace_server.doors import is_loopback
     from headrace_server.in_process import in_process
+    from headrace_server.names import is_loopback
     from headrace_server.tokens import Tokens
 
     is_open = is_loopback(address.host) and not address.needs_token
@@ -128,21 +126,6 @@ def _check_open(house: "Instance", address: "Address") -> None:
 def _greeting(url: str, services: tuple[str, ...]) -> str:
     stepping = f"services: {', '.join(services)}" if services else "no services step here"
     return f"headrace serves the API at {url} ({stepping}). Ctrl+C ends it."
-
-
-@contextmanager
-def _signals_heard(serving: "Serving") -> Iterator[None]:
-    def heard(_number: int, _frame: FrameType | None) -> None:
-        serving.end()
-
-    before = {number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)}
-    if hasattr(signal, "SIGHUP"):
-        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, heard)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 # Looking at one that runs

@@ -1,16 +1,10 @@
-"""The doors: who is asking, and may they. One check for all routes, with what a browser must not be talked into before it.
-
-A page of somebody else's in a browser on this machine can reach a loopback address too, by a name of its own that it lets point there (DNS rebinding).
-So a server that asks for no token answers only to the names that it is known by; and no request is taken that a page of another address sends.
-"""
+"""The doors: who is asking, and may they. One check for all routes, with what a browser must not be talked into before it."""
 
 import asyncio
 import inspect
-import ipaddress
 import logging
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import urlsplit
 
 import attrs
 from starlette.requests import Request
@@ -22,10 +16,9 @@ from headrace.model.tokens import Scope
 from headrace.ports.client import Operation
 from headrace_server.attempts import Attempts
 from headrace_server.in_process import in_process
+from headrace_server.names import Names, is_loopback
 from headrace_server.own_run import OwnRun
 from headrace_server.tokens import Tokens
-
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 ASKER = "headrace.asker"
 """Where a request keeps who asks, so that it is found out once."""
@@ -45,42 +38,31 @@ class Asker:
 SOMEBODY_HERE = Asker(name="somebody on this machine", scope=Scope.ADMIN)
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 @attrs.frozen(kw_only=True)
 class Doors:
-    """What everybody passes who asks the server anything. `names`: how the server may be called; None: any way. `needs_token`: nobody is let in who
-    does not say who they are."""
+    """What everybody passes who asks the server anything. `needs_token`: nobody is let in who does not say who they are."""
 
     registry: Registry
     tokens: Tokens
     attempts: Attempts
-    names: frozenset[str] | None = LOOPBACK_NAMES
+    names: Names = attrs.field(factory=Names)
     needs_token: bool = False
 
     @classmethod
     def of(cls, house: Instance, host: str, names: Iterable[str] = (), *, needs_token: bool = False) -> "Doors":
         """Those of a server on this address that is also known by these names; where others reach it, it needs a token."""
-        known = frozenset(name.lower() for name in names)
-        is_near = is_loopback(host)
         return cls(
             registry=house.registry,
             tokens=Tokens(in_process(house.client).store, house.clock),
             attempts=Attempts(house.clock.monotonic),
-            names=known | LOOPBACK_NAMES | {host} if is_near or known else None,
-            needs_token=needs_token or not is_near,
+            names=Names.of(host, names),
+            needs_token=needs_token or not is_loopback(host),
         )
 
     async def admitted(self, request: Request, operation: Operation, arguments: dict[str, Any] | None) -> Asker:
         """Who asks, if they may; first without arguments, before anything of the request is read, then with them. Raises NotAuthenticated, NotAllowed."""
         if arguments is None:
-            self._check_names(request)
+            self.names.check(request)
             request.scope[ASKER] = await self._asker(request)
         asker: Asker = request.scope[ASKER]
         if not asker.scope.includes(operation.scope):
@@ -120,20 +102,6 @@ class Doors:
         self.attempts.note(address)
         raise NotAuthenticated(why="the token is not known here, was revoked, or has expired")
 
-    def _check_names(self, request: Request) -> None:
-        host, origin = request.headers.get("host", ""), request.headers.get("origin")
-        name = _name_in(f"//{host}")
-        if self.names is not None and name not in self.names:
-            raise NotAllowed(
-                who="a request", what="anything", why=f"it calls this server {host!r}, which it is not known by; see --allowed-host"
-            )
-        if origin is not None and origin.partition("://")[2].lower() != host.lower() and not self._is_public(origin):
-            raise NotAllowed(who=f"a page of {origin}", what="anything", why="it is a page of another address")
-
-    def _is_public(self, origin: str) -> bool:
-        """Whether a page was reached by a name that the server has beside those of loopback, as where a proxy calls it otherwise."""
-        return self.names is not None and _name_in(origin) in self.names - LOOPBACK_NAMES
-
     async def _by_plugins(self, request: Request) -> Asker | None:
         for plugin, call in self.registry.calls("headrace_authenticate", request=request):
             try:
@@ -151,10 +119,3 @@ class Doors:
                 raise NotAuthenticated(why=f"plugin {plugin.name!r} failed")
             return asker
         return None
-
-
-def _name_in(address: str) -> str:
-    try:
-        return urlsplit(address).hostname or ""
-    except ValueError:
-        return ""

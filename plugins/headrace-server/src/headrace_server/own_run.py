@@ -110,11 +110,17 @@ class OwnRun:
         return all(state.run_id in told for state in batch.states) and self._has(of) and self._has_tasks(told | spoke)
 
     def keeps(self, asked: Mapping[str, Any]) -> bool:
-        """A result of its own."""
-        return bool(asked["key"].startswith(f"results/{self.run_id}/"))
+        """A result of its own, in the folder of the orchestration."""
+        _, _, key = asked["key"].partition("/")
+        return bool(key.startswith(f"results/{self.run_id}/"))
+
+    def reserves(self, asked: Mapping[str, Any]) -> bool:
+        """Keys of results of its own."""
+        return all(key.startswith(f"results/{self.run_id}/") for key in asked["keys"])
 
     def always(self, _: Mapping[str, Any]) -> bool:
-        """What any run may: ask for runs of deployments, and read what others have kept, as results that are used again."""
+        """What any run may: ask for runs of deployments, and read what others have kept, as results that are used again; so it opens the storages that these
+        are in, too."""
         return True
 
 
@@ -135,6 +141,8 @@ _TOLD: _Concerns = MappingProxyType(
 _WHILE_ITS_OWN: _Concerns = MappingProxyType(
     {
         "request_run": OwnRun.always,
+        "open_storage": OwnRun.always,
+        "reserve_keys": OwnRun.reserves,
         "read_file": OwnRun.always,
         "list_files": OwnRun.always,
         "write_file": OwnRun.keeps,

@@ -1,11 +1,13 @@
 """Values as columns hold them."""
 
-from datetime import UTC, datetime
+from datetime import datetime
+
+from headrace.wire import plain
 
 
 def moment_text(moment: datetime) -> str:
     """A moment in UTC, so that texts sort as moments do."""
-    return moment.astimezone(UTC).isoformat()
+    return plain.moment_text(moment)
 
 
 def hour_text(moment: datetime) -> str:

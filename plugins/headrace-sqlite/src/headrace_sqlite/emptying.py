@@ -7,7 +7,8 @@ from pathlib import Path
 from headrace_sqlite.opening import opened_to_write, patiently
 from headrace_sqlite.troubles import Troubles
 
-_KEPT = ("_sqlite_migrations",)
+_KEPT = ("_sqlite_migrations", "storages", "reserved")
+"""The storages stay with what is known of the keys in them, since what lies there is to be removed yet."""
 
 
 def emptied(path: Path, busy_seconds: float) -> None:
@@ -21,6 +22,8 @@ def emptied(path: Path, busy_seconds: float) -> None:
             ).fetchall():
                 if table == "events":
                     connection.execute("DELETE FROM events WHERE sequence < (SELECT max(sequence) FROM events)")
+                elif table == "marks":
+                    connection.execute("DELETE FROM marks WHERE name <> 'store id'")
                 elif table not in _KEPT:
                     connection.execute(f'DELETE FROM "{table}"')
             connection.execute("COMMIT")

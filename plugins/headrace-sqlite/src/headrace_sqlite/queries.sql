@@ -156,6 +156,27 @@ SELECT value FROM tokens WHERE id = :token_id;
 -- name: tokens: All tokens.
 SELECT value FROM tokens ORDER BY id;
 
+-- name: storage: The storage of a name.
+SELECT value FROM storages WHERE name = :storage;
+
+-- name: storages: All storages.
+SELECT value FROM storages ORDER BY name;
+
+-- name: reserved: What is known of some keys.
+SELECT key, storage, at, removing FROM reserved
+WHERE key IN (SELECT value FROM json_each(:keys)) ORDER BY key, storage;
+
+-- name: reserved_before: Keys that were reserved before a moment, those that come after one.
+SELECT key, storage, at, removing FROM reserved
+WHERE (key, storage) > (:key, :storage) AND at < :moment ORDER BY key, storage LIMIT :limit;
+
+-- name: count_reserved: How many keys are known that are in a storage.
+SELECT count(*) FROM (SELECT 1 FROM reserved WHERE storage = :storage LIMIT :most) AS wanted;
+
+-- name: archives: The archives of an address that versions of deployments have.
+SELECT DISTINCT json_extract(value, '$.code.archive') FROM deployment_versions
+WHERE json_extract(value, '$.code.archive.sha256') = :sha256 ORDER BY 1;
+
 -- name: mark: What was remembered under a name.
 SELECT value FROM marks WHERE name = :mark;
 
@@ -249,16 +270,20 @@ INSERT INTO limits (tag, most) VALUES (:tag, :most) ON CONFLICT (tag) DO UPDATE 
 -- name: delete_limit: No limit for a tag any more.
 DELETE FROM limits WHERE tag = :tag;
 
--- name: forget_logs: What a root run and its subflows said.
-DELETE FROM logs WHERE flow_run_id IN (SELECT id FROM flow_runs WHERE root_id = :run_id);
+-- name: forget_logs: What a root run and its subflows said, or a subflow by itself.
+DELETE FROM logs WHERE flow_run_id IN (SELECT id FROM flow_runs WHERE root_id = :run_id OR id = :run_id);
 
 -- name: forget_verdicts: What came of the moves of a root run and its subflows.
 DELETE FROM verdicts WHERE run_id IN (SELECT id FROM flow_runs WHERE root_id = :run_id);
 
--- name: forget_task_run_states: How the task runs of a root run and its subflows went.
+-- name: forget_task_run_states: How the task runs of a root run and its subflows went, or those of a subflow by itself.
 DELETE FROM task_run_states WHERE run_id IN (
-    SELECT task_runs.id FROM flow_runs CROSS JOIN task_runs ON task_runs.flow_run_id = flow_runs.id WHERE flow_runs.root_id = :run_id
+    SELECT task_runs.id FROM flow_runs CROSS JOIN task_runs ON task_runs.flow_run_id = flow_runs.id
+    WHERE flow_runs.root_id = :run_id OR flow_runs.id = :run_id
 );
+
+-- name: forget_task_runs: The task runs of a root run and its subflows.
+DELETE FROM task_runs WHERE flow_run_id IN (SELECT id FROM flow_runs WHERE root_id = :run_id);
 
 -- name: forget_waits: What kept a run waiting.
 DELETE FROM waits WHERE run_id = :run_id;
@@ -272,11 +297,28 @@ INSERT INTO tokens (id, value) VALUES (:id, :value) ON CONFLICT (id) DO NOTHING;
 -- name: delete_token: A token.
 DELETE FROM tokens WHERE id = :token_id;
 
+-- name: put_storage: A storage; its name must not be another's.
+INSERT INTO storages (id, name, value) VALUES (:id, :name, :value)
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, value = excluded.value;
+
+-- name: delete_storage: A storage.
+DELETE FROM storages WHERE id = :storage_id;
+
+-- name: put_reserved: A key in a storage.
+INSERT INTO reserved (key, storage, at, removing) VALUES (?, ?, ?, ?)
+ON CONFLICT (key, storage) DO UPDATE SET at = excluded.at, removing = excluded.removing;
+
+-- name: drop_reserved: A key in a storage.
+DELETE FROM reserved WHERE key = ? AND storage = ?;
+
+-- name: drop_reserved_in: All keys in a storage.
+DELETE FROM reserved WHERE storage = :storage;
+
 -- name: put_mark: A text under a name.
 INSERT INTO marks (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 
 -- name: append_event: An event; its sequence is the next after the greatest.
-INSERT INTO events (kind, subject, value) VALUES (:kind, :subject, :value);
+INSERT INTO events (kind, subject, value) VALUES (?, ?, ?);
 
 -- name: put_deployment: A deployment, in place of what was under its id.
 INSERT INTO deployments (id, name, flow_name, tags, value)

@@ -10,8 +10,9 @@ from typing import Any
 import attrs
 
 from headrace.model.agents import Agent
+from headrace.model.choices import Choice
 from headrace.model.counts import CountFilter, StateCount
-from headrace.model.deployments import Deployment
+from headrace.model.deployments import Archive, Deployment
 from headrace.model.events import Event
 from headrace.model.explanations import Wait
 from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
@@ -22,9 +23,10 @@ from headrace.model.queues import WorkQueue
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.schedules import SchedulePlan
 from headrace.model.states import State, StateType
+from headrace.model.storages import NamedStorage, Reserved
 from headrace.model.tokens import Token
 from headrace.rules.verdicts import Verdict
-from headrace.wire.plain import from_text
+from headrace.wire.plain import from_text, to_key
 from headrace_sqlite import listing
 from headrace_sqlite.columns import hour_text, moment_text, storable
 from headrace_sqlite.lease_clock import LeaseClock
@@ -178,6 +180,28 @@ class SqliteReading:
     def tokens(self) -> list[Token]:
         return [from_text(Token, text) for (text,) in self._execute("tokens")]
 
+    def storage(self, name: str) -> NamedStorage | None:
+        row = self._row("storage", storage=storable(name))
+        return row and from_text(NamedStorage, row[0])
+
+    def storages(self) -> list[NamedStorage]:
+        return [from_text(NamedStorage, text) for (text,) in self._execute("storages")]
+
+    def reserved(self, keys: Iterable[str]) -> list[Reserved]:
+        return [_reserved(*row) for row in self._execute("reserved", keys=json.dumps([storable(key) for key in keys]))]
+
+    def reserved_before(self, moment: datetime, after: Reserved | None, limit: int) -> list[Reserved]:
+        key, storage = place_of(after) if after is not None else ("", "")
+        rows = self._execute("reserved_before", moment=moment_text(moment), key=key, storage=storage, limit=max(limit, 0))
+        return [_reserved(*row) for row in rows]
+
+    def count_reserved(self, storage: Choice, most: int) -> int:
+        count: int = self._row("count_reserved", storage=storable(to_key(storage)), most=max(most, 0))[0]
+        return count
+
+    def archives(self, sha256: str) -> list[Archive]:
+        return [from_text(Archive, text) for (text,) in self._execute("archives", sha256=storable(sha256))]
+
     def mark(self, name: str) -> str | None:
         row = self._row("mark", mark=storable(name))
         value: str | None = row and row[0]
@@ -199,6 +223,20 @@ class SqliteReading:
 
     def _row(self, name: str, **parameters: Any) -> Any:
         return self._execute(name, **parameters).fetchone()
+
+
+def place_of(reserved: Reserved) -> tuple[str, str]:
+    """Where a key has its row."""
+    return storable(reserved.key), storable(to_key(reserved.storage))
+
+
+def _reserved(key: str, storage: str, at: str, removing: str | None) -> Reserved:
+    return Reserved(
+        key=key,
+        storage=from_text(Choice, storage),
+        at=datetime.fromisoformat(at),
+        removing=datetime.fromisoformat(removing) if removing else None,
+    )
 
 
 def _counted(wanted: CountFilter) -> dict[str, str | None]:

@@ -31,6 +31,9 @@ from headrace_sqlite.writing import SqliteWriting
 _IDLE_READERS = 4
 """How many connections for reading are kept open while nobody reads."""
 
+_WRITTEN_KB = 8000
+"""How much of what a transaction writes is kept in memory until its end; what goes beyond that is written to the log, read again and written again."""
+
 
 class _Sqlite:
     """The open file. It belongs to the process that opened it: locks and logs of SQLite do not survive a fork."""
@@ -41,6 +44,9 @@ class _Sqlite:
         self._clock = LeaseClock.of_this_machine()
         self._process = os.getpid()
         self._writer = opened_to_write(path, self._troubles)
+        # A run touches more pages than SQLite keeps in memory to take a statement back, and a temporary file costs as much as all else of it.
+        self._writer.execute("PRAGMA temp_store = MEMORY")
+        self._writer.execute(f"PRAGMA cache_size = -{_WRITTEN_KB}")
         self._file = os.stat(path)
         self._folding = Folding(path)
         self._writer_lock = threading.Lock()

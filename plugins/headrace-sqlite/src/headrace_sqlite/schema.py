@@ -313,6 +313,25 @@ def ticks(database: Database) -> None:
     )
 
 
+@MIGRATIONS()
+def storages(database: Database) -> None:
+    """Storages that have a name, keys that were reserved in storages, and which archives versions of deployments have."""
+    storages = _create(database, "storages", {"id": str, "name": str, "value": str})
+    storages.create_index(["name"], "storages_by_name", unique=True)
+    reserved = _create(
+        database,
+        "reserved",
+        {"key": str, "storage": str, "at": str, "removing": str},
+        key=("key", "storage"),
+        may_be_null={"removing"},
+    )
+    reserved.create_index(["storage"], "reserved_by_storage")
+    database.execute(
+        "CREATE INDEX deployment_versions_by_archive ON deployment_versions (json_extract(value, '$.code.archive.sha256'))"
+        " WHERE json_extract(value, '$.code.archive.sha256') IS NOT NULL"
+    )
+
+
 def _due(value: str) -> str | None:
     due: str | None = json.loads(value)["state"].get("scheduled_time")
     return due

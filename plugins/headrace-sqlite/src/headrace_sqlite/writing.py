@@ -1,14 +1,18 @@
 """Changes of the file."""
 
 import json
+import re
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import cache
+from itertools import chain
 from typing import Any
 
 import attrs
 
 from headrace.model.agents import Agent
+from headrace.model.choices import Choice
 from headrace.model.deployments import Deployment
 from headrace.model.events import Event
 from headrace.model.explanations import Wait
@@ -18,14 +22,18 @@ from headrace.model.queues import WorkQueue
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.schedules import SchedulePlan
 from headrace.model.states import State, StateType
+from headrace.model.storages import NamedStorage, Reserved
 from headrace.model.tags import Tags
 from headrace.model.tokens import Token
 from headrace.rules.verdicts import Verdict
-from headrace.wire.plain import to_text
+from headrace.wire.plain import to_key, to_text
 from headrace_sqlite.columns import moment_text, storable
-from headrace_sqlite.reading import SqliteReading
+from headrace_sqlite.reading import SqliteReading, place_of
 
 Row = tuple[Any, ...]
+
+AT_ONCE = 50
+"""How many flow runs are added by one statement. SQLite notes how to take back a statement, for each page that it touches, and they touch the same ones."""
 
 
 class SqliteWriting(SqliteReading):
@@ -34,10 +42,27 @@ class SqliteWriting(SqliteReading):
     def add_flow_run(self, run: FlowRun) -> bool:
         return self._change("add_flow_run", _flow_run_row(run)) and self._enter(run)
 
+    def add_flow_runs(self, runs: Sequence[FlowRun]) -> list[FlowRun]:
+        added: list[FlowRun] = []
+        for first in range(0, len(runs), AT_ONCE):
+            portion = runs[first : first + AT_ONCE]
+            statement = _of_rows(self._queries["add_flow_run"], len(portion))
+            rows = self._connection.execute(statement, tuple(chain.from_iterable(map(_flow_run_row, portion))))
+            new = {run_id for (run_id,) in rows}
+            for run in portion:
+                if run.id in new:
+                    new.remove(run.id)
+                    added.append(run)
+        self._change_all("add_flow_run_state", map(_flow_run_state_row, added))
+        return added
+
     def update_flow_run(self, run: FlowRun, *, was: int) -> bool:
         return self._change("update_flow_run", (*_flow_run_row(run)[3:], run.id, was)) and self._enter(run)
 
     def delete_flow_run(self, run_id: str) -> bool:
+        # Triggers have a part in it, so that SQLite keeps in memory how to take it back. What may be very much goes before it, without them.
+        self.forget_details(run_id)
+        self._change("forget_task_runs", {"run_id": run_id})
         return self._change("delete_flow_run", {"run_id": run_id})
 
     def put_task_runs(self, runs: Iterable[TaskRun]) -> None:
@@ -141,18 +166,38 @@ class SqliteWriting(SqliteReading):
     def delete_token(self, token_id: str) -> bool:
         return bool(self._change("delete_token", {"token_id": storable(token_id)}))
 
+    def put_storage(self, storage: NamedStorage) -> bool:
+        return self._change("put_storage", {"id": storable(storage.id), "name": storable(storage.name), "value": _json(storage)})
+
+    def delete_storage(self, storage_id: str) -> bool:
+        return self._change("delete_storage", {"storage_id": storable(storage_id)})
+
+    def put_reserved(self, keys: Iterable[Reserved]) -> None:
+        rows = ((*place_of(each), moment_text(each.at), each.removing and moment_text(each.removing)) for each in keys)
+        self._change_all("put_reserved", rows)
+
+    def drop_reserved(self, keys: Iterable[Reserved]) -> None:
+        self._change_all("drop_reserved", (place_of(each) for each in keys))
+
+    def drop_reserved_in(self, storage: Choice) -> None:
+        self._change("drop_reserved_in", {"storage": storable(to_key(storage))})
+
     def put_mark(self, name: str, value: str) -> None:
         self._change("put_mark", {"name": storable(name), "value": storable(value)})
 
     def append_event(self, event: Event) -> Event:
-        value = _json(attrs.evolve(event, sequence=0))
-        stored = self._execute("append_event", kind=storable(event.kind), subject=storable(event.subject), value=value)
+        stored = self._connection.execute(self._queries["append_event"], _event_row(event))
         assert stored.lastrowid is not None, "an insert has a row"
         return attrs.evolve(event, sequence=stored.lastrowid)
 
+    def append_events(self, events: Sequence[Event]) -> list[Event]:
+        self._change_all("append_event", map(_event_row, events))
+        first = self.last_event() - len(events) + 1
+        return [attrs.evolve(event, sequence=sequence) for sequence, event in enumerate(events, first)]
+
     def _enter(self, run: FlowRun) -> bool:
         """Adds the run's state to its history; True, for its callers."""
-        self._change("add_flow_run_state", (run.id, run.revision, _json(run.state)))
+        self._change("add_flow_run_state", _flow_run_state_row(run))
         return True
 
     def _lease_row(self, run_id: str, epoch: int, seconds: float) -> dict[str, Any]:
@@ -205,6 +250,21 @@ def _flow_run_row(run: FlowRun) -> Row:
         _due(run.state),
         _json(run),
     )
+
+
+@cache
+def _of_rows(statement: str, count: int) -> str:
+    """A statement that inserts a row, for so many, answering the ids of those that it inserts."""
+    insert, values, rest = re.split(r"VALUES (\([?, ]+\))", statement)
+    return f"{insert}VALUES {', '.join([values] * count)}{rest.rstrip().rstrip(';')} RETURNING id"
+
+
+def _flow_run_state_row(run: FlowRun) -> Row:
+    return run.id, run.revision, _json(run.state)
+
+
+def _event_row(event: Event) -> Row:
+    return storable(event.kind), storable(event.subject), _json(attrs.evolve(event, sequence=0) if event.sequence else event)
 
 
 def _start_by(run: FlowRun) -> str | None:

@@ -13,12 +13,14 @@ from headrace.errors import (
     ChangedMeanwhile,
     InvalidName,
     InvalidOption,
+    KeyRemoved,
     MissingParameter,
     NotFound,
     NotInstalled,
     NotResumable,
     NotRetryable,
     RunStopped,
+    StillNeeded,
     UnknownParameter,
     WrongData,
     WrongParameterType,
@@ -37,6 +39,7 @@ from headrace.model.queues import Claimed, ClaimRequest, WorkQueue
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.schedules import DeploymentSchedule, Overlap
 from headrace.model.states import State, StateType
+from headrace.model.storages import NamedStorage, named
 from headrace.model.tokens import Scope, Token, digest_of
 from headrace.ports.client import OpenClient
 from headrace.rules.facts import Retry
@@ -184,6 +187,11 @@ class ClientConformance(Facts):
             lambda client: client.count_under_way(NOBODY),
             lambda client: client.claim_runs(ClaimRequest(id="c", agent_id="a", queue_ids=(NOBODY,), limit=1)),
             lambda client: client.delete_limit(NOBODY),
+            lambda client: client.set_default_storage(NOBODY),
+            lambda client: client.delete_storage(NOBODY),
+            lambda client: client.abandon_keys(NOBODY),
+            lambda client: client.open_storage(NOBODY, "me"),
+            lambda client: client.reserve_keys(named(NOBODY), ("code/x",)),
         ],
     )
     def test_what_is_not_there(self, client: OpenClient, ask: Callable[[OpenClient], object]) -> None:
@@ -385,6 +393,47 @@ class ClientConformance(Facts):
         assert client.read_flow_run("flow").state.is_running()
 
     # Tokens
+
+    def test_storages(self, client: OpenClient) -> None:
+        """A storage is made, changed, found, made the default, and forgotten once nothing in it is known; references in it stay as they are."""
+        assert client.read_storages() == []
+        secret = {"key": "secret://env/NOWHERE", "deep": {"list": ["secret://env/ELSE", 1, None]}}
+        made = client.put_storage(
+            NamedStorage(id="s", name="prod", choice=Choice("acme", {"bucket": "ä"}), created=START, updated=START), secret
+        )
+        assert made.choice == Choice("acme", {"bucket": "ä", **secret})
+        again = client.put_storage(attrs.evolve(made, choice=Choice("acme", {"bucket": "b", **secret})), {})
+        assert (again.revision, client.read_storages()) == (1, [again])
+        assert client.open_storage("prod", "me") == again.choice
+        place = client.read_place()
+        assert place.storage is None
+        assert client.set_default_storage("s").is_default
+        assert client.read_place() == attrs.evolve(place, storage=named("prod"))
+        assert client.reserve_keys(named("prod"), ("results/x/",)) == attrs.evolve(place, storage=named("prod"))
+        client.reset_default_storage()
+        assert client.read_place() == place
+        assert client.reseal_storages() == 0
+        with pytest.raises(StillNeeded):
+            client.delete_storage("s")
+        client.abandon_keys("s")
+        client.delete_storage("s")
+        assert client.read_storages() == []
+
+    def test_keys_that_nothing_needs(self, client: OpenClient, clock: FixedClock) -> None:
+        """They are told a day after they were reserved, taken by who removes them, and forgotten."""
+        client.create_flow_run(flow_run("known"))
+        client.reserve_keys(Choice("acme"), ("results/known/", "results/one/", "results/two/"))
+        assert client.read_unneeded_keys(None, 10) == []
+        clock.advance(24 * 3600 + 1)
+        found = client.read_unneeded_keys(None, 10)
+        assert [each.key for each in found] == ["results/one/", "results/two/"]
+        assert client.read_unneeded_keys(found[0], 10) == found[1:]
+        going = client.begin_removing(tuple(found))
+        assert [each.key for each in going] == ["results/one/", "results/two/"]
+        with pytest.raises(KeyRemoved):
+            client.reserve_keys(Choice("acme"), ("results/one/",))
+        client.end_removing(tuple(going))
+        assert client.read_unneeded_keys(None, 10) == []
 
     def test_tokens(self, client: OpenClient) -> None:
         """A token is remembered by the digest of its secret, which nobody is told; a known id changes nothing; a revoked one is gone."""

@@ -29,6 +29,7 @@ from headrace.model.results import ResultReference
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.schedules import DeploymentSchedule, Overlap, SchedulePlan, Tick
 from headrace.model.states import MISSING, State, StateType
+from headrace.model.storages import NamedStorage, Reserved
 from headrace.model.tokens import Scope, Token, digest_of
 from headrace.ports.run_store import OpenRunStore, Reading, RunStore, Writing
 from headrace.rules.verdicts import Verdict, accepted, refused, replaced, wait
@@ -127,6 +128,11 @@ def deployment(deployment_id: str, **fields: Any) -> Deployment:
         "updated": NOW,
     } | fields
     return Deployment(id=deployment_id, **whole)
+
+
+def by_place(keys: Iterable[Reserved]) -> list[Reserved]:
+    """Keys in an order that all tests share."""
+    return sorted(keys, key=lambda each: (each.key, each.storage.name))
 
 
 def work_queue(queue_id: str, **fields: Any) -> WorkQueue:
@@ -672,6 +678,64 @@ class RunStoreConformance(Facts):
         put(open_store, log_line("1", message="other"), full)
         with open_store.reading() as reading:
             assert reading.logs(LogFilter(), Page(newest_first=False)) == [plain, full]
+
+    def test_storages(self, open_store: OpenRunStore) -> None:
+        """A storage is found by its name, is replaced by its id, and takes no other's name."""
+        one = NamedStorage(id="1", name="zeta", choice=Choice("s3", {"bucket": "ä"}), created=NOW, updated=NOW)
+        two = attrs.evolve(one, id="2", name="alpha", is_default=True, revision=3)
+        with open_store.writing() as writing:
+            assert (writing.put_storage(one), writing.put_storage(two)) == (True, True)
+            assert not writing.put_storage(attrs.evolve(one, name="alpha"))
+            assert not writing.put_storage(attrs.evolve(one, id="3"))
+        with open_store.reading() as reading:
+            assert (reading.storage("zeta"), reading.storage("nobody"), reading.storages()) == (one, None, [two, one])
+        changed = attrs.evolve(one, choice=Choice("s3", {"bucket": "b"}), revision=1)
+        with open_store.writing() as writing:
+            assert writing.put_storage(changed)
+            assert (writing.delete_storage("2"), writing.delete_storage("2")) == (True, False)
+        with open_store.reading() as reading:
+            assert reading.storages() == [changed]
+
+    def test_reserved_keys(self, open_store: OpenRunStore) -> None:
+        """A key is known once in each storage, however its options are ordered; keys are listed in one order, and forgotten one by one or by their storage."""
+        here, there = Choice("s3", {"bucket": "b", "prefix": "ä"}), Choice("gcs", {"bucket": "b"})
+        keys = [Reserved(storage=storage, key=key, at=NOW) for key in ("code/1", "code/2") for storage in (there, here)]
+        last = Reserved(storage=here, key="results/3/", at=later(1), removing=later(2))
+        with open_store.writing() as writing:
+            writing.put_reserved([*keys, last])
+            again = Reserved(storage=Choice("s3", {"prefix": "ä", "bucket": "b"}), key="code/1", at=later(1))
+            writing.put_reserved([again])
+        with open_store.reading() as reading:
+            assert by_place(reading.reserved(["code/1", "none"])) == by_place([keys[0], attrs.evolve(keys[1], at=later(1))])
+            assert reading.reserved(["results/3/"]) == [last]
+            old = reading.reserved_before(later(1), None, 10)
+            assert by_place(old) == by_place([keys[0], *keys[2:]])
+            assert reading.reserved_before(later(1), old[0], 1) == [old[1]]
+            assert (reading.count_reserved(here, 10), reading.count_reserved(here, 2), reading.count_reserved(Choice("s3"), 9)) == (3, 2, 0)
+        with open_store.writing() as writing:
+            writing.drop_reserved([keys[0], keys[0]])
+            writing.drop_reserved_in(here)
+        with open_store.reading() as reading:
+            assert reading.reserved(["code/1", "code/2", "results/3/"]) == [keys[2]]
+
+    def test_archives(self, open_store: OpenRunStore) -> None:
+        """What versions of deployments have of an address is told once for each storage, as long as the deployments are known."""
+        archive = Archive(sha256="a" * 64, files=1, size=2)
+        moved = attrs.evolve(archive, storage=Choice("s3", {"bucket": "b"}))
+        one = deployment("1", code=Code(entrypoint="m:f", archive=archive))
+        versions = [one, attrs.evolve(one, version=2, code=Code(entrypoint="m:g", archive=moved))]
+        versions.append(attrs.evolve(one, version=3, code=Code(entrypoint="m:f", archive=archive)))
+        with open_store.writing() as writing:
+            writing.put_deployment(one)
+            for each in versions:
+                writing.add_deployment_version(each)
+        with open_store.reading() as reading:
+            assert sorted(map(repr, reading.archives("a" * 64))) == sorted(map(repr, [archive, moved]))
+            assert reading.archives("b" * 64) == []
+        with open_store.writing() as writing:
+            writing.delete_deployment("1")
+        with open_store.reading() as reading:
+            assert reading.archives("a" * 64) == []
 
     def test_tokens(self, open_store: OpenRunStore) -> None:
         """A token is kept whole; a known id stays as it is, and one that is deleted is gone."""
@@ -1414,6 +1478,30 @@ class RunStoreConformance(Facts):
             writing.delete_flow_run("first")
             assert writing.add_flow_run(flow_run("second", tick=same))
 
+    def test_runs_are_added_at_once(self, open_store: OpenRunStore) -> None:
+        """Of many runs those are added, in their order, that one by one would be: none whose id is known, or stands twice, or whose time of a schedule
+        has a run. All of them are taken back with their transaction."""
+        tick = Tick(schedule_id="s", version=1, at=NOW)
+        put(open_store, flow_run("known"), flow_run("first", tick=tick))
+        new = [flow_run(f"{number:03}", tick=attrs.evolve(tick, at=later(number + 1)), tags=("new",)) for number in range(120)]
+        twice = attrs.evolve(new[70], id="other", root_id="other")
+        whole = [attrs.evolve(run, id=f"whole-{number}") for number, run in enumerate(FLOW_RUNS.values())]
+        runs = [flow_run("known", RUNNING), *new[:60], flow_run("second", tick=tick), new[3], *new[60:], twice, *whole]
+        with suppress(Interrupted), open_store.writing() as writing:
+            assert writing.add_flow_runs(runs) == new + whole
+            raise Interrupted
+        with open_store.writing() as writing:
+            assert writing.count_flow_runs(CountFilter()) == counts_of([flow_run("known"), flow_run("first")])
+            assert writing.add_flow_runs(runs) == new + whole
+            assert writing.add_flow_runs(runs) == []
+            assert writing.add_flow_runs([]) == []
+        with open_store.reading() as reading:
+            assert reading.flow_run("known") == flow_run("known")
+            assert [reading.flow_run(run.id) for run in new + whole] == new + whole
+            assert [reading.states(run.id) for run in new] == [[run.state] for run in new]
+            assert reading.flow_runs(FlowRunFilter(tags=("new",)), Page(newest_first=False)) == new
+            assert reading.count_flow_runs(CountFilter()) == counts_of([flow_run("known"), flow_run("first"), *new, *whole])
+
     def test_who_waits_and_who_is_under_way(self, open_store: OpenRunStore) -> None:
         """Of a schedule, in the order of their times, whatever they are called: those that wait for their first start, and those that began."""
         states = {
@@ -1804,6 +1892,11 @@ class RunStoreConformance(Facts):
             assert reading.events(EventFilter(after=stored[-1].sequence), 100) == []
             assert [reading.events(EventFilter(), limit) for limit in (0, -1)] == [[], []]
             assert reading.last_event() == stored[-1].sequence
+        with open_store.writing() as writing:
+            stored += writing.append_events(events) + writing.append_events([]) + [writing.append_event(plain)]
+        assert [event.sequence for event in stored] == list(range(first, first + 13))
+        with open_store.reading() as reading:
+            assert reading.events(EventFilter(), 100) == stored
 
     @pytest.mark.parametrize(("fields", "fits"), alone_and_combined(EVENT_FILTERS))
     def test_events_are_filtered(self, open_store: OpenRunStore, fields: dict[str, Any], fits: Callable[[Event], bool]) -> None:

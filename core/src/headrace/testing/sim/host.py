@@ -55,6 +55,7 @@ class Host(Actor):
             ids=house.ids,
             rules=house.rules,
             client=self.client,
+            places=cast(Any, None),
             results=cast(Any, None),
         )
         self.agent = AgentAtWork(instance, queues, limit=limit)
@@ -145,7 +146,8 @@ class Host(Actor):
                 for run in reading.due(queue_id, now, 10):
                     deployment = reading.deployment(run.deployment_id or "")
                     is_held_back = deployment is not None and deployment.is_paused
-                    if not is_held_back and (run.run_count or not earlier_runs(reading, run)):
+                    is_anybodys = run.max_restarts is not None  # else it is of somebody whose process died, and is ended soon
+                    if is_anybodys and not is_held_back and (run.run_count or not earlier_runs(reading, run)):
                         return run
         return None
 

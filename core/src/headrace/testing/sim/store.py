@@ -1,6 +1,6 @@
 """The store of a simulated world: the real one in memory, which is busy, slow or fails, and whose every write the witness sees."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, cast
@@ -91,6 +91,9 @@ class Witnessed:
         self._told.append((self._witness.added, run))
         self._runs.add(run.id)
         return True
+
+    def add_flow_runs(self, runs: Sequence[FlowRun]) -> list[FlowRun]:
+        return [run for run in runs if self.add_flow_run(run)]
 
     def update_flow_run(self, run: FlowRun, *, was: int) -> bool:
         if not self._writing.update_flow_run(run, was=was):

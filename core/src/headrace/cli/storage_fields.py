@@ -1,0 +1,220 @@
+"""The options of a type of storage, as flags, as JSON and as questions; all of it is made of the fields of its class."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import attrs
+import click
+
+from headrace.cli.show import near
+from headrace.cli.typed_json import DoubleKey, parsed
+from headrace.errors import InvalidOption
+from headrace.hooks.registry import Registry
+from headrace.model.storages import SEALED
+from headrace.places import SERVER
+
+JSON_FIELDS = "--json-fields"
+OURS = frozenset({"name", "default", "no_default", "check", "no_check", "json", "json_fields", "unset", "help"})
+"""Flags of the commands themselves, before which an option of the same name has to give way."""
+
+
+@attrs.frozen(kw_only=True)
+class Field:
+    """One option of a type of storage. `kind` is its type without None."""
+
+    name: str
+    kind: Any
+    meaning: str
+    is_needed: bool
+    is_secret: bool
+
+    @property
+    def flag(self) -> str:
+        """As it is written on the command line."""
+        return f"--{'option-' * (self.name in OURS)}{self.name.replace('_', '-')}"
+
+    @property
+    def argument(self) -> str:
+        """Under which name click hands it on."""
+        return f"option_{self.name}"
+
+    @property
+    def title(self) -> str:
+        """As it is asked for."""
+        return self.name.replace("_", " ").upper() + ("" if self.is_needed else " (optional)")
+
+    @property
+    def is_object(self) -> bool:
+        """Whether it has parts of its own."""
+        return get_origin(self.kind) not in (None, list, tuple, Sequence) and issubclass(get_origin(self.kind), Mapping)
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it is several of something."""
+        return get_origin(self.kind) in (list, tuple, Sequence)
+
+    def option(self) -> click.Option:
+        """The flag; one that is not given has no value at all."""
+        help_text = self.meaning + ("; required" if self.is_needed else "") + ("; may be secret://…" if self.is_secret else "")
+        if self.kind is bool:
+            return click.Option([f"{self.flag}/--no-{self.flag[2:]}", self.argument], default=None, help=help_text)
+        return click.Option([self.flag, self.argument], metavar=self._metavar, default=None, help=help_text)
+
+    @property
+    def _metavar(self) -> str:
+        if self.is_object or self.is_list:
+            return "JSON|@FILE"
+        return {int: "N", float: "NUMBER", Path: "PATH"}.get(self.kind, "TEXT")
+
+    def read(self, typed: Any) -> Any:
+        """The value of what was typed. Raises click.BadParameter."""
+        if not isinstance(typed, str):
+            return typed
+        if self.is_object or self.is_list:
+            return self._read_json(typed)
+        if self.kind in (int, float):
+            try:
+                return self.kind(typed)
+            except ValueError:
+                raise click.BadParameter(f"{typed!r} is no {'whole ' * (self.kind is int)}number", param_hint=self.flag) from None
+        return typed
+
+    def _read_json(self, typed: str) -> Any:
+        if typed.startswith("secret://"):
+            return typed
+        text = _content(typed, self.flag)
+        wanted = "an object" if self.is_object else "a list"
+        try:
+            value = parsed(text)
+        except DoubleKey as error:
+            raise click.BadParameter(f"{error}; write it once", param_hint=self.flag) from None
+        except ValueError as error:
+            raise click.BadParameter(
+                f"it is no JSON ({error}); write {wanted}, or @ and a file that has it", param_hint=self.flag
+            ) from None
+        if not isinstance(value, dict if self.is_object else list):
+            raise click.BadParameter(f"it must be {wanted} in JSON", param_hint=self.flag)
+        return value
+
+
+def fields_of(registry: Registry, type_name: str) -> list[Field]:
+    """The options of a type, in the order of its class. Raises NotInstalled, DoubleProvider, ProviderUnusable."""
+    kind = registry.load("storage", type_name)
+    if not attrs.has(kind):
+        return []
+    hints = get_type_hints(kind)
+    return [
+        Field(
+            name=field.alias or field.name,
+            kind=_without_none(hints.get(field.name, str)),
+            meaning=field.metadata.get("meaning", ""),
+            is_needed=field.default is attrs.NOTHING,
+            is_secret=bool(field.metadata.get("secret")),
+        )
+        for field in attrs.fields(kind)
+        if field.init and field.metadata.get("option", True)
+    ]
+
+
+def _without_none(kind: Any) -> Any:
+    if get_origin(kind) in (Union, UnionType):
+        rest = [each for each in get_args(kind) if each is not NoneType]
+        return rest[0] if len(rest) == 1 else str
+    return kind
+
+
+def json_option() -> click.Option:
+    """All options at once."""
+    return click.Option(
+        [JSON_FIELDS, "json_fields"], metavar="JSON|@FILE", default=None, help="Options as a JSON object; flags go over them."
+    )
+
+
+def given(fields: Iterable[Field], typed: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were given, by name; flags go over what JSON has. Raises click.BadParameter."""
+    known = {field.name: field for field in fields}
+    whole = _json_fields(typed.get("json_fields"), known)
+    read = {name: (field, typed.get(field.argument)) for name, field in known.items()}
+    return whole | {name: field.read(value) for name, (field, value) in read.items() if value is not None}
+
+
+def _json_fields(text: str | None, known: Mapping[str, Field]) -> dict[str, Any]:
+    if text is None:
+        return {}
+    try:
+        value = parsed(_content(text, JSON_FIELDS))
+    except DoubleKey as error:
+        raise click.BadParameter(f"{error}; write it once", param_hint=JSON_FIELDS) from None
+    except ValueError as error:
+        raise click.BadParameter(f"it is no JSON ({error}); write an object by name", param_hint=JSON_FIELDS) from None
+    if not isinstance(value, dict):
+        raise click.BadParameter("it must be a JSON object, with options by their names", param_hint=JSON_FIELDS)
+    unknown = next((name for name in value if name not in known), None)
+    if unknown is not None:
+        raise click.BadParameter(f"there is no option {unknown!r}{near(unknown, list(known))}", param_hint=JSON_FIELDS)
+    return {name: item for name, item in value.items() if item is not None}
+
+
+def _content(typed: str, flag: str) -> str:
+    if not typed.startswith("@"):
+        return typed
+    try:
+        return Path(typed[1:]).expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no text"
+        raise click.BadParameter(f"file {typed[1:]!r} cannot be read: {why}", param_hint=flag) from None
+
+
+def parted(fields: Iterable[Field], options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Options that all may see, and those that are secrets."""
+    secret = {field.name for field in fields if field.is_secret}
+    return (
+        {name: value for name, value in options.items() if name not in secret},
+        {name: value for name, value in options.items() if name in secret},
+    )
+
+
+def check_needed(fields: Iterable[Field], options: Mapping[str, Any], type_name: str) -> None:
+    """Raises click.UsageError for options that are missing."""
+    missing = [field.flag for field in fields if field.is_needed and options.get(field.name) in (None, "")]
+    if missing:
+        raise click.UsageError(f"storage type {type_name!r} needs {' and '.join(missing)}")
+
+
+def may_be_named(registry: Registry, type_name: str) -> bool:
+    """Whether a storage of this type means the same wherever it is used: what is gone with its process, and a server's own, do not."""
+    return type_name != SERVER and bool(getattr(registry.load("storage", type_name), "outlives_process", False))
+
+
+def check_may_be_named(registry: Registry, type_name: str) -> None:
+    """Raises InvalidOption for a type that needs no name."""
+    if type_name == SERVER:
+        why = "the server's own storage is used wherever nothing else is said, and needs no name"
+        raise InvalidOption(where="storage create", option="type", value=type_name, why=why)
+    check_outlives(type_name, is_lasting=may_be_named(registry, type_name))
+
+
+def check_outlives(type_name: str, *, is_lasting: bool) -> None:
+    """Raises InvalidOption for a storage whose content does not outlive the process that wrote it."""
+    if not is_lasting:
+        why = "what it keeps is gone when the process ends that wrote it, so that nobody would find it by a name"
+        raise InvalidOption(where="storage create", option="type", value=type_name, why=why)
+
+
+def shown(value: Any) -> str:
+    """An option's value, for people."""
+    if value == SEALED:
+        return "***"
+    return value if isinstance(value, str) else json.dumps(hidden(value), ensure_ascii=False)
+
+
+def hidden(value: Any) -> Any:
+    """Plain data as it may be shown."""
+    if value == SEALED:
+        return "***"
+    if isinstance(value, Mapping):
+        return {key: hidden(item) for key, item in value.items()}
+    return [hidden(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -1,0 +1,89 @@
+"""`headrace storage update`: a command for each storage that has a name, made of the options of its type."""
+
+from typing import Any
+
+import attrs
+import click
+
+from headrace import instance
+from headrace.cli import show
+from headrace.cli.invocation import Invocation
+from headrace.cli.storage_create import check_option, usable
+from headrace.cli.storage_fields import Field, fields_of, given, json_option, parted
+from headrace.errors import NotFound
+from headrace.hooks.registry import Registry
+from headrace.model.choices import Choice
+from headrace.model.storages import SEALED, NamedStorage
+
+
+class NamesGroup(click.Group):
+    """The storages that have a name, each a command."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """None: `storage ls` lists what there is; help opens no store."""
+        return []
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        found = next((each for each in _storages(ctx) if cmd_name in (each.name, each.id)), None)
+        if found is None:
+            raise NotFound(what="storage", name=cmd_name, command="storage ls")
+        return _command(_invocation(ctx).registry, found)
+
+
+def _invocation(ctx: click.Context) -> Invocation:
+    invocation: Invocation = ctx.find_root().obj
+    return invocation
+
+
+def _storages(ctx: click.Context) -> list[NamedStorage]:
+    invocation = _invocation(ctx)
+    with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
+        return house.client.read_storages()
+
+
+def _command(registry: Registry, storage: NamedStorage) -> click.Command:
+    fields = fields_of(registry, storage.choice.name)
+
+    def update(invocation: Invocation, unset: tuple[str, ...], is_checked: bool, as_json: bool, **typed: Any) -> None:
+        changes = given(fields, typed)
+        dropped = {_known(fields, name) for name in unset}
+        if not changes and not dropped:
+            raise click.UsageError(
+                f"say what is to change, as in: headrace storage update {storage.name} {fields[0].flag if fields else ''} …"
+            )
+        with instance.open(invocation.settings, registry=registry, lasting=True) as house:
+            before = {name: value for name, value in storage.choice.options.items() if name not in dropped}
+            left = {name: value for name, value in before.items() if name not in changes}
+            opened = house.client.open_storage(storage.name, "an update").options if _has_sealed(left) else left
+            whole = {name: opened[name] for name in left} | changes
+            checked = usable(house, fields, Choice(storage.choice.name, whole), is_checked=is_checked).options
+            plain, secrets = parted(fields, {**before, **{name: checked[name] for name in changes}})
+            kept = house.client.put_storage(attrs.evolve(storage, choice=Choice(storage.choice.name, plain)), secrets)
+        if as_json:
+            show.json(kept)
+        else:
+            click.echo(f"changed storage {kept.name!r}")
+
+    return click.Command(
+        storage.name,
+        callback=click.pass_obj(update),
+        params=[
+            *(field.option() for field in fields),
+            json_option(),
+            click.Option(["--unset"], multiple=True, metavar="OPTION", help="Take an option away, so that it is as if never given."),
+            check_option(),
+            click.Option(["--json", "as_json"], is_flag=True, help="Print JSON."),
+        ],
+        help=f"Change options of storage {storage.name!r}, which is of type {storage.choice.name!r}.",
+    )
+
+
+def _has_sealed(value: Any) -> bool:
+    return SEALED in repr(value)
+
+
+def _known(fields: list[Field], name: str) -> str:
+    plain = name.removeprefix("--").replace("-", "_")
+    if plain not in {field.name for field in fields}:
+        raise click.BadParameter(f"there is no option {name!r}{show.near(plain, [field.name for field in fields])}", param_hint="--unset")
+    return plain

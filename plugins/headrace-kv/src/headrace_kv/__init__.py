@@ -1,0 +1,1 @@
+"""A storage at an address of its own, and the small server that keeps it."""
