@@ -1,19 +1,14 @@
 """Code and results of a deployment lie on a file server; who deploys, who runs and who reads share nothing but the API and that."""
 
 import json
-import os
-import re
 import subprocess
 import sys
-import sysconfig
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from servers.files import PASSWORD, USER, FileServer, file_server
+from servers.own import COMMAND, environment, headrace_server
 
-COMMAND = (str(Path(sysconfig.get_path("scripts"), "headrace")),)
 SECONDS = 120
 
 FLOW = """
@@ -43,28 +38,6 @@ flow_storage: STORAGE
 READ = "import headrace, sys\nwith headrace.open() as house: print(house.result(house.client.read_flow_run(sys.argv[1]).state)[-1])"
 
 
-@contextmanager
-def server(home: Path) -> Iterator[str]:
-    """The address of a server that does not know the password of the file server."""
-    process = subprocess.Popen(
-        [*COMMAND, "server", "start", "--port", "0"], env=environment(home), text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-    try:
-        assert process.stderr is not None
-        found = re.search(r"http://127\.0\.0\.1:\d+/api", process.stderr.readline())
-        assert found, "it says where it is"
-        yield found[0]
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def environment(home: Path, **more: str) -> dict[str, str]:
-    """The variables of this process without those of headrace and Python, in a home."""
-    plain = {name: value for name, value in os.environ.items() if not name.startswith(("HEADRACE_", "PYTHON"))}
-    return {**plain, "HEADRACE_HOME": str(home), **more}
-
-
 class Machine:
     """A home and a folder of its own, and what a command says there; it must succeed."""
 
@@ -73,7 +46,7 @@ class Machine:
         self._folder = folder
         self._environment = environment(folder / "home", **variables)
 
-    def __call__(self, *arguments: str, program: tuple[str, ...] = COMMAND) -> str:
+    def __call__(self, *arguments: str, program: tuple[str, ...] = (COMMAND,)) -> str:
         found = subprocess.run(
             [*program, *arguments],
             env=self._environment,
@@ -100,7 +73,7 @@ def test_code_and_results_go_by_way_of_a_file_server(protocol: str, tmp_path: Pa
     (tmp_path / "mine" / "project").mkdir(parents=True)
     (tmp_path / "mine" / "project" / "errand.py").write_text(FLOW)
     (tmp_path / "mine" / "project" / "errands.py").write_text(ERRANDS)
-    with file_server(protocol, tmp_path / "files") as files, server(tmp_path / "server") as url:
+    with file_server(protocol, tmp_path / "files") as files, headrace_server(tmp_path / "server") as url:
         variables = {"HEADRACE_API_URL": url, "KEY": PASSWORD}
         mine, theirs, others = (Machine(tmp_path / name, **variables) for name in ("mine", "theirs", "others"))
         options, address = options_of(files), f"{protocol}://127.0.0.1:{files.port}/team"

@@ -494,6 +494,15 @@ class FlowRunnerFailed(HeadraceError):
     why: str
 
 
+@attrs.frozen(kw_only=True, repr=False)
+class FlowRunnerAway(MayPass):
+    """flow runner {runner!r} has not {what}: {why}"""
+
+    runner: str
+    what: str
+    why: str
+
+
 # Settings
 
 

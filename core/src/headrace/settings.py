@@ -19,6 +19,7 @@ from typing import Any, Literal
 import attrs
 
 from headrace.errors import HeadraceError, UnknownProfile, UnknownSetting, WrongSetting, WrongSettingsFile
+from headrace.model.orders import MARK
 
 PREFIX = "HEADRACE_"
 DEFAULT_PROFILE = "default"
@@ -504,7 +505,7 @@ class _Loading:
     def from_environment(self) -> dict[str, _Written]:
         written = {}
         for name, value in self._environment.items():
-            if not name.startswith(PREFIX):
+            if not name.startswith(PREFIX) or name == MARK:
                 continue
             field = name.removeprefix(PREFIX).lower()
             if field in SETTINGS and name == variable(field):

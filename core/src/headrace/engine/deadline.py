@@ -6,7 +6,11 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from headrace.engine.terminated import Terminated
 from headrace.errors import TimedOut
+
+LAST_SECONDS = 2.0
+"""How long code is waited for that is told to end with its process, so that it can put things in order."""
 
 
 class Overdue(BaseException):
@@ -38,8 +42,10 @@ def within(seconds: float, what: str, function: Callable[[], Any]) -> Any:
     try:
         if not ended.wait(seconds):
             raise TimedOut(what=what, seconds=seconds)
-    except BaseException:
+    except BaseException as error:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(Overdue))
+        if isinstance(error, Terminated):  # somebody else sees to it that this does not last
+            ended.wait(LAST_SECONDS)
         raise
     went_well, value = outcome[0]
     if went_well:

@@ -3,14 +3,18 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import attrs
+
 from headrace.engine.flow_life import FlowLife
+from headrace.engine.interruption import being_cancelled, is_interruption
 from headrace.engine.live_run import LiveRun
 from headrace.engine.run_titles import titled
 from headrace.engine.steps import Ask, Life, Steps
-from headrace.errors import HeadraceError
+from headrace.errors import HeadraceError, RunStopped
 from headrace.instance import Instance
 from headrace.model.definitions import FlowDefinition
 from headrace.model.filters import Page, TaskRunFilter
+from headrace.model.leases import LeaseOrder
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.states import State, StateType
 
@@ -106,6 +110,38 @@ class DeployedLife(FlowLife):
         if state.name == "TimedOut":
             yield Ask(self._say_over)
         return state
+
+    # Cancelled: it is so when its process is gone, which its supervisor sees and says. Until then code may go on, in threads and programs
+
+    def _crashed(self, error: BaseException) -> Steps[None]:
+        state = (yield Ask(self._being_cancelled)) if is_interruption(error) else None
+        if state is None:
+            yield from super()._crashed(error)
+        else:
+            yield from self._left(state)
+
+    def _stopped(self, stop: RunStopped) -> Steps[None]:
+        state = yield Ask(self._being_cancelled)
+        if state is None:
+            yield from super()._stopped(stop)
+        else:
+            yield from self._left(state)
+
+    def _being_cancelled(self) -> State | None:
+        return being_cancelled(self._house, self._claimed.id)
+
+    def _left(self, state: State) -> Steps[None]:
+        """What is to be told and called is, as if it was cancelled already."""
+        self._patience.lose()
+        assert self._live is not None, "a run that is cancelled here was live"
+        self._live.journal.obey(LeaseOrder(stop=True, reason=state.message or "the run was cancelled"))
+        if self.run.state.is_terminal():
+            return
+        self.run = self.run.entering(attrs.evolve(state, timestamp=self._house.clock.now()))
+        try:
+            yield from self._ended(state)
+        except Exception as trouble:
+            self._logger.error("The cancellation could not be told: %s", trouble)
 
     # What is printed stands before the end in the log, and is there when the end is seen
 

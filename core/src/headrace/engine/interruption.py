@@ -12,7 +12,7 @@ def ended_by(error: BaseException, house: Instance, root_id: str) -> State | Non
 
     None if it is not for this process to say, since the run was taken from it.
     """
-    cancelled = _cancelled(house, root_id)
+    cancelled = being_cancelled(house, root_id)
     if cancelled is not None:
         return cancelled
     return None if isinstance(error, RunStopped) else crashed(error)
@@ -40,7 +40,8 @@ def is_interruption(error: BaseException) -> bool:
     return isinstance(error, (Terminated, KeyboardInterrupt)) or type(error).__name__ == "CancelledError"
 
 
-def _cancelled(house: Instance, root_id: str) -> State | None:
+def being_cancelled(house: Instance, root_id: str) -> State | None:
+    """The state that a root run is to end in which somebody cancels; None where nobody does, or nobody can be asked."""
     try:
         root = house.client.read_flow_run(root_id)
     except HeadraceError:  # it is gone, or out of reach

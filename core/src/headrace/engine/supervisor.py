@@ -36,7 +36,7 @@ from headrace.instance import Instance
 from headrace.model.filters import EventFilter
 from headrace.model.logs import LogLine
 from headrace.model.moves import Move
-from headrace.model.orders import VARIABLE, ExitStatus, OrderedRun, ordered_run
+from headrace.model.orders import MARK, VARIABLE, ExitStatus, OrderedRun, ordered_run
 from headrace.model.states import State, StateType
 from headrace.orchestration.undelivered import Undelivered, deliver, put_away
 from headrace.processes import ProcessFile, folder_of
@@ -78,12 +78,14 @@ def supervise(run: OrderedRun, ready: Ready) -> int:
         to_run, to_supervisor = joined()
         me = os.getpid()
         signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+        os.environ[MARK] = run.identity
         process = os.fork()
         if process == 0:
             os.close(printed)
             to_run.close()
             file.release()
             _become_the_run(run, ready, output, to_supervisor, me)
+        file.write_child(process)
         os.close(output)
         to_supervisor.close()
         code = _watched(run, ready, process, printed, to_run)

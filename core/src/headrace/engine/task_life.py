@@ -14,7 +14,7 @@ import attrs
 from headrace.engine import outcome
 from headrace.engine.futures import TaskFuture
 from headrace.engine.inputs import begun, filled, gathered
-from headrace.engine.interruption import crashed, ended_by, overdue
+from headrace.engine.interruption import crashed, ended_by, is_interruption, overdue
 from headrace.engine.live_run import LiveRun
 from headrace.engine.perform import raised_by_user
 from headrace.engine.run_context import AMBIENT_TAGS, TaskRunContext
@@ -282,6 +282,8 @@ class TaskLife:
                 raise overdue() from error
             return State.failed(error, name="TimedOut", message=str(error))
         except Exception as error:
+            if is_interruption(error) and self._live.journal.stopped is not None:  # a future says it of what was cancelled
+                return State.cancelled(self._live.journal.stopped)
             self._logger.error("Encountered an exception", exc_info=raised_by_user(error))
             return State.failed(error, message=f"Task run encountered an exception. {said_by(error)}")
         return (yield from self._kept(state))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from headrace.packaging.removing import remove
 from headrace.processes import ProcessFile, folder_of
+from headrace.processes.kin import kill_left
 
 
 def working_folder(home: Path, identity: str) -> Path:
@@ -18,11 +19,13 @@ def remove_working_folder(home: Path, identity: str) -> None:
 
 
 def sweep(home: Path) -> None:
-    """Removes what runs have left whose supervisor was killed: it holds the lock of its run as long as it lives."""
+    """Ends and removes what runs have left whose supervisor was killed: it holds the lock of its run as long as it lives."""
     try:
         identities = os.listdir(working_folder(home, ""))
     except (FileNotFoundError, NotADirectoryError):
         return
     for identity in identities:
-        if not ProcessFile(folder_of(home), identity).is_held():
+        look = ProcessFile(folder_of(home), identity).look()
+        if not look.is_held:
+            kill_left(identity, look.child)
             remove_working_folder(home, identity)

@@ -11,6 +11,9 @@ from headrace.errors import WrongData
 VARIABLE = "HEADRACE_ORDER"
 """The environment variable in which a run's process finds its order, as JSON."""
 
+MARK = "HEADRACE_RUN"
+"""The environment variable by which the programs that a run starts are known to be of it: it has the run's identity."""
+
 _SIGNALLED, _LAST_SIGNAL = 128, 64
 
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from headrace.clock import Clock, SystemClock
 from headrace.model.orders import ExitStatus
 from headrace.processes.births import Birth
-from headrace.processes.kin import kill_kin
+from headrace.processes.kin import kill_kin, kill_left
 from headrace.processes.process_file import ProcessFile
 
 _PAUSE_SECONDS = 0.01
@@ -67,6 +67,8 @@ class LocalProcess:
         look = self._file.look()  # it may have begun since, or begun and ended; or another one has, when both were started at once
         if look.is_held:
             return False
+        if look.pid is not None and look.code is None:  # it was killed, and could end nothing
+            kill_left(self.identity, look.child)
         known = look.code if self._birth is None or look.code is not None else self._birth.code
         self._status = ExitStatus(known)
         self._keep_words(self._status)

@@ -31,10 +31,12 @@ _TRIES, _MOST_TRIES = 10, 5000
 
 @attrs.frozen(kw_only=True)
 class Look:
-    """What a file said at one moment. `pid` is of who holds it, or held it last; None where nobody has yet. `code` is only of who told it."""
+    """What a file said at one moment. `pid` is of who holds it, or held it last; None where nobody has yet. `child` is the process that this looks
+    after. `code` is only of who told it."""
 
     is_held: bool = False
     pid: int | None = None
+    child: int | None = None
     code: int | None = None
 
     def names_somebody(self) -> bool:
@@ -87,6 +89,10 @@ class ProcessFile:
                     os.close(descriptor)
             time.sleep(_PAUSE_SECONDS)
         return False
+
+    def write_child(self, pid: int) -> None:
+        """Says which process runs the code of the run."""
+        self._write({"pid": os.getpid(), "child": pid})
 
     def write_exit(self, code: int) -> None:
         """Says how it ends; just before `release`."""
@@ -199,6 +205,6 @@ def _lock(descriptor: int, kind: int) -> bool:
 def _read(descriptor: int) -> Look:
     try:
         said = json.loads(os.pread(descriptor, 1000, 0))
-        return Look(pid=said["pid"], code=said.get("exit"))
+        return Look(pid=said["pid"], child=said.get("child"), code=said.get("exit"))
     except (ValueError, KeyError, TypeError):  # nobody has written yet, or half a line
         return Look()

@@ -10,7 +10,7 @@ import sys
 
 from headrace.engine.fork_server import serve
 from headrace.engine.process_tree import adopt_orphans, die_with, kill_descendants, signal_group
-from headrace.model.orders import VARIABLE, ExitStatus, ordered_run
+from headrace.model.orders import MARK, VARIABLE, ExitStatus, ordered_run
 from headrace.processes import ProcessFile, folder_of
 from headrace.settings import load
 
@@ -36,10 +36,12 @@ def _supervise() -> int:
     adopt_orphans()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     me = os.getpid()
+    os.environ[MARK] = file.identity
     process = os.fork()
     if process == 0:
         file.release()
         _run_lines(me)
+    file.write_child(process)
     code = _watched(process, settings.grace_seconds)
     kill_descendants()
     file.write_exit(code)
