@@ -180,19 +180,30 @@ def runs(home: Path) -> list[Row]:
 
 def dispatch(home: Path) -> list[Row]:
     """Runs of deployments by a real agent, against a process that does nothing."""
-    from dispatch import many, starts  # beside this file
+    from dispatch import cancels, many, memory_of_agent, parts, starts  # beside this file
 
-    for name in ("starts", "many"):
+    for name in ("starts", "many", "parts", "cancels", "memory"):
         (home / name).mkdir()
     bare = median_of(process(sys.executable, "-c", "pass", home=home))
     warm, cold = starts(home / "starts", ROUNDS)
     each = many(home / "many", 100)
+    split = [
+        Row(what=f"run asked for → first line, {how}: {part}", ours=taken, floor_is="", floor=0, budget="")
+        for how, found in parts(home / "parts", ROUNDS).items()
+        for part, taken in found.items()
+    ]
+    count = int(os.environ.get("BENCH_AGENT_RUNS", "1000"))
+    first, last, a_second = memory_of_agent(home / "memory", count)
     return [
         Row(what="run asked for → first line of its code, warm", ours=warm, floor_is="python -c pass", floor=bare, budget="≤ 50 ms"),
         Row(what="run asked for → first line of its code, cold", ours=cold, floor_is="python -c pass", floor=bare, budget="≤ 300 ms"),
         Row(
             what="a run of 100 queued at once, one agent", ours=each, floor_is="python -c pass", floor=bare, budget="≤ 50 ms (20 a second)"
         ),
+        *split,
+        Row(what="run cancelled → nothing of it left", ours=cancels(home / "cancels", ROUNDS), floor_is="", floor=0, budget="≤ 1,000 ms"),
+        Row(what="runs of one agent, 100 queued at a time", ours=a_second, floor_is="", floor=0, budget="≥ 20 a second", unit="a second"),
+        Row(what=f"memory of an agent after {count:,} runs", ours=last, floor_is="after 100", floor=first, budget="ratio ≤ 1.2", unit="MB"),
     ]
 
 

@@ -39,8 +39,11 @@ SMALL = {"deployments", "work_queues", "agents", "limits", "tokens", "slots"}
 MADE_ON_THE_WAY = {"json_each", "wanted", "doomed", "CONSTANT", "sqlite_master", "pragma_application_id", "pragma_user_version"}
 """What may be read whole."""
 
-ELSEWHERE = {"follow_flow_run", "follow_events", "read_task_run", "read_deployment", "read_work_queue", "read_tokens"}
-"""Operations that give one row, found by its id, or wait for them; and tokens, which are few."""
+ELSEWHERE = {
+    *("follow_flow_run", "follow_events", "read_task_run", "read_deployment", "read_work_queue"),
+    *("read_tokens", "read_storages", "read_place", "read_unneeded_keys"),
+}
+"""Operations that give one row, found by its id, or wait for them; tokens and storages, which are few; and what is asked once a day, in portions."""
 
 NOW = datetime(2026, 1, 10, tzinfo=UTC)
 FIELDS: dict[Callable[..., Any], tuple[Callable[..., Any], dict[str, Any]]] = {

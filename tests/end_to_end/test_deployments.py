@@ -242,7 +242,7 @@ def test_a_row_of_json(kept: Home) -> None:
         "parameter_schema": SCHEMA,
         "flow_runner": {"name": "universal", "options": {}},
         "schedules": [],
-        "code": {"entrypoint": "errands:errand", "archive": None, "serializer": None},
+        "code": {"entrypoint": "errands:errand", "archive": None, "serializer": None, "signature": None},
         "flow_version": None,
         "retries": 0,
         "retry_delay": 0.0,

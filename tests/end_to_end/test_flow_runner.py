@@ -1,6 +1,6 @@
 """The flow runner `subprocess` is a flow runner with real runs too: claimed, supervised, of a deployment whose code travels."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
 
@@ -10,6 +10,7 @@ import pytest
 import headrace
 from headrace.instance import Instance
 from headrace.model.deployments import Code, Deployment, RunRequest
+from headrace.model.filters import LogFilter, Page
 from headrace.model.orders import Order
 from headrace.packaging.packing import write_archive
 from headrace.packaging.script import tree_of_script
@@ -60,6 +61,18 @@ class WithRuns(FlowRunnerConformance):
             made = Deployment(id=house.ids.new(), name="do", flow_name="do", code=code, created=now, updated=now)
             (deployment,) = house.client.put_deployments((made,))
             yield RealStage(environment, house=house, deployment_id=deployment.id)
+
+    @pytest.fixture
+    def said(self, stage: RealStage) -> Callable[[Order], list[str]]:
+        def said(order: Order) -> list[str]:
+            lines = stage.house.client.read_logs(LogFilter(flow_run_ids=(order.run_id,)), Page())
+            return [line.message for line in lines]
+
+        return said
+
+    @pytest.fixture
+    def unusable(self) -> FlowRunner:
+        return SubprocessFlowRunner(python="/nowhere/python")
 
 
 class TestWarm(WithRuns):

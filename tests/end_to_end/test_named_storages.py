@@ -148,7 +148,7 @@ def test_create_by_json(headrace: Headrace, bucket: s3.S3Server, tmp_path: Path)
     command = ["storage", "create", "s3", "--name", "two", "--json-fields", "@s3.json", "--json"]
     assert "there is no bucket 'absent'" in refused(headrace(*command, S3=s3.SECRET))
     made = found(headrace(*command, "--bucket", s3.BUCKET, S3=s3.SECRET))
-    assert made["choice"]["options"] == {**options, "bucket": s3.BUCKET}
+    assert made["options"] == {**options, "bucket": s3.BUCKET}
     assert not (tmp_path / "home" / "keys").exists()
 
 
@@ -213,6 +213,7 @@ def test_update(headrace: Headrace, bucket: s3.S3Server) -> None:
     done(headrace("storage", "create", "s3", "--name", "prod", *s3_flags(bucket)))
     assert "--aws-secret-access-key" in done(headrace("storage", "update", "prod", "--help"))
     assert done(headrace("storage", "update", "prod", "--prefix", "two")) == "changed storage 'prod'\n"
+    assert "must be text" in refused(headrace("storage", "update", "prod", "--json-fields", '{"prefix": 5}'))
     assert "the key is refused" in refused(headrace("storage", "update", "prod", "--aws-access-key-id", "AKIAUNKNOWN"))
     options = found(headrace("storage", "inspect", "prod", "--json"))["options"]
     assert (options["prefix"], options["aws_access_key_id"], options["aws_secret_access_key"]) == ("two", s3.KEY, "***")
@@ -387,6 +388,16 @@ def test_delete(headrace: Headrace, bucket: s3.S3Server, tmp_path: Path) -> None
     assert objects(bucket) == before
     assert found(headrace("storage", "ls", "--json")) == []
     assert "no storage 'prod'" in refused(headrace("storage", "delete", "prod"))
+
+
+def test_where_a_storage_is_stays(headrace: Headrace, bucket: s3.S3Server, tmp_path: Path) -> None:
+    """As long as code or results are known there, so that nobody loses them by a word; a key may be renewed all the same."""
+    done(headrace("storage", "create", "s3", "--name", "prod", *s3_flags(bucket, prefix="stays"), "--default"))
+    run_script(script(tmp_path), tmp_path)
+    assert "storage 'prod' has 1 key of code or results" in refused(headrace("storage", "update", "prod", "--prefix", "elsewhere"))
+    done(headrace("storage", "update", "prod", "--aws-secret-access-key", s3.SECRET))
+    done(headrace("storage", "update", "prod", "--prefix", "elsewhere", "--force"))
+    assert found(headrace("storage", "inspect", "prod", "--json"))["options"]["prefix"] == "elsewhere"
 
 
 # The conversation
@@ -588,3 +599,40 @@ def test_a_large_result_takes_its_memory_once(headrace: Headrace, bucket: s3.S3S
     """300 MB are kept in a bucket and read back, and the process needs them once each time, and little more."""
     done(headrace("storage", "create", "s3", "--name", "prod", *s3_flags(bucket, prefix="large")))
     run_script(script(tmp_path, LARGE), tmp_path)
+
+
+CACHED = """
+from headrace import flow, task
+
+
+@task(cache_key_fn=lambda context, parameters: "one", persist_result=True)
+def kept():
+    return "x" * 10_000
+
+
+@flow(persist_result=True)
+def takes():
+    return kept()
+
+
+takes()
+"""
+
+
+def test_what_another_run_has_taken_stays(headrace: Headrace, bucket: s3.S3Server, tmp_path: Path) -> None:
+    """A cached result is not deleted with the run that kept it, as long as one that has taken it is remembered."""
+    done(headrace("storage", "create", "s3", "--name", "prod", *s3_flags(bucket, prefix="cached"), "--default"))
+    for _ in range(2):
+        run_script(script(tmp_path, CACHED), tmp_path)
+    taker, keeper = [run["id"] for run in found(headrace("flow-run", "ls", "--json"))]
+    done(headrace("flow-run", "delete", keeper))
+    read = "import headrace\nwith headrace.open() as house:\n"
+    read += "    from headrace.model.filters import Page, TaskRunFilter\n"
+    read += "    (run,) = house.client.read_task_runs(TaskRunFilter(), Page())\n    assert house.result(run.state) == 'x' * 10_000"
+    run_script(script(tmp_path, read), tmp_path)
+    assert [key for key in objects(bucket) if keeper in key]
+    done(headrace("flow-run", "delete", taker))
+    with sqlite3.connect(tmp_path / "home" / "headrace.db") as database:
+        database.execute("UPDATE reserved SET at = ?", [(datetime.now(UTC) - timedelta(days=2)).isoformat()])
+    done(headrace("storage", "gc"))
+    assert not [key for key in objects(bucket) if keeper in key]

@@ -141,8 +141,8 @@ SPECS: dict[str, tuple[str | bytes, str]] = {
         "class.py, line 3: a flow runner is a value, and SubprocessFlowRunner is a class; write SubprocessFlowRunner(…)",
     ),
     "runner.py": (
-        "from headrace.flow_runners import DockerFlowRunner\n",
-        "runner.py, line 1: ImportError: no flow runner class 'DockerFlowRunner' is installed; there are: SubprocessFlowRunner, UniversalFlowRunner",
+        "from headrace.flow_runners import MoonFlowRunner\n",
+        "runner.py, line 1: ImportError: no flow runner class 'MoonFlowRunner' is installed; there are: ",
     ),
     "exits.py": ("raise SystemExit(0)\n", "exits.py, line 1: it ends the process (SystemExit: 0)"),
     "empty.yaml": ("", "empty.yaml: no deployment specs found; write a mapping, with flow_location and what else it needs,"),

@@ -88,6 +88,27 @@ def test_a_name_or_an_id_that_is_none(shell: Shell) -> None:
     assert "no token 'nobody'" in shell("server", "token", "revoke", "nobody", code=1).stderr
 
 
+def test_a_token_from_elsewhere(shell: Shell, tmp_path: Path) -> None:
+    """A token that was made before is kept once, however often that is said, and printed never; it lets in whoever has it."""
+    token = f"hrt_first_{'s' * 43}"
+    create = ("server", "token", "--here", "create", "cluster", "--scope", "admin", "--known", "secret://env/FIRST")
+    said = [shell(*create, FIRST=token) for _ in range(2)]
+    assert [each.stdout for each in said] == ["", ""]
+    assert token not in said[0].stderr
+    assert [row["id"] for row in json.loads(shell("server", "token", "--here", "ls", "--json").stdout)] == ["first"]
+    with shell.serving("--require-token") as (_, address):
+        Shell(tmp_path / "other")("server", "token", "ls", HEADRACE_API_URL=address, HEADRACE_API_TOKEN=token)
+
+
+@pytest.mark.parametrize("text", ["", "hrt", "hrt_first", "hrt_first_short", f"hrr_first_{'s' * 43}", f"hrt__{'s' * 43}"])
+def test_a_token_from_elsewhere_that_is_none(shell: Shell, text: str) -> None:
+    """What is no token, or could be guessed, is refused; and none is taken from the command line, where others see it."""
+    create = ("server", "token", "create", "cluster", "--scope", "admin", "--known")
+    assert "error: " in shell(*create, "secret://env/FIRST", code=1, FIRST=text).stderr
+    assert "as secret://env/NAME" in re.sub(r"\s+", " ", shell(*create, f"hrt_first_{'s' * 43}", code=2).stderr)
+    assert json.loads(shell("server", "token", "ls", "--json").stdout) == []
+
+
 def test_an_admin_gives_tokens_from_elsewhere(shell: Shell, tmp_path: Path) -> None:
     """Over the API as on the server's machine; nobody else may, and a revoked token is good for nothing from then on."""
     admin = shell("server", "token", "--here", "create", "boss", "--scope", "admin").stdout.strip()

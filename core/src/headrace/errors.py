@@ -331,7 +331,7 @@ class StorageAway(StorageUnusable, MayPass):
 
 @attrs.frozen(kw_only=True, repr=False)
 class StillNeeded(HeadraceError):
-    """storage {name!r} has {keys} of code or results; `headrace storage gc` removes those that nothing needs; --force leaves them where they are"""
+    """storage {name!r} has {keys} of code or results; `headrace storage gc` removes those that nothing needs, and with --force the others are lost sight of"""
 
     name: str
     keys: str
@@ -339,7 +339,7 @@ class StillNeeded(HeadraceError):
 
 @attrs.frozen(kw_only=True, repr=False)
 class KeyRemoved(MayPass):
-    """key {key!r} is just being removed from its storage, since nothing needed it; try again"""
+    """key {key!r} is just being removed from its storage, since nothing needed it; try again in a moment, or after `headrace storage gc` if that was ended"""
 
     key: str
 
@@ -500,6 +500,14 @@ class FlowRunnerAway(MayPass):
 
     runner: str
     what: str
+    why: str
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class ImageNotBuilt(HeadraceError):
+    """image {tag!r} was not built: {why}"""
+
+    tag: str
     why: str
 
 

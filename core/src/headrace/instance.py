@@ -20,14 +20,14 @@ from headrace.clock import Clock, SystemClock
 from headrace.errors import HeadraceError, NoRunStore
 from headrace.hooks.known import KNOWN
 from headrace.hooks.registry import Registry
-from headrace.hooks.secrets import secret_options
+from headrace.hooks.secrets import place_options, secret_options
 from headrace.ids import Ids
 from headrace.model.choices import Choice
 from headrace.model.retention import Retention
 from headrace.model.states import State
-from headrace.model.storages import name_in
+from headrace.model.storages import MEMORY, name_in
 from headrace.orchestration.undelivered import deliver
-from headrace.places import MEMORY, Places, client_choice, own_storage
+from headrace.places import Places, client_choice, own_storage
 from headrace.ports.client import OpenClient
 from headrace.ports.run_store import RunStore
 from headrace.ports.storage import OpenStorage, Storage
@@ -144,6 +144,7 @@ def _in_process(
                 secret=registry.secret,
                 is_type=lambda name: registry.has("storage", name) or ("storage", name) in KNOWN,
                 secrets_of=lambda name: secret_options(registry.load("storage", name)) if registry.has("storage", name) else (),
+                places_of=lambda name: place_options(registry.load("storage", name)) if registry.has("storage", name) else (),
                 remove=results.remove,
             ),
             tell=tell,

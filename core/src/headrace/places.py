@@ -5,17 +5,20 @@ from typing import Any
 
 import attrs
 
-from headrace.errors import InvalidOption
+from headrace.errors import InvalidOption, MayPass
 from headrace.hooks.registry import Registry
 from headrace.hooks.secrets import written_secret
 from headrace.model.choices import Choice
-from headrace.model.storages import StoragePlace, name_in, named
+from headrace.model.storages import LOCAL, MEMORY, SERVER, StoragePlace, name_in, named
 from headrace.ports.client import OpenClient
 from headrace.ports.storage import Storage
 from headrace.settings import HIDDEN, Settings
 from headrace.wire.parameters import plain_parameters
 
-MEMORY, HTTP, LOCAL, SERVER = "memory", "http", "local", "server"
+HTTP = "http"
+
+UNRESERVED = "unreserved"
+"""The folder of results that the orchestration was not told of."""
 
 
 @attrs.frozen(kw_only=True)
@@ -36,11 +39,17 @@ class Places:
         place = self.client().read_place()
         return attrs.evolve(place, storage=self.own if self.settings.result_storage else place.storage or self.own)
 
-    def reserved(self, choice: Choice | None, *keys: str) -> StoragePlace:
-        """Where keys that are about to be written go. Raises NotFound, KeyRemoved."""
-        choice = choice or self.usual().storage
+    def of_results(self, root_id: str, choice: Choice | None) -> StoragePlace:
+        """Where results of a root run go, which the orchestration knows from then on. A folder of this machine takes them without its word, where that cannot
+        be had just now. Raises NotFound, MayPass."""
+        choice = choice or (self.own if self.settings.result_storage else self.usual().storage)
         assert choice is not None, "there is always one that is usual"
-        return self.client().reserve_keys(choice, keys)
+        try:
+            return self.client().reserve_results(root_id, choice)
+        except MayPass:
+            if choice.name != LOCAL:
+                raise
+            return StoragePlace(storage=choice, folder=UNRESERVED)
 
     def storage(self, choice: Choice) -> Storage:
         """The storage that a choice means here. Secrets that its options refer to are looked up, and stand nowhere else. Raises NotFound, SecretUnresolved,

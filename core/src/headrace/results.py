@@ -29,7 +29,7 @@ from headrace.hooks.registry import Registry
 from headrace.model.choices import Choice
 from headrace.model.results import ResultReference
 from headrace.model.states import MISSING, State
-from headrace.model.storages import StoragePlace
+from headrace.model.storages import StoragePlace, is_harmless
 from headrace.places import Places
 from headrace.ports.serializer import Serializer
 from headrace.ports.storage import OpenStorage
@@ -89,7 +89,7 @@ class Results:
         """Where results of a root run go; the orchestration is told once that they are there."""
         asked = (root_id, repr(storage))
         if asked not in self._reserved:
-            place = self._places.reserved(storage, f"{FOLDER}/{root_id}/")
+            place = self._places.of_results(root_id, storage)
             while len(self._reserved) >= MOST_REMEMBERED:
                 self._reserved.pop(next(iter(self._reserved)), None)
             self._reserved[asked] = place
@@ -101,6 +101,9 @@ class Results:
             content: BinaryIO = io.BytesIO(reference.inline.encode())
             return self._load(reference.serializer, content)
         assert reference.key is not None, "a result that is not inline has a key"
+        if not (is_harmless(reference.storage) or self._registry.runs_code):
+            why = "its run says itself how to reach it, and that is believed in runs only; read it there, or give the storage a name"
+            raise self._unreadable(reference, why)
         try:
             with self._used(reference.storage) as storage, storage.open(reference.key) as stored, _spool() as file:
                 digest = hashlib.sha256()

@@ -45,6 +45,8 @@ class Stage:
     opened: int = 0
     refusal: Exception | None = None
     remark: str = ""
+    trouble: Exception | None = None
+    prepared: int = 0
 
     def start(self, order: Order) -> StagedProcess:
         if self.refusal is not None:
@@ -52,10 +54,17 @@ class Stage:
         self.orders.append(order)
         return self.processes.setdefault(order.identity, StagedProcess(order.identity, self.remark))
 
+    def prepare(self) -> None:
+        self.prepared += 1
+        if self.trouble is not None:
+            raise self.trouble
+
     def find(self, identity: str) -> StagedProcess | None:
         return self.processes.get(identity)
 
     def running(self) -> list[str]:
+        if self.trouble is not None:
+            raise self.trouble
         return [identity for identity, process in self.processes.items() if process.status is None]
 
 

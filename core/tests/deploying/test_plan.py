@@ -146,11 +146,14 @@ def test_parameters_are_held_against_the_flow(deploy: Deploy, lasting_house: Ins
     """Wrong names and wrong values are refused; one that is missing is not, since a run may give it."""
     specs = (
         "- {flow_location: leo.py, name: a, parameters: {nam: Leo}}\n- {flow_location: leo.py, name: b, parameters: {name: Leo, times: x}}\n"
-        "- {flow_location: leo.py, name: c}\n"
+        "- {flow_location: leo.py, name: c}\n- flow_location: leo.py\n  parameters:\n    times: 3\n    nam: Leo\n"
+        "- flow_location: leo.py\n  parameters:\n    name: Leo\n    times:\n    - 3\n"
     )
     assert faults(deploy, specs) == [
         "specs.yaml, line 1: flow 'leonardo' has no parameter 'nam'; it takes: name, times, day",
         "specs.yaml, line 2: flow 'leonardo': parameter 'times' must be a whole number (int), not the text 'x'",
+        "specs.yaml, line 7: flow 'leonardo' has no parameter 'nam'; it takes: name, times, day",
+        "specs.yaml, line 12: flow 'leonardo': parameter 'times' must be a whole number (int), not a list with 1 item",
     ]
     assert kept(lasting_house) == []
 

@@ -139,8 +139,8 @@ def test_what_is_right_is_understood_as_it_was_written(read: Read, specs: list[d
         yaml.safe_dump(specs, default_flow_style=True, width=LINE),
         yaml.safe_dump_all(specs, width=LINE),
     ):
-        assert [attrs.evolve(spec, where="") for spec in read(text.encode()).specs] == [
-            attrs.evolve(spec, where="") for spec in found.specs
+        assert [attrs.evolve(spec, where="", parameter_lines={}) for spec in read(text.encode()).specs] == [
+            attrs.evolve(spec, where="", parameter_lines={}) for spec in found.specs
         ]
     assert from_text(SpecFile, to_text(found)) == found
 

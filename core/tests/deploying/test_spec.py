@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from headrace import flow
-from headrace.deploying.places import Place
+from headrace.deploying.lines import Line
 from headrace.deploying.spec import DeploymentSpec, all_understood, collected, script_of, understood
 from headrace.deployments import DeploymentSpec as PublicSpec
 from headrace.errors import SpecsRefused
@@ -42,7 +42,7 @@ def understand(registry: Registry, tmp_path: Path) -> Understand:
 
     def read(**fields: Any) -> Any:
         fields = fields if {"flow", "entrypoint", "flow_location"} & fields.keys() else {"flow_location": "leo.py", **fields}
-        return understood(DeploymentSpec(**fields), place=Place(where="specs.py, line 3"), folder=tmp_path, registry=registry)
+        return understood(DeploymentSpec(**fields), line=Line(where="specs.py, line 3"), folder=tmp_path, registry=registry)
 
     return read
 
@@ -220,7 +220,7 @@ def test_what_is_refused(understand: Understand, fields: Mapping[str, Any], said
 def test_a_spec_without_a_flow(registry: Registry, tmp_path: Path) -> None:
     """Something must say which flow it is."""
     with pytest.raises(SpecsRefused, match="it names no flow; give flow_location, flow or entrypoint"):
-        understood(DeploymentSpec(name="x"), place=Place(where="here"), folder=tmp_path, registry=registry)
+        understood(DeploymentSpec(name="x"), line=Line(where="here"), folder=tmp_path, registry=registry)
 
 
 def test_every_fault_is_told(understand: Understand) -> None:
@@ -231,9 +231,9 @@ def test_every_fault_is_told(understand: Understand) -> None:
 def test_good_specs_are_understood_beside_bad_ones(registry: Registry, tmp_path: Path) -> None:
     """So that all that can be told is told at once."""
     written = [
-        (lambda: DeploymentSpec(flow_location="a.py"), Place(where="line 1")),
-        (lambda: DeploymentSpec(name="a/b", tags="x"), Place(where="line 2")),
-        (lambda: DeploymentSpec(flow_location="c.py"), Place(where="line 3")),
+        (lambda: DeploymentSpec(flow_location="a.py"), Line(where="line 1")),
+        (lambda: DeploymentSpec(name="a/b", tags="x"), Line(where="line 2")),
+        (lambda: DeploymentSpec(flow_location="c.py"), Line(where="line 3")),
     ]
     found = all_understood(written, folder=tmp_path, registry=registry, finish=lambda spec, _: spec)
     assert [spec.where for spec in found.specs] == ["line 1", "line 3"]

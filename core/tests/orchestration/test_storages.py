@@ -77,6 +77,7 @@ def client(store: OpenRunStore, clock: FixedClock, vault: Vault, told: list[Even
         secret=vault.secret,
         is_type=lambda name: name in ("s3", "local"),
         secrets_of=lambda name: {"hush"} if name == "s3" else (),
+        places_of=lambda name: {"bucket"} if name == "s3" else (),
         remove=vault.remove,
     )
     return LocalClient.over(
@@ -325,12 +326,14 @@ def test_what_was_reserved_meanwhile_stays_known(client: LocalClient, clock: Fix
 def test_results_go_with_their_run(client: LocalClient, vault: Vault) -> None:
     """They are deleted from each storage that they were reserved in, in the folder of the store; what cannot be is left for later."""
     folder = client.read_place().folder
+    client.put_storage(storage(), {})
     for run_id in ("one", "two"):
         run(client, run_id)
-        client.reserve_keys(S3, (f"results/{run_id}/",))
-    client.reserve_keys(Choice("local"), ("results/one/",))
+        client.reserve_results(run_id, named("prod"))
+        client.reserve_results(run_id, S3)  # which the run describes itself, so that it is not remembered
+    client.reserve_results("one", Choice("local"))
     client.delete_flow_run("one")
-    assert sorted(vault.removed) == [("local", f"{folder}/results/one/"), ("s3", f"{folder}/results/one/")]
+    assert sorted(vault.removed) == [("local", f"{folder}/results/one/"), ("named", f"{folder}/results/one/")]
     vault.is_away = True
     client.delete_flow_run("two")
     with client.store.reading() as reading:
@@ -349,6 +352,35 @@ def test_a_storage_with_keys_is_not_forgotten(client: LocalClient) -> None:
     for ask in (client.delete_storage, client.abandon_keys):
         with pytest.raises(NotFound):
             ask(kept.id)
+
+
+def test_where_a_storage_is_stays_while_keys_are_known(client: LocalClient) -> None:
+    """Else what is there would not be found any more; all else may change."""
+    kept = client.put_storage(storage(), {"key": "K"})
+    client.reserve_results("run", named("prod"))
+    moved = attrs.evolve(kept, choice=Choice("s3", {**kept.choice.options, "bucket": "c"}))
+    with pytest.raises(StillNeeded, match="storage 'prod' has 1 key "):
+        client.put_storage(moved, {})
+    changed = client.put_storage(kept, {"key": "new"})
+    client.abandon_keys(kept.id)
+    assert client.put_storage(attrs.evolve(moved, revision=changed.revision), {}).choice.options["bucket"] == "c"
+
+
+@pytest.mark.parametrize(
+    ("secrets", "wrong"), [({"key": 5}, "key"), ({"deep": {"password": 1, "port": 22}}, "password"), ({"key": True}, "key")]
+)
+def test_a_secret_is_a_text(client: LocalClient, secrets: dict[str, Any], wrong: str) -> None:
+    """A number would be kept and shown as it is; of what has parts, those count that are called secrets."""
+    with pytest.raises(WrongData, match=f"{wrong} is a secret, and must be text"):
+        client.put_storage(storage(), secrets)
+    assert client.put_storage(storage(), {"deep": {"password": "p", "port": 22, "deeper": [{"n": 1}]}}).choice.options["deep"]["port"] == 22
+
+
+def test_no_secret_is_reserved_with_a_key(client: LocalClient) -> None:
+    """What is kept of a reservation is shown to those who look."""
+    with pytest.raises(WrongData, match="option 'hush' is a secret that is written out"):
+        client.reserve_keys(Choice("s3", {"hush": "written"}), ("code/x",))
+    client.reserve_keys(Choice("s3", {"hush": "secret://env/X"}), ("code/x",))
 
 
 def test_what_cannot_be_reserved(client: LocalClient) -> None:

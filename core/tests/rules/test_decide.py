@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from headrace.model.leases import Lease
 from headrace.model.limits import ConcurrencyLimit
 from headrace.model.moves import Move
-from headrace.model.runs import TaskRun
+from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.states import State, StateType
 from headrace.rules.decide import FIRST, STANDARD, RuleBook
 from headrace.rules.facts import Facts, Retry
@@ -32,6 +32,13 @@ def decided(current: State, wanted: State, *, fields: dict | None = None, epoch:
     """What comes of a move between two states."""
     move = Move(id="move", run_id="run", state=wanted, epoch=epoch)
     return BOOK.decide(move, Facts(now=NOW, run=run_in(current, **(fields or {})), **facts))
+
+
+def decided_of_flow(current: State, wanted: State, *, fields: dict, **facts: object) -> Verdict:
+    """What comes of a move of a flow run."""
+    plain = {"id": "run", "name": "run", "created": NOW, "flow_name": "f", "root_id": "run"}
+    run = FlowRun(state=attrs.evolve(current, timestamp=NOW), **(plain | fields))
+    return BOOK.decide(Move(id="move", run_id="run", state=wanted), Facts(now=NOW, run=run, **facts))
 
 
 def test_a_move_without_objections_is_accepted_with_a_timestamp() -> None:
@@ -58,6 +65,27 @@ def test_cancelling_what_has_not_started_cancels_it() -> None:
     """Without a process there is nothing to wait for."""
     verdict = decided(State.scheduled(LATER), State(type=StateType.CANCELLING))
     assert (verdict.answer, verdict.state and verdict.state.type) == (Answer.REPLACED, StateType.CANCELLED)
+
+
+@pytest.mark.parametrize(
+    ("live", "max_restarts", "kind"),
+    [(True, 0, StateType.CANCELLING), (False, 0, StateType.CANCELLED), (True, None, StateType.CANCELLED)],
+)
+def test_cancelling_what_waits_for_its_next_try(live: bool, max_restarts: int | None, kind: StateType) -> None:
+    """The process that an agent started for it is stopped first; a script that waits does nothing else."""
+    lease = Lease(run_id="run", epoch=1, holder="me", live=live)
+    current = State.scheduled(LATER, name="AwaitingRetry")
+    verdict = decided_of_flow(current, State(type=StateType.CANCELLING), lease=lease, fields={"max_restarts": max_restarts})
+    assert verdict.state is not None
+    assert verdict.state.type is kind
+
+
+@pytest.mark.parametrize("current", [State.scheduled(LATER), State.pending(), State.running()])
+def test_a_subflow_is_not_cancelled_alone(current: State) -> None:
+    """Nobody could stop it without what is around it; the refusal says what can be cancelled."""
+    verdict = decided_of_flow(current, State(type=StateType.CANCELLING), fields={"root_id": "outer"})
+    assert (verdict.answer, verdict.state) == (Answer.REFUSED, None)
+    assert verdict.reason == "a subflow is not cancelled alone; cancel flow run outer, which it belongs to"
 
 
 @pytest.mark.parametrize("current", [State.pending(), State.running()])

@@ -159,6 +159,9 @@ def cases() -> Iterator[tuple[Move, Facts]]:
         )
         known = Facts(now=NOW, run=run, is_deployment_paused=paused, earlier_runs=(EARLIER,))
         yield Move(id="move", run_id="run", state=State.pending()), known
+    for current in (State.scheduled(LATER), State.running()):
+        inside = FlowRun(id="inside", name="inside", state=current, created=NOW, flow_name="f", root_id="run")
+        yield Move(id="move", run_id="inside", state=State(type=StateType.CANCELLING)), Facts(now=NOW, run=inside)
 
 
 def test_what_is_declared_makes_a_difference_and_nothing_else_does() -> None:

@@ -28,7 +28,7 @@ from headrace.model.moves import Move
 from headrace.model.queues import ClaimRequest, WorkQueue
 from headrace.model.runs import FlowRun
 from headrace.model.states import State
-from headrace.model.tokens import Scope, Token, digest_of
+from headrace.model.tokens import Scope, Token, digest_of, written
 from headrace.ports.client import Kind, OpenClient, Operation, operations
 from headrace.rules.facts import Retry
 from headrace.settings import load
@@ -44,7 +44,7 @@ from headrace_server.own import Own
 from headrace_server.own_run import OwnRun
 from headrace_server.seldom import SECONDS
 from headrace_server.serving import Address, Serving, in_a_thread
-from headrace_server.tokens import KEY, Tokens, written
+from headrace_server.tokens import KEY, Tokens
 
 Asking = Callable[..., Any]
 SECRET = "hush-hush-hush"
@@ -240,7 +240,7 @@ def test_a_run_acts_for_itself(house: Instance, ask: Asking, claimed: tuple[Flow
         as_run("move_task_run", move=move("t", run.epoch), run=task_run("t", flow_run_id="run"), retry=Retry()),
         as_run("request_run", request=RunRequest(id="more", deployment_id="d", name="more")),
         as_run("read_flow_runs", wanted=FlowRunFilter(), page=Page()),
-        as_run("reserve_keys", storage=Choice("local"), keys=("results/run/",)),
+        as_run("reserve_results", run_id="run", storage=Choice("local")),
         as_run("read_place"),
     ]
     assert asked == [HTTPStatus.OK] * len(asked)
@@ -268,8 +268,8 @@ def test_a_run_acts_for_no_other(house: Instance, ask: Asking, claimed: tuple[Fl
         as_run("delete_flow_run", run_id="run"),
         as_run("set_limit", tag="db", limit=0),
         as_run("read_tokens"),
-        as_run("reserve_keys", storage=Choice("local"), keys=("results/other/",)),
-        as_run("reserve_keys", storage=Choice("local"), keys=("results/run/", "code/a.tar.gz")),
+        as_run("reserve_results", run_id="other", storage=Choice("local")),
+        as_run("reserve_keys", storage=Choice("local"), keys=("results/run/",)),
         as_run("begin_removing", keys=()),
         as_run("set_default_storage", storage_id="s"),
     ]

@@ -63,7 +63,10 @@ def test_secrets_leave_over_tls_alone(house: Instance, scheme: str, client: Any,
         check_way(request(scheme, client), opens, {"name": name, "user": "me"}, "leo", house.client)
 
 
-@pytest.mark.parametrize(("secrets", "is_refused"), [({}, False), ({"key": "K"}, True)])
+@pytest.mark.parametrize(
+    ("secrets", "is_refused"),
+    [({}, False), ({"key": "secret://env/K", "deep": {"list": [SEALED, 3, ""]}}, False), ({"deep": {"list": ["K"]}}, True)],
+)
 def test_secrets_come_over_tls_alone(house: Instance, secrets: dict[str, str], *, is_refused: bool) -> None:
     """A storage without any is made over any way."""
     brings = operations()["put_storage"]

@@ -1,5 +1,6 @@
 """The flow runner is a flow runner, cold and warm; and its options are checked."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -7,18 +8,26 @@ from typing import Any
 import pytest
 
 from headrace.errors import FlowRunnerFailed, InvalidOption
+from headrace.model.orders import ExitStatus
 from headrace.ports.flow_runner import FlowRunner
-from headrace.testing.conformance.flow_runner import FlowRunnerConformance, Stage
+from headrace.testing.conformance.flow_runner import SECONDS, FlowRunnerConformance, Stage
 from headrace_subprocess.flow_runner import SubprocessFlowRunner
+from headrace_subprocess.options import in_bytes
 
 
-class TestCold(FlowRunnerConformance):
+class OnThisMachine(FlowRunnerConformance):
+    @pytest.fixture
+    def unusable(self, stand_in: None) -> FlowRunner:
+        return SubprocessFlowRunner(virtualenv="/nowhere/venv")
+
+
+class TestCold(OnThisMachine):
     @pytest.fixture
     def flow_runner(self, stand_in: None) -> FlowRunner:
         return SubprocessFlowRunner(warm=False)
 
 
-class TestWarm(FlowRunnerConformance):
+class TestWarm(OnThisMachine):
     @pytest.fixture
     def flow_runner(self, stand_in: None) -> FlowRunner:
         return SubprocessFlowRunner()
@@ -32,6 +41,16 @@ class TestWarm(FlowRunnerConformance):
         ({"virtualenv": "venv"}, "virtualenv='venv' cannot be used: it must begin with / or ~"),
         ({"python": "python3.12"}, "python='python3.12' cannot be used: it must begin with / or ~"),
         ({"condaenv": ""}, "condaenv='' cannot be used: it must be a name or a path"),
+        ({"working_dir": "data"}, "working_dir='data' cannot be used: it must begin with / or ~"),
+        ({"env_inherit": "PATH"}, "env_inherit='PATH' cannot be used: it must be a list of names, in which * stands for anything"),
+        ({"env_inherit": [1]}, "it must be a list of names"),
+        ({"memory": "much"}, "memory='much' cannot be used: it must be a number of bytes, or one with a unit, such as 512MB"),
+        ({"memory": "100iB"}, "it must be a number of bytes"),
+        ({"memory": True}, "it must be a number of bytes"),
+        ({"memory": "10MB"}, "a Python with headrace alone needs some tens of megabytes; give it at least 64MB"),
+        ({"cpu_seconds": 0}, "cpu_seconds=0 cannot be used: it must be a whole number of seconds, from 1 on"),
+        ({"cpu_seconds": 1.5}, "it must be a whole number of seconds"),
+        ({"stream_output": 1}, "stream_output=1 cannot be used: it must be true or false"),
         ({"warm": "yes"}, "warm='yes' cannot be used: it must be true or false"),
         ({"condaenv": "science", "virtualenv": "/venv"}, "condaenv='science' cannot be used: virtualenv is chosen too"),
         ({"python": "/python", "condaenv": "science"}, "python='/python' cannot be used: condaenv is chosen too"),
@@ -47,6 +66,77 @@ def test_options_that_cannot_be(options: Any, why: str) -> None:
 def test_paths_may_be_paths() -> None:
     """A path may be given as such; it is kept as text, as plain data are."""
     assert SubprocessFlowRunner(virtualenv=Path("/venv")).virtualenv == "/venv"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("written", "count"),
+    [(10**8, 10**8), ("100000000", 10**8), ("512MB", 512 * 10**6), ("512m", 512 * 10**6), ("1.5 GiB", 3 << 29), ("70000kb", 7 * 10**7)],
+)
+def test_memory_is_written_in_many_ways(written: int | str, count: int) -> None:
+    """As a number of bytes, or with a unit; those of two are of 1024."""
+    assert in_bytes(SubprocessFlowRunner(memory=written).memory) == count
+
+
+VARIABLES = "import json, os; json.dump([dict(os.environ), open('/proc/self/environ').read()], open({file!r}, 'w'))"
+
+
+@pytest.mark.parametrize("warm", [True, False])
+def test_what_a_run_gets_of_its_agents_variables(warm: bool, stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that are wanted, and the order's and the runner's own, which nobody has to want; never the token of the agent, nowhere."""
+    file = tmp_path / "seen"
+    monkeypatch.setenv("HEADRACE_API_TOKEN", "open sesame")
+    for name in ("CLOUD_KEY", "CLOUD_NAME", "COLOUR"):
+        monkeypatch.setenv(name, name.lower())
+    for patterns, kept in (
+        (None, {"CLOUD_KEY", "CLOUD_NAME", "COLOUR", "PATH"}),
+        (["CLOUD_*", "PATH"], {"CLOUD_KEY", "CLOUD_NAME", "PATH"}),
+        ([], set()),
+    ):
+        with SubprocessFlowRunner(warm=warm, env={"OWN": "1"}, env_inherit=patterns).open() as opened:
+            process = opened.start(stage.order(VARIABLES.format(file=str(file)), HEADRACE_LOG_LEVEL="DEBUG"))
+            assert process.wait(SECONDS) == ExitStatus(0)
+            assert (process.remark == "") is warm
+        seen, begun_with = json.loads(file.read_text())
+        assert {"CLOUD_KEY", "CLOUD_NAME", "COLOUR", "PATH"} & seen.keys() == kept
+        assert (seen["OWN"], seen["HEADRACE_LOG_LEVEL"]) == ("1", "DEBUG")
+        assert "open sesame" not in begun_with
+        assert "HEADRACE_API_TOKEN" not in seen
+
+
+def test_a_run_has_the_token_of_its_order(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the place of the agent's."""
+    file = tmp_path / "seen"
+    monkeypatch.setenv("HEADRACE_API_TOKEN", "open sesame")
+    with SubprocessFlowRunner(env_inherit=[]).open() as opened:
+        order = stage.order(VARIABLES.format(file=str(file)), HEADRACE_API_TOKEN="of the run")
+        assert opened.start(order).wait(SECONDS) == ExitStatus(0)
+    assert json.loads(file.read_text())[0]["HEADRACE_API_TOKEN"] == "of the run"
+
+
+def test_a_folder_to_work_in(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The code works there; a folder that is not there is told, and nothing runs."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "data").mkdir()
+    with SubprocessFlowRunner(working_dir="~/data").open() as opened:
+        assert opened.start(stage.order("open('here', 'w')")).wait(SECONDS) == ExitStatus(0)
+        assert (tmp_path / "data" / "here").exists()
+        (tmp_path / "data" / "here").unlink()
+        (tmp_path / "data").rmdir()
+        with pytest.raises(
+            FlowRunnerFailed, match="working_dir='~/data' cannot be used: there is no folder .*/data on this machine; make it"
+        ):
+            opened.start(stage.order("pass"))
+        assert list(opened.running()) == []
+
+
+def test_limits(stage: Stage) -> None:
+    """They hold for the code, in what a process is forked from and in what is started anew alike, and not for who looks after it."""
+    with SubprocessFlowRunner(memory="200MB", cpu_seconds=1).open() as opened:
+        assert opened.start(stage.order("bytearray(100_000_000)")).wait(SECONDS) == ExitStatus(0)
+        assert opened.start(stage.order("bytearray(300_000_000)")).wait(SECONDS) == ExitStatus(1)
+        assert opened.start(stage.order("while True: pass")).wait(SECONDS) == ExitStatus(1)
+        own = "import resource, os; own = open(f'/proc/{os.getppid()}/limits').read(); assert own.count('unlimited') > 4 and '200000000' not in own"
+        assert opened.start(stage.order(own)).wait(SECONDS) == ExitStatus(0)
 
 
 def test_the_interpreter() -> None:

@@ -58,7 +58,9 @@ def test_a_virtual_environment(virtualenv: Path, stage: Stage, tmp_path: Path) -
     assert environment["PATH"] == f"{virtualenv}/bin:/usr/bin:/bin"
     assert environment["VIRTUAL_ENV"] == str(virtualenv)
     assert "PYTHONHOME" not in environment
-    assert remark == "The process of the run was started cold: it is run by another Python than the agent's."
+    assert remark == (
+        "The process of the run was started cold: another Python than the agent's runs it, of which no process was ready; one is for the next run."
+    )
 
 
 def test_home_is_meant(virtualenv: Path, stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,6 +80,22 @@ def test_a_python_by_its_path(virtualenv: Path, stage: Stage, tmp_path: Path) ->
     assert "another Python" in remark
 
 
+def test_a_python_is_warm_from_the_second_run_on(virtualenv: Path, stage: Stage, tmp_path: Path) -> None:
+    """The first run has a process made ready, from which the others are forked, as if the virtual environment were activated."""
+    file = tmp_path / "seen"
+    lines = f"import json, os, sys; json.dump([sys.prefix, os.environ['VIRTUAL_ENV'], os.getppid()], open({str(file)!r}, 'w'))"
+    remarks = []
+    with SubprocessFlowRunner(virtualenv=str(virtualenv)).open() as opened:
+        for _ in range(3):
+            process = opened.start(stage.order(lines))
+            assert process.wait(SECONDS) == ExitStatus(0)
+            prefix, activated, _ = json.loads(file.read_text())
+            assert (prefix, activated) == (str(virtualenv), str(virtualenv))
+            remarks.append(process.remark)
+    assert "no process was ready" in remarks[0]
+    assert remarks[1:] == ["", ""]
+
+
 @pytest.mark.parametrize(
     ("condaenv", "called"),
     [("science", "--name science"), ("/envs/science", "--prefix /envs/science"), ("~/science", "--prefix /home/somebody/science")],
@@ -90,7 +108,7 @@ def test_a_conda_environment(
     monkeypatch.setenv("HOME", "/home/somebody")
     remark = seen(SubprocessFlowRunner(condaenv=condaenv), stage, tmp_path, PATH=f"{conda.parent}:{os.environ['PATH']}")[-1]
     assert (tmp_path / "called").read_text() == f"run --no-capture-output {called} python -m headrace.testing.stand_in\n"
-    assert "another Python" in remark
+    assert remark == "The process of the run was started cold: conda starts it."
 
 
 def test_stopping_what_conda_runs(conda: Path, stage: Stage) -> None:

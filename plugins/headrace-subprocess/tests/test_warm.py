@@ -250,6 +250,23 @@ def test_closing_before_it_is_ready(stage: Stage, tmp_path: Path, monkeypatch: p
         assert meeting.all_are_gone()
 
 
+# Worn
+
+
+@pytest.mark.parametrize(("name", "value"), [("_MOST_SECONDS", 0.0), ("_MOST_GROWTH", -1)], ids=["old", "grown"])
+def test_a_fork_server_that_is_worn(name: str, value: float, stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one takes its place when it is ready; until then the worn one forks, and no run waits, or begins cold."""
+    with SubprocessFlowRunner().open() as opened:
+        first = server_of(opened, stage, tmp_path)
+        with monkeypatch.context() as worn:
+            worn.setattr(headrace_subprocess.fork_server, name, value)
+            assert server_of(opened, stage, tmp_path) == first
+        while (second := server_of(opened, stage, tmp_path)) == first:
+            pass
+        await_end(first)
+        assert server_of(opened, stage, tmp_path) == second
+
+
 # The agent's end
 
 

@@ -3,29 +3,36 @@
 import logging
 import os
 import socket
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
+from functools import partial
 
 import attrs
 
 from headrace import __version__
-from headrace.agent.runners import Runners
+from headrace.agent.ahead import Ahead
+from headrace.agent.runners import MOST_OPEN, Runners
+from headrace.agent.showing import Showing
+from headrace.agent.strays import Strays
 from headrace.engine.working_folders import sweep
 from headrace.errors import FlowRunnerFailed, HeadraceError, MayPass, NotFound
 from headrace.instance import Instance
 from headrace.model.agents import Agent
 from headrace.model.choices import Choice
 from headrace.model.deployments import UNIVERSAL
+from headrace.model.filters import FlowRunFilter, Page
 from headrace.model.journals import JournalBatch
 from headrace.model.logs import LogLine
 from headrace.model.moves import Move
-from headrace.model.orders import ExitStatus, Order, OrderedRun
+from headrace.model.orders import CREDENTIALS, ExitStatus, Order, OrderedRun
 from headrace.model.queues import ClaimRequest, WorkQueue
 from headrace.model.runs import FlowRun
 from headrace.model.states import State, StateType
 from headrace.orchestration.undelivered import deliver
 from headrace.packaging.statements import checked
-from headrace.ports.flow_runner import Process
+from headrace.ports.flow_runner import OpenFlowRunner, Process
 from headrace.settings import variable
 
 MOST_AT_ONCE = 20
@@ -44,24 +51,43 @@ logger = logging.getLogger("headrace.agent")
 
 @attrs.frozen(kw_only=True)
 class Underway:
-    """A run that this agent has started."""
+    """A run that this agent has started, or adopted, through a flow runner."""
 
     run: FlowRun
     process: Process
+    choice: Choice
 
 
 class AgentAtWork:
-    """Serves some queues. It owns nothing that a run needs, so it may end at any time. `requires_signature`: it starts nothing but what somebody has
-    signed who is trusted here."""
+    """Serves some queues. It owns nothing that a run needs, so it may end at any time.
+
+    `limits` are by flow runner. `prefers` names the flow runner of runs that leave it to the agent; the one in the settings if it is None. With
+    `looks_ahead` it fetches what the next runs need before they are due. `requires_signature`: it starts nothing but what somebody has signed who is
+    trusted here.
+    """
 
     def __init__(
-        self, house: Instance, queues: Sequence[WorkQueue], *, limit: int | None = None, requires_signature: bool | None = None
+        self,
+        house: Instance,
+        queues: Sequence[WorkQueue],
+        *,
+        limit: int | None = None,
+        limits: Mapping[str, int] | None = None,
+        prefers: str | None = None,
+        looks_ahead: bool = False,
+        requires_signature: bool | None = None,
     ) -> None:
         self._house = house
         self._queues = {queue.id: queue for queue in queues}
         self._requires_signature = house.settings.require_signature if requires_signature is None else requires_signature
-        self._runners = Runners(house.registry, _preferred(house))
-        self._environment = house.settings.as_environment()
+        self._runners = Runners(house.registry, prefers or _preferred(house), house.clock)
+        self._limits = dict(limits or {})
+        self._showing = Showing(house)
+        self._strays = Strays(house)
+        self._ahead = Ahead(house, self._runners) if looks_ahead else None
+        self._has_looked_back = False
+        # a run gets a token of its own, where one is needed
+        self._environment = {name: value for name, value in house.settings.as_environment().items() if name not in CREDENTIALS}
         self._underway: dict[str, Underway] = {}
         self._said_at: float | None = None
         self._claim: ClaimRequest | None = None
@@ -111,6 +137,9 @@ class AgentAtWork:
 
     def leave(self) -> None:
         """Says that it is gone; its runs go on."""
+        if self._ahead is not None:
+            self._ahead.leave()
+        self._strays.leave()
         self._runners.close()
         self._house.client.drop_agent(self.agent.id)
 
@@ -119,6 +148,7 @@ class AgentAtWork:
     def step(self) -> datetime | None:
         """One round; the moment at which the next run is due, if it knows one."""
         self._say_here()
+        self._showing.look()
         self._reap()
         if self.agent.is_draining:
             return None
@@ -128,31 +158,70 @@ class AgentAtWork:
         now = self._house.clock.monotonic()
         if self._said_at is None or now >= self._said_at + self._house.settings.renew_seconds:
             self._house.client.keep_agent(attrs.evolve(self.agent, underway=len(self._underway)))
-            self._adopt()
+            self._look_back()
+            self._reconcile()
+            self._runners.close_idle([each.choice for each in self._underway.values()])
             sweep(self._house.settings.home)
+            if self._ahead is not None and not self.agent.is_draining:
+                self._ahead.look(tuple(self._queues))
             self._said_at = now
 
-    # Adopting
+    # What is there and what is to be there
 
-    def _adopt(self) -> None:
-        """Looks after runs whose own agent is gone, where a flow runner of this one sees their processes."""
-        for runner in self._runners.all_open():
-            alive = tuple(identity for identity in runner.running() if identity not in self._underway)
+    def _look_back(self) -> None:
+        """Opens, once, the flow runners of runs under way that were taken from these queues: an agent that was here before may have started them."""
+        if self._has_looked_back:
+            return
+        names = {queue.name for queue in self._queues.values()}
+        wanted = FlowRunFilter(state_types=(StateType.PENDING, StateType.RUNNING, StateType.CANCELLING), root_only=True)
+        choices: dict[str, Choice] = {}
+        after: str | None = None
+        while len(choices) < MOST_OPEN and (page := self._house.client.read_flow_runs(wanted, Page(after=after))):
+            after = page[-1].id
+            of_these = [run for run in page if run.work_queue in names and run.flow_runner is not None]
+            choices |= {repr(choice): choice for choice in map(self._runners.choice, (run.flow_runner for run in of_these))}
+        for choice in tuple(choices.values())[: MOST_OPEN - 1]:
+            try:
+                self._runners.opened(choice)
+            except HeadraceError as error:
+                logger.warning("Runs that flow runner %r may have started are not seen: %s", choice.name, error)
+        self._has_looked_back = True
+
+    def _reconcile(self) -> None:
+        """Looks after runs whose own agent is gone, where a flow runner of this one sees their processes; and stops processes that have no run any more."""
+        seen: dict[str, Callable[[], Process | None]] = {identity: _itself(each.process) for identity, each in self._underway.items()}
+        for choice, runner in self._runners.all_open():
+            try:
+                alive = tuple(identity for identity in runner.running() if identity not in seen)
+            except Exception as error:  # what one cannot tell is in no other's way
+                logger.warning("Flow runner %r cannot say what runs: %s", choice.name, error)
+                continue
             for run in self._house.client.adopt_runs(self.agent.id, alive) if alive else ():
-                process = runner.find(OrderedRun(run_id=run.id, epoch=run.epoch).identity)
-                if process is None:
-                    self._tell_end(run, ExitStatus(None), "")
-                    continue
-                logger.info("Adopted flow run %r, whose agent is gone", run.name)
-                self._underway[process.identity] = Underway(run=run, process=process)
+                self._adopt(run, choice, runner)
+            seen |= {identity: partial(runner.find, identity) for identity in alive}
+        self._strays.look(
+            seen, {identity: grace for identity, each in self._underway.items() if (grace := _grace(each.choice)) is not None}
+        )
+
+    def _adopt(self, run: FlowRun, choice: Choice, runner: OpenFlowRunner) -> None:
+        process = runner.find(OrderedRun(run_id=run.id, epoch=run.epoch).identity)
+        if process is None:
+            self._tell_end(run, ExitStatus(None), "")
+            return
+        logger.info("Adopted flow run %r, whose agent is gone", run.name)
+        self._begin(run, process, choice)
+
+    def _begin(self, run: FlowRun, process: Process, choice: Choice) -> None:
+        """From now on this agent sees to it that the end of the run is known."""
+        self._underway[process.identity] = Underway(run=run, process=process, choice=choice)
+        if self._runners.streams(choice):
+            self._showing.begin(run)
 
     # Claiming
 
     def _take(self) -> datetime | None:
         while (room := self._room()) > 0 and self._queues:
-            request = self._claim or ClaimRequest(
-                id=self._house.ids.new(), agent_id=self.agent.id, queue_ids=tuple(self._queues), limit=min(room, MOST_AT_ONCE)
-            )
+            request = self._claim or self._request(room)
             self._claim = request  # asked again as it is, if the answer is lost
             try:
                 claimed = self._house.client.claim_runs(request)
@@ -169,6 +238,18 @@ class AgentAtWork:
 
     def _room(self) -> int:
         return MOST_AT_ONCE if self.agent.limit is None else self.agent.limit - len(self._underway)
+
+    def _request(self, room: int) -> ClaimRequest:
+        """Asks for no more than there is room for, and for nothing of a flow runner that has its limit; where one has, as few as may all be of it."""
+        under_way = Counter(each.choice.name for each in self._underway.values())
+        left = {name: limit - under_way[name] for name, limit in self._limits.items()}
+        full = [name for name, more in left.items() if more <= 0]
+        if self._runners.preferred in full:
+            full.append(UNIVERSAL)
+        most = min([room, MOST_AT_ONCE, *(more for more in left.values() if more > 0)])
+        return ClaimRequest(
+            id=self._house.ids.new(), agent_id=self.agent.id, queue_ids=tuple(self._queues), limit=most, full_runners=tuple(full)
+        )
 
     def _lose_queues(self, error: NotFound) -> None:
         """Goes on without the queues that are gone."""
@@ -211,7 +292,7 @@ class AgentAtWork:
             logger.exception("Flow runner %r failed", choice.name)
             self._refuse(run, choice, f"{type(error).__name__}: {error}")
         else:
-            self._underway[process.identity] = Underway(run=run, process=process)
+            self._begin(run, process, choice)
             if process.remark:
                 self._note(run, process.remark)
 
@@ -252,10 +333,15 @@ class AgentAtWork:
 
     def _reap(self) -> None:
         for identity, underway in tuple(self._underway.items()):
-            status = underway.process.wait(0)
+            try:
+                status = underway.process.wait(0)
+            except Exception as error:
+                logger.warning("Flow runner %r cannot say whether flow run %r runs: %s", underway.choice.name, underway.run.name, error)
+                continue
             if status is not None:
                 self._tell_end(underway.run, status, underway.process.last_words)
                 del self._underway[identity]
+                self._end_showing(underway.run)
 
     def _tell_end(self, run: FlowRun, status: ExitStatus, words: str) -> None:
         """Says how a run ended; one whose processes are gone and said nothing, or put away nothing to be said, has crashed."""
@@ -272,6 +358,10 @@ class AgentAtWork:
         level = logging.INFO if state.is_completed() or not state.is_terminal() else logging.ERROR
         logger.log(level, "Flow run %r ended in state %s", run.name, state)
 
+    def _end_showing(self, run: FlowRun) -> None:
+        with suppress(NotFound):
+            self._showing.end(run.id)
+
     def _move(self, run: FlowRun, what: str, state: State) -> None:
         move = Move(id=f"{run.id}:{run.epoch}:agent:{what}", run_id=run.id, state=state, epoch=run.epoch)
         self._house.client.move_flow_run(move)
@@ -279,6 +369,19 @@ class AgentAtWork:
 
 def _why(words: str) -> str:
     return f"said: {words}" if words else "could not say why."
+
+
+def _itself(process: Process) -> Callable[[], Process]:
+    return lambda: process
+
+
+def _grace(choice: Choice) -> float | None:
+    """The time that runs of a choice have to end, where its own variables say it."""
+    own = choice.options.get("env")
+    text = own.get(variable("grace_seconds")) if isinstance(own, Mapping) else None
+    with suppress(TypeError, ValueError):
+        return float(text)  # type: ignore[arg-type]
+    return None
 
 
 def _preferred(house: Instance) -> str:

@@ -1,8 +1,12 @@
 """The flow runners that an agent has open: one for each choice that its runs have made."""
 
 from collections import OrderedDict
+from collections.abc import Collection
 from contextlib import ExitStack, suppress
 
+import attrs
+
+from headrace.clock import Clock
 from headrace.errors import HeadraceError
 from headrace.hooks.registry import Registry
 from headrace.model.choices import Choice
@@ -12,41 +16,71 @@ from headrace.ports.flow_runner import FlowRunner, OpenFlowRunner
 MOST_OPEN = 8
 """How many are kept open; each may keep a process ready."""
 
+IDLE_SECONDS = 600.0
+"""How long one is kept open that no run has wanted."""
+
+
+@attrs.define
+class _Open:
+    choice: Choice
+    value: FlowRunner
+    runner: OpenFlowRunner
+    stack: ExitStack
+    wanted_at: float
+
 
 class Runners:
-    """Opens flow runners when they are first needed, and closes those that were not needed for longest."""
+    """Opens flow runners when they are first needed, and closes those that were not needed for longest, or for long. `preferred` is the name of one."""
 
-    def __init__(self, registry: Registry, preferred: str) -> None:
+    def __init__(self, registry: Registry, preferred: str, clock: Clock) -> None:
         self._registry = registry
-        self._preferred = preferred
-        self._open: OrderedDict[str, tuple[OpenFlowRunner, ExitStack]] = OrderedDict()
+        self._clock = clock
+        self._open: OrderedDict[str, _Open] = OrderedDict()
+        self.preferred = preferred
 
     def choice(self, wanted: Choice | None) -> Choice:
         """The runner that is meant: a run that leaves it to the agent gets what the agent prefers, with its options."""
         wanted = wanted or Choice(UNIVERSAL)
-        return Choice(self._preferred, wanted.options) if wanted.name == UNIVERSAL else wanted
+        return Choice(self.preferred, wanted.options) if wanted.name == UNIVERSAL else wanted
 
     def opened(self, choice: Choice) -> OpenFlowRunner:
         """The runner, open. Raises NotInstalled and ProviderUnusable."""
         key = repr(choice)
         if key not in self._open:
-            runner: FlowRunner = self._registry.make("flow runner", choice)
+            value: FlowRunner = self._registry.make("flow runner", choice)
             stack = ExitStack()
-            self._open[key] = stack.enter_context(runner.open()), stack
+            self._open[key] = _Open(choice, value, stack.enter_context(value.open()), stack, 0.0)
         self._open.move_to_end(key)
+        self._open[key].wanted_at = self._clock.monotonic()
         while len(self._open) > MOST_OPEN:
-            _, (_, oldest) = self._open.popitem(last=False)
-            oldest.close()
-        return self._open[key][0]
+            _, oldest = self._open.popitem(last=False)
+            oldest.stack.close()
+        return self._open[key].runner
 
-    def all_open(self) -> list[OpenFlowRunner]:
+    def is_here(self, choice: Choice) -> bool:
+        """Whether its runs use what lies on this machine; of one that is open."""
+        with suppress(HeadraceError):
+            return self._open[repr(choice)].value.interpreter is not None
+        return False
+
+    def streams(self, choice: Choice) -> bool:
+        """Whether what its runs say is to be shown by the agent; of one that is open."""
+        return bool(getattr(self._open[repr(choice)].value, "stream_output", False))
+
+    def all_open(self) -> list[tuple[Choice, OpenFlowRunner]]:
         """Those that are open, and the one that the agent prefers, if it can be had; one that cannot is told when a run wants it."""
         with suppress(HeadraceError):
             self.opened(self.choice(None))
-        return [runner for runner, _ in self._open.values()]
+        return [(each.choice, each.runner) for each in self._open.values()]
+
+    def close_idle(self, in_use: Collection[Choice]) -> None:
+        """Closes those that no run has wanted for long; those in use go on."""
+        kept, before = {repr(choice) for choice in in_use}, self._clock.monotonic() - IDLE_SECONDS
+        for key in [key for key, each in self._open.items() if each.wanted_at < before and key not in kept]:
+            self._open.pop(key).stack.close()
 
     def close(self) -> None:
         """Closes all; no run ends by it."""
         while self._open:
-            _, (_, stack) = self._open.popitem()
-            stack.close()
+            _, last = self._open.popitem()
+            last.stack.close()

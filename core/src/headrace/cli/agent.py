@@ -6,6 +6,7 @@ from headrace import instance
 from headrace.cli import lookup, show
 from headrace.cli.invocation import Invocation
 from headrace.cli.numbers import Number, WholeNumber
+from headrace.cli.runner_limits import RunnerLimit
 from headrace.errors import MayPass, NoQueueLeft
 from headrace.model.agents import Agent
 from headrace.model.filters import Page, WorkQueueFilter
@@ -21,6 +22,22 @@ def agent() -> None:
 @agent.command()
 @click.argument("queues", metavar="QUEUE...", nargs=-1, required=True)
 @click.option("--limit", type=WholeNumber(min=1), metavar="N", help="How many runs it has under way at most; any number if not given.")
+@click.option(
+    "--limit-by",
+    "limits",
+    type=RunnerLimit(),
+    multiple=True,
+    metavar="RUNNER=N",
+    help="How many runs of a flow runner it has under way at most; may be given for several. The others take what this agent leaves.",
+)
+@click.option(
+    "--prefer",
+    metavar="RUNNER",
+    help="The flow runner of runs that leave it to the agent; subprocess, or the setting flow_runner, if not given.",
+)
+@click.option(
+    "--prefetch", is_flag=True, help="Fetch the code of the runs due within an hour, and what their flow runners need, ahead of time."
+)
 @click.option("--run-once", is_flag=True, help="End when nothing is due and nothing runs any more.")
 @click.option(
     "--drain-timeout",
@@ -38,6 +55,9 @@ def start(
     invocation: Invocation,
     queues: tuple[str, ...],
     limit: int | None,
+    limits: tuple[tuple[str, int], ...],
+    prefer: str | None,
+    prefetch: bool,
     run_once: bool,
     drain_timeout: float | None,
     require_signature: bool,
@@ -50,6 +70,7 @@ def start(
     \b
     headrace agent start tutorial_queue
     headrace agent start nightly reports --limit 4
+    headrace agent start nightly --prefer docker --limit-by docker=5 --prefetch
     """
     from headrace.agent.agent import AgentAtWork  # what lists agents need not load what starts runs
     from headrace.agent.arrival import awaited
@@ -70,7 +91,17 @@ def start(
             queue.id: queue for queue in awaited(house, lambda: [lookup.work_queue(house.client, name) for name in queues], _tell_trouble)
         }
         install(house.settings.log_level)
-        at_work = AgentAtWork(house, tuple(served.values()), limit=limit, requires_signature=requires_signature)
+        for name in {name for name, _ in limits} | ({prefer} if prefer else set()):
+            house.registry.offer("flow runner", name)  # one that is not installed is told now
+        at_work = AgentAtWork(
+            house,
+            tuple(served.values()),
+            limit=limit,
+            limits=dict(limits),
+            prefers=prefer,
+            looks_ahead=prefetch,
+            requires_signature=requires_signature,
+        )
         show.remark(_greeting(at_work.agent, list(served.values())))
         if requires_signature:
             show.remark("It runs only deployments that a key has signed which is trusted here.")

@@ -26,8 +26,8 @@ from headrace.hooks.plugins import Status
 from headrace.hooks.registry import PORTS
 from headrace.instance import provider_choices
 from headrace.model.choices import Choice
-from headrace.model.storages import name_in
-from headrace.places import MEMORY, own_storage, storage_of
+from headrace.model.storages import MEMORY, name_in
+from headrace.places import own_storage, storage_of
 from headrace.ports.diagnosis import Diagnosable, Diagnosis
 from headrace.ports.storage import Storage
 from headrace.processes import ProcessFile, folder_of

@@ -1,7 +1,5 @@
 """`headrace storage`: where code and results are kept."""
 
-from typing import Any
-
 import click
 
 from headrace import instance
@@ -9,7 +7,8 @@ from headrace.cli import show
 from headrace.cli.garbage import KINDS, collect, counted, row
 from headrace.cli.invocation import Invocation
 from headrace.cli.storage_create import TypesGroup
-from headrace.cli.storage_fields import fields_of, hidden, shown
+from headrace.cli.storage_fields import fields_of, shown
+from headrace.cli.storage_fields import row as storage_row
 from headrace.cli.storage_trying import tell_tried
 from headrace.cli.storage_update import NamesGroup
 from headrace.errors import NotFound
@@ -129,7 +128,7 @@ def ls(invocation: Invocation, as_json: bool) -> None:
         found = house.client.read_storages()
         usual, now = house.places.usual().storage, house.clock.now()
     if as_json:
-        show.json([_row(each) for each in found])
+        show.json([storage_row(each) for each in found])
         return
     show.table(
         ("name", "type", "default", "changed", "id"),
@@ -138,18 +137,6 @@ def ls(invocation: Invocation, as_json: bool) -> None:
     )
     if usual is not None and not any(named(each.name) == usual for each in found):
         show.remark(f"code and results go to storage {storage_name(usual)!r} where nothing else is said")
-
-
-def _row(found: NamedStorage) -> dict[str, Any]:
-    return {
-        "id": found.id,
-        "name": found.name,
-        "type": found.choice.name,
-        "options": hidden(found.choice.options),
-        "is_default": found.is_default,
-        "created": found.created,
-        "updated": found.updated,
-    }
 
 
 # inspect
@@ -165,7 +152,7 @@ def inspect(invocation: Invocation, name: str, as_json: bool) -> None:
         found = storage_named(house.client, name)
         now = house.clock.now()
     if as_json:
-        show.json(_row(found))
+        show.json(storage_row(found))
         return
     options = {f"option {option}": shown(value) for option, value in found.choice.options.items()}
     show.record(
@@ -214,7 +201,7 @@ def set_default(invocation: Invocation, name: str, as_json: bool) -> None:
     with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
         kept = house.client.set_default_storage(storage_named(house.client, name).id)
     if as_json:
-        show.json(_row(kept))
+        show.json(storage_row(kept))
     else:
         click.echo(f"set the default storage to {kept.name!r}")
     if invocation.settings.result_storage:
@@ -253,7 +240,7 @@ def delete(invocation: Invocation, name: str, is_forced: bool, as_json: bool) ->
             house.client.abandon_keys(found.id)
         house.client.delete_storage(found.id)
     if as_json:
-        show.json(_row(found))
+        show.json(storage_row(found))
     else:
         click.echo(f"deleted storage {found.name!r}")
 
@@ -280,8 +267,12 @@ def gc(invocation: Invocation, is_plan: bool, as_json: bool) -> None:
         show.json({"is_plan": is_plan, **counted(found), "keys": [row(each) for each in found]})
         return
     gone = [each for each in found if each.fault is None]
+    left = len(found) - len(gone)
+    needed = f"all {' and '.join(KINDS)} are needed, or are younger than a day"
     show.table(
         ("would be removed" if is_plan else "removed", "storage", "reserved"),
         [(each.reserved.key, each.storage, show.moment(each.reserved.at)) for each in gone],
-        empty=f"nothing {'would be' if is_plan else 'was'} removed: all {' and '.join(KINDS)} are needed, or are younger than a day",
+        empty=f"nothing {'would be' if is_plan else 'was'} removed{'' if left else f': {needed}'}",
     )
+    if left:
+        show.remark(f"{left} {'key is' if left == 1 else 'keys are'} there still, in storages that cannot be used now")

@@ -18,9 +18,10 @@ from headrace.cli.storage_fields import (
     json_option,
     may_be_named,
     parted,
+    row,
 )
 from headrace.cli.storage_trying import check_that_it_works
-from headrace.errors import AlreadyThere, HeadraceError, InvalidName
+from headrace.errors import AlreadyThere, HeadraceError, MayPass
 from headrace.hooks.registry import Registry
 from headrace.instance import Instance
 from headrace.model.choices import Choice
@@ -70,7 +71,7 @@ def type_command(registry: Registry, type_name: str) -> click.Command:
         with instance.open(invocation.settings, registry=registry, lasting=True) as house:
             kept = created(house, fields, Choice(type_name, options), name, is_checked=is_checked, is_default=is_default)
         if as_json:
-            show.json(kept)
+            show.json(row(kept))
         else:
             click.echo(f"created storage {kept.name!r} ({kept.id})")
             if kept.is_default:
@@ -192,7 +193,9 @@ def _kept(house: Instance, fields: list[Field], choice: Choice) -> NamedStorage:
             now = house.clock.now()
             storage = NamedStorage(id=house.ids.new(), name=name, choice=Choice(choice.name, plain), created=now, updated=now)
             return house.client.put_storage(storage, secrets)
-        except (AlreadyThere, InvalidName) as error:
+        except MayPass:
+            raise
+        except HeadraceError as error:  # all answers are kept for another name
             show.error(str(error))
 
 

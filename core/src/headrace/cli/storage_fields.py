@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from types import NoneType, UnionType
+from types import MappingProxyType, NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import attrs
@@ -13,12 +13,14 @@ from headrace.cli.show import near
 from headrace.cli.typed_json import DoubleKey, parsed
 from headrace.errors import InvalidOption
 from headrace.hooks.registry import Registry
-from headrace.model.storages import SEALED
-from headrace.places import SERVER
+from headrace.model.storages import SEALED, SERVER, NamedStorage
 
 JSON_FIELDS = "--json-fields"
 OURS = frozenset({"name", "default", "no_default", "check", "no_check", "json", "json_fields", "unset", "help"})
 """Flags of the commands themselves, before which an option of the same name has to give way."""
+
+
+_KINDS: Mapping[Any, tuple[type, ...]] = MappingProxyType({bool: (bool,), int: (int,), float: (float, int)})
 
 
 @attrs.frozen(kw_only=True)
@@ -81,6 +83,15 @@ class Field:
             except ValueError:
                 raise click.BadParameter(f"{typed!r} is no {'whole ' * (self.kind is int)}number", param_hint=self.flag) from None
         return typed
+
+    def check(self, value: Any) -> None:
+        """Raises click.BadParameter for JSON of another kind than the option is of."""
+        kinds: tuple[type, ...] = (dict,) if self.is_object else (list,) if self.is_list else _KINDS.get(self.kind, (str,))
+        is_reference = isinstance(value, str) and value.startswith("secret://")
+        if value is None or is_reference or (isinstance(value, kinds) and isinstance(value, bool) == (self.kind is bool)):
+            return
+        wanted = {dict: "an object", list: "a list", bool: "true or false", int: "a whole number", float: "a number"}.get(kinds[0], "text")
+        raise click.BadParameter(f"option {self.name!r} must be {wanted}", param_hint=JSON_FIELDS)
 
     def _read_json(self, typed: str) -> Any:
         if typed.startswith("secret://"):
@@ -155,6 +166,8 @@ def _json_fields(text: str | None, known: Mapping[str, Field]) -> dict[str, Any]
     unknown = next((name for name in value if name not in known), None)
     if unknown is not None:
         raise click.BadParameter(f"there is no option {unknown!r}{near(unknown, list(known))}", param_hint=JSON_FIELDS)
+    for name, item in value.items():
+        known[name].check(item)
     return {name: item for name, item in value.items() if item is not None}
 
 
@@ -202,6 +215,19 @@ def check_outlives(type_name: str, *, is_lasting: bool) -> None:
     if not is_lasting:
         why = "what it keeps is gone when the process ends that wrote it, so that nobody would find it by a name"
         raise InvalidOption(where="storage create", option="type", value=type_name, why=why)
+
+
+def row(storage: NamedStorage) -> dict[str, Any]:
+    """A storage as JSON has it, without its secrets."""
+    return {
+        "id": storage.id,
+        "name": storage.name,
+        "type": storage.choice.name,
+        "options": hidden(storage.choice.options),
+        "is_default": storage.is_default,
+        "created": storage.created,
+        "updated": storage.updated,
+    }
 
 
 def shown(value: Any) -> str:

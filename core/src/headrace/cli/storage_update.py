@@ -9,7 +9,7 @@ from headrace import instance
 from headrace.cli import show
 from headrace.cli.invocation import Invocation
 from headrace.cli.storage_create import check_option, usable
-from headrace.cli.storage_fields import Field, fields_of, given, json_option, parted
+from headrace.cli.storage_fields import Field, fields_of, given, json_option, parted, row
 from headrace.errors import NotFound
 from headrace.hooks.registry import Registry
 from headrace.model.choices import Choice
@@ -44,7 +44,7 @@ def _storages(ctx: click.Context) -> list[NamedStorage]:
 def _command(registry: Registry, storage: NamedStorage) -> click.Command:
     fields = fields_of(registry, storage.choice.name)
 
-    def update(invocation: Invocation, unset: tuple[str, ...], is_checked: bool, as_json: bool, **typed: Any) -> None:
+    def update(invocation: Invocation, unset: tuple[str, ...], is_forced: bool, is_checked: bool, as_json: bool, **typed: Any) -> None:
         changes = given(fields, typed)
         dropped = {_known(fields, name) for name in unset}
         if not changes and not dropped:
@@ -58,9 +58,11 @@ def _command(registry: Registry, storage: NamedStorage) -> click.Command:
             whole = {name: opened[name] for name in left} | changes
             checked = usable(house, fields, Choice(storage.choice.name, whole), is_checked=is_checked).options
             plain, secrets = parted(fields, {**before, **{name: checked[name] for name in changes}})
+            if is_forced:
+                house.client.abandon_keys(storage.id)
             kept = house.client.put_storage(attrs.evolve(storage, choice=Choice(storage.choice.name, plain)), secrets)
         if as_json:
-            show.json(kept)
+            show.json(row(kept))
         else:
             click.echo(f"changed storage {kept.name!r}")
 
@@ -71,6 +73,9 @@ def _command(registry: Registry, storage: NamedStorage) -> click.Command:
             *(field.option() for field in fields),
             json_option(),
             click.Option(["--unset"], multiple=True, metavar="OPTION", help="Take an option away, so that it is as if never given."),
+            click.Option(
+                ["--force", "is_forced"], is_flag=True, help="Also where it is, though code or results are there that are not found then."
+            ),
             check_option(),
             click.Option(["--json", "as_json"], is_flag=True, help="Print JSON."),
         ],

@@ -27,7 +27,7 @@ def _write(house: Instance, plan: list[Planned], say: Callable[[str], None]) -> 
         if planned.deployment.code.archive is not None and planned.tree is not None
     }
     for archive, tree in archives.values():
-        house.places.reserved(archive.storage or house.places.own, archive.name)
+        house.client.reserve_keys(archive.storage or house.places.own, (archive.name,))
         files = "1 file" if archive.files == 1 else f"{archive.files} files"
         packing = partial(say, f"packing {files} ({said(archive.size)}) of {tree.what}")
         with house.code_storage(archive.storage) as storage:

@@ -12,7 +12,7 @@ import attrs
 
 from headrace.deploying.child import answering
 from headrace.deploying.interruptions import interruptions_told
-from headrace.deploying.places import Place
+from headrace.deploying.lines import Line
 from headrace.deploying.spec import DeploymentSpec, Spec, all_understood, collected
 from headrace.errors import CodeUnusable, SpecsRefused, WrongSpec
 from headrace.hooks.registry import Registry
@@ -43,7 +43,7 @@ def specs_made(question: dict[str, Any]) -> Any:
         with _own_modules_unknown(file.parent):
             return _pickled(spec, raw, folder / str(next(numbers)), registry)
 
-    written = [(partial(_itself, raw), Place(where=where)) for raw, where in made]
+    written = [(partial(_itself, raw), Line(where=where)) for raw, where in made]
     return to_plain(all_understood(written, folder=file.parent, registry=registry, finish=finish))
 
 

@@ -66,7 +66,7 @@ def _taken(definition: FlowDefinition, parameters: dict[str, Any]) -> dict[str, 
     try:
         plain = plain_parameters(signature.validated(f"flow {definition.name!r}", parameters))
     except HeadraceError as error:
-        return {"fault": str(error)}
+        return {"fault": str(error), "parameter": getattr(error, "name", "")}
     # a value that JSON has no word for, such as a pattern, stays as it was written, and is read again when the flow runs
     lost = [name for name, value in plain.items() if not is_whole(value)]
     return {"values": {**plain, **{name: parameters[name] for name in lost}} if parameters.keys() >= set(lost) else parameters}

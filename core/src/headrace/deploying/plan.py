@@ -9,7 +9,7 @@ import attrs
 
 from headrace.deploying.changes import changed_words, is_other_code
 from headrace.deploying.spec import Spec, SpecFile
-from headrace.deploying.verify import Described, Place, Source, described, place_of, source_of, undescribed
+from headrace.deploying.verify import Described, NotTaken, Place, Source, described, place_of, source_of, undescribed
 from headrace.errors import HeadraceError, SpecsRefused, StorageUnusable, WrongSpec
 from headrace.instance import Instance
 from headrace.model.deployments import Archive, Code, Deployment
@@ -96,8 +96,8 @@ class _Planning:
             return []
         known = []
         for (spec, own), answer in zip(members, answers, strict=True):
-            if isinstance(answer, str):
-                self.faults.append(f"{spec.where}: {answer}")
+            if isinstance(answer, NotTaken):
+                self.faults.append(f"{spec.parameter_lines.get(answer.parameter, spec.where)}: {answer.why}")
             else:
                 known.append((spec, own, answer))
         return known

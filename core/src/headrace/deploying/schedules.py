@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import attrs
 
 from headrace.deploying.choices import SCHEDULE, understood_choice
-from headrace.deploying.places import Place
+from headrace.deploying.lines import Line
 from headrace.errors import WrongSpec
 from headrace.hooks.known import KNOWN
 from headrace.hooks.registry import Registry
@@ -45,7 +45,7 @@ POLICIES = tuple(field.name for field in attrs.fields(ScheduleSpec) if field.kw_
 
 def understood_schedules(given: Any, where: str, registry: Registry) -> tuple[DeploymentSchedule, ...]:
     """One schedule, a list of them, or none. Raises WrongSpec and the errors of their kinds."""
-    found = tuple(understood_schedule(row, Place(where=where), registry) for row in rows_of(given))
+    found = tuple(understood_schedule(row, Line(where=where), registry) for row in rows_of(given))
     check_different(found, where)
     return found
 
@@ -65,16 +65,16 @@ def check_different(schedules: Sequence[DeploymentSchedule], where: str) -> None
             raise WrongSpec(where=where, why=f"two of its schedules are the same: {each.kind.name} {options}")
 
 
-def understood_schedule(given: Any, place: Place, registry: Registry) -> DeploymentSchedule:
+def understood_schedule(given: Any, line: Line, registry: Registry) -> DeploymentSchedule:
     """One schedule, as it is written. Raises WrongSpec and the errors of its kind."""
-    where = place.where
+    where = line.where
     spec = given if isinstance(given, ScheduleSpec) else _of_mapping(given) if isinstance(given, Mapping) else ScheduleSpec(given)
     when = spec.schedule
     if isinstance(when, Mapping) and "type" not in when:
         when = _by_its_key(when, where, registry)
     elif isinstance(when, (str, int, float, timedelta)) and not (isinstance(when, str) and _NAME.fullmatch(when)):
         raise WrongSpec(where=where, why=f"{shown(when)} is no schedule; {_WRITTEN}")
-    on_missed, most = _on_missed(spec.on_missed, place.of("on_missed").where)
+    on_missed, most = _on_missed(spec.on_missed, line.of("on_missed").where)
     kind = understood_choice(SCHEDULE, when, where, registry)
     if kind is None:
         raise WrongSpec(where=where, why=f"a schedule is missing; {_WRITTEN}")
@@ -82,8 +82,8 @@ def understood_schedule(given: Any, place: Place, registry: Registry) -> Deploym
         kind=kind,
         on_missed=on_missed,
         most_missed=most,
-        max_lateness=_lateness(spec.max_lateness, place.of("max_lateness").where),
-        overlap=_one_of(Overlap, "overlap", spec.overlap, place.of("overlap").where),
+        max_lateness=_lateness(spec.max_lateness, line.of("max_lateness").where),
+        overlap=_one_of(Overlap, "overlap", spec.overlap, line.of("overlap").where),
     )
 
 

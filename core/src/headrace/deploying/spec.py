@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import attrs
 
 from headrace.deploying.choices import understood_choice
-from headrace.deploying.places import Place
+from headrace.deploying.lines import Line
 from headrace.deploying.schedules import check_different, rows_of, understood_schedule
 from headrace.errors import HeadraceError, InvalidName, InvalidOption, SpecsRefused, WrongData, WrongSpec
 from headrace.hooks.registry import Registry
@@ -109,8 +109,8 @@ def _caller() -> str:
 class Spec:
     """A spec as it is understood: paths are absolute, choices are by name and options, parameters are plain data.
 
-    `where` is the place it was written at. `pickled` is a flow that no file has, written by the serializer of that name into the file
-    `flow_location`.
+    `where` is the place it was written at, `parameter_lines` those of parameters that stand on lines of their own. `pickled` is a flow that no file has,
+    written by the serializer of that name into the file `flow_location`.
     """
 
     where: str
@@ -127,6 +127,7 @@ class Spec:
     entrypoint: str | None = None
     pickled: str | None = None
     max_restarts: int = 0
+    parameter_lines: Mapping[str, str] = attrs.field(factory=dict)
 
 
 @attrs.frozen(kw_only=True)
@@ -138,7 +139,7 @@ class SpecFile:
 
 
 def all_understood(
-    written: Iterable[tuple[Callable[[], DeploymentSpec], Place]],
+    written: Iterable[tuple[Callable[[], DeploymentSpec], Line]],
     *,
     folder: Path,
     registry: Registry,
@@ -147,33 +148,33 @@ def all_understood(
     """Every spec that can be understood, and what is wrong with the others; `finish` has the last word on each."""
     specs: list[Spec] = []
     faults: list[str] = []
-    for make, place in written:
+    for make, line in written:
         try:
             spec = make()
-            specs.append(finish(understood(spec, place=place, folder=folder, registry=registry), spec))
+            specs.append(finish(understood(spec, line=line, folder=folder, registry=registry), spec))
         except SpecsRefused as refused:
             faults += refused.faults
         except HeadraceError as error:
-            faults.append(_fault(error, place))
+            faults.append(_fault(error, line))
     return SpecFile(specs=tuple(specs), faults=tuple(faults))
 
 
-def understood(spec: DeploymentSpec, *, place: Place, folder: Path, registry: Registry) -> Spec:
+def understood(spec: DeploymentSpec, *, line: Line, folder: Path, registry: Registry) -> Spec:
     """The spec without anything that only its author's process has. Raises SpecsRefused, with every fault it has."""
     faults: list[str] = []
 
-    def tried(there: Place, read: Callable[..., T | None], *given: Any) -> T | None:
+    def tried(there: Line, read: Callable[..., T | None], *given: Any) -> T | None:
         try:
             return read(*given, there)
         except HeadraceError as error:
             faults.append(_fault(error, there))
             return None
 
-    at = place.of
-    location, flow_name = tried(place, _flow, spec, folder) or (None, None)
+    at = line.of
+    location, flow_name = tried(line, _flow, spec, folder) or (None, None)
     schedules = [tried(at("schedule").of(number), _schedule, row, registry) for number, row in enumerate(rows_of(spec.schedule))]
     understood = Spec(
-        where=place.where,
+        where=line.where,
         name=tried(at("name"), _name, spec.name),
         flow_location=location,
         flow_name=flow_name,
@@ -185,25 +186,26 @@ def understood(spec: DeploymentSpec, *, place: Place, folder: Path, registry: Re
         description=tried(at("description"), _text, "description", spec.description),
         project_root=tried(at("project_root"), _path, "project_root", spec.project_root, folder),
         entrypoint=tried(at("entrypoint"), _entrypoint, spec.entrypoint),
-        max_restarts=tried(place, _restarts, spec.on_crash, spec.max_restarts) or 0,
+        max_restarts=tried(line, _restarts, spec.on_crash, spec.max_restarts) or 0,
+        parameter_lines=_lines(spec.parameters, line),
     )
     if faults:
         raise SpecsRefused(faults=tuple(faults))
     return understood
 
 
-def _fault(error: HeadraceError, place: Place) -> str:
-    """What is wrong with what stands at a place; an option of it may have a place of its own."""
+def _fault(error: HeadraceError, line: Line) -> str:
+    """What is wrong with what stands at a line; an option of it may have a line of its own."""
     if isinstance(error, WrongSpec):
         return str(error)
-    return f"{(place.of(error.option) if isinstance(error, InvalidOption) else place).where}: {error}"
+    return f"{(line.of(error.option) if isinstance(error, InvalidOption) else line).where}: {error}"
 
 
-def _flow(spec: DeploymentSpec, folder: Path, place: Place) -> tuple[str | None, str | None]:
+def _flow(spec: DeploymentSpec, folder: Path, line: Line) -> tuple[str | None, str | None]:
     """The script of the flow, where there is one, and its name, where it is known."""
-    where = place.where
-    location = _path("flow_location", spec.flow_location, folder, place.of("flow_location"))
-    flow_name = _flow_name(spec.flow_name, place.of("flow_name"))
+    where = line.where
+    location = _path("flow_location", spec.flow_location, folder, line.of("flow_location"))
+    flow_name = _flow_name(spec.flow_name, line.of("flow_name"))
     if spec.entrypoint is not None and (location is not None or spec.flow is not None):
         raise WrongSpec(where=where, why="entrypoint stands in place of flow_location and flow; give one of them")
     if spec.flow is None and location is None and spec.entrypoint is None:
@@ -228,71 +230,71 @@ def script_of(flow: Any) -> str | None:
     return os.path.abspath(file) if has_name and file.endswith(".py") and os.path.isfile(file) else None
 
 
-def _name(given: Any, place: Place) -> str | None:
-    name = _text("name", given, place)
+def _name(given: Any, line: Line) -> str | None:
+    name = _text("name", given, line)
     return None if name is None else checked_name("deployment", name)
 
 
-def _flow_name(given: Any, place: Place) -> str | None:
-    name = _text("flow_name", given, place)
+def _flow_name(given: Any, line: Line) -> str | None:
+    name = _text("flow_name", given, line)
     try:
         return None if name is None else checked_name("flow", name)
     except InvalidName as error:
-        raise WrongSpec(where=place.where, why=str(error)) from error
+        raise WrongSpec(where=line.where, why=str(error)) from error
 
 
-def _schedule(given: Any, registry: Registry, place: Place) -> DeploymentSchedule:
-    return understood_schedule(given, place, registry)
+def _schedule(given: Any, registry: Registry, line: Line) -> DeploymentSchedule:
+    return understood_schedule(given, line, registry)
 
 
-def _different(schedules: Sequence[DeploymentSchedule], place: Place) -> tuple[DeploymentSchedule, ...]:
-    check_different(schedules, place.where)
+def _different(schedules: Sequence[DeploymentSchedule], line: Line) -> tuple[DeploymentSchedule, ...]:
+    check_different(schedules, line.where)
     return tuple(schedules)
 
 
-def _choice(port: str, given: Any, registry: Registry, place: Place) -> Choice | None:
-    return understood_choice(port, given, place.where, registry)
+def _choice(port: str, given: Any, registry: Registry, line: Line) -> Choice | None:
+    return understood_choice(port, given, line.where, registry)
 
 
-def _tags(given: Any, place: Place) -> Tags:
+def _tags(given: Any, line: Line) -> Tags:
     if not isinstance(given, Iterable) or isinstance(given, Mapping):
-        raise WrongSpec(where=place.where, why=f"tags must be a list of texts, not {shown(given)}")
+        raise WrongSpec(where=line.where, why=f"tags must be a list of texts, not {shown(given)}")
     try:
         return as_tags(given)
     except WrongData as error:
-        raise WrongSpec(where=place.where, why=str(error)) from error
+        raise WrongSpec(where=line.where, why=str(error)) from error
 
 
-def _path(name: str, given: Any, folder: Path, place: Place) -> str | None:
+def _path(name: str, given: Any, folder: Path, line: Line) -> str | None:
     if given is None:
         return None
     if not isinstance(given, (str, os.PathLike)) or not isinstance(os.fspath(given), str) or not os.fspath(given).strip():
-        raise WrongSpec(where=place.where, why=f"{name} must be a path, not {shown(given)}")
+        raise WrongSpec(where=line.where, why=f"{name} must be a path, not {shown(given)}")
     return os.path.abspath(os.path.join(folder, os.path.expanduser(given)))
 
 
-def _text(name: str, value: Any, place: Place) -> str | None:
+def _text(name: str, value: Any, line: Line) -> str | None:
     if value is not None and not isinstance(value, str):
-        raise WrongSpec(where=place.where, why=f"{name} must be text, not {shown(value)}")
+        raise WrongSpec(where=line.where, why=f"{name} must be text, not {shown(value)}")
     return value
 
 
-def _entrypoint(given: Any, place: Place) -> str | None:
-    written = _text("entrypoint", given, place)
+def _entrypoint(given: Any, line: Line) -> str | None:
+    written = _text("entrypoint", given, line)
     if written is None:
         return None
     module, _, name = written.partition(":")
     if not name or not all(part.isidentifier() for part in module.split(".")):
-        raise WrongSpec(where=place.where, why=f"entrypoint must be module:name, such as 'shop.flows:nightly', not {written!r}")
+        raise WrongSpec(where=line.where, why=f"entrypoint must be module:name, such as 'shop.flows:nightly', not {written!r}")
     return written
 
 
-def _restarts(on_crash: Any, given: Any, place: Place) -> int:
+def _restarts(on_crash: Any, given: Any, line: Line) -> int:
     if on_crash not in (FAIL, RETRY):
-        raise WrongSpec(where=place.of("on_crash").where, why=f"on_crash must be {FAIL!r} or {RETRY!r}, not {shown(on_crash)}")
+        raise WrongSpec(where=line.of("on_crash").where, why=f"on_crash must be {FAIL!r} or {RETRY!r}, not {shown(on_crash)}")
     if given is None:
         return RESTARTS if on_crash == RETRY else 0
-    where = place.of("max_restarts").where
+    where = line.of("max_restarts").where
     if isinstance(given, bool) or not isinstance(given, int) or given < 1:
         raise WrongSpec(where=where, why=f"max_restarts must be a whole number from 1, not {shown(given)}")
     if on_crash == FAIL:
@@ -300,12 +302,17 @@ def _restarts(on_crash: Any, given: Any, place: Place) -> int:
     return given
 
 
-def _parameters(given: Any, place: Place) -> dict[str, Any]:
+def _lines(given: Any, line: Line) -> dict[str, str]:
+    found = {name: line.of("parameters").of(name).where for name in given} if isinstance(given, Mapping) else {}
+    return {name: where for name, where in found.items() if isinstance(name, str) and where != line.where}
+
+
+def _parameters(given: Any, line: Line) -> dict[str, Any]:
     if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
-        raise WrongSpec(where=place.where, why=f"parameters must be values by name, not {shown(given)}")
+        raise WrongSpec(where=line.where, why=f"parameters must be values by name, not {shown(given)}")
     plain = plain_parameters(given)
     lost = [name for name, value in plain.items() if not is_whole(value)]
     if lost:
         why = f"parameter {lost[0]!r} must be plain data, which JSON can hold, and {shown(given[lost[0]])} is or holds something else"
-        raise WrongSpec(where=place.of(lost[0]).where, why=why)
+        raise WrongSpec(where=line.of(lost[0]).where, why=why)
     return plain

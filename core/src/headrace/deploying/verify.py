@@ -142,7 +142,15 @@ def _overlaps(path: str, folder: Path | None) -> bool:
     return folder is not None and (place.is_relative_to(folder) or folder.is_relative_to(place))
 
 
-def described(source: Source, sets: Iterable[Mapping[str, Any]], *, place: Place, blocked: Iterable[str]) -> list[Described | str]:
+@attrs.frozen(kw_only=True)
+class NotTaken:
+    """Why a flow does not take some parameters, and which one that is about, if it is about one."""
+
+    why: str
+    parameter: str
+
+
+def described(source: Source, sets: Iterable[Mapping[str, Any]], *, place: Place, blocked: Iterable[str]) -> list[Described | NotTaken]:
     """What importing tells, for each set of parameters: or why the flow does not take it. Raises CodeUnusable."""
     with tempfile.TemporaryDirectory(prefix="headrace-") as name:
         folder = Path(name, "tree").resolve()  # where a run would work
@@ -161,7 +169,10 @@ def described(source: Source, sets: Iterable[Mapping[str, Any]], *, place: Place
         environment = _environment(source, place)
         answer = asked(MODULE, question, what=source.what, python=place.python, folder=folder, environment=environment)
     each = answer.pop("parameters")
-    return [taken.get("fault") or Described(**answer, parameters=taken["values"]) for taken in each]
+    return [
+        NotTaken(why=taken["fault"], parameter=taken["parameter"]) if "fault" in taken else Described(**answer, parameters=taken["values"])
+        for taken in each
+    ]
 
 
 def undescribed(spec: Spec, source: Source) -> Described:

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import yaml
 
-from headrace.deploying.places import Place
+from headrace.deploying.lines import Line
 from headrace.deploying.spec import FIELDS, DeploymentSpec, near
 from headrace.errors import WrongSpec
 
@@ -53,43 +53,43 @@ class _Loader(yaml.SafeLoader):
         return text
 
 
-def yaml_specs(file: Path) -> list[tuple[Callable[[], DeploymentSpec], Place]]:
+def yaml_specs(file: Path) -> list[tuple[Callable[[], DeploymentSpec], Line]]:
     """The specs of a file, each to be made, with its place. Raises WrongSpec, and so does making one."""
-    return [(partial(_spec, row, place), place) for row, place in _rows(file)]
+    return [(partial(_spec, row, line), line) for row, line in _rows(file)]
 
 
 @attrs.frozen(kw_only=True)
-class _Place(Place):
+class _Line(Line):
     """Where a node of a file begins; where it is shared or merged, where it is used."""
 
     file: str
     node: yaml.Node
 
-    def of(self, key: object) -> "_Place":
+    def of(self, key: object) -> "_Line":
         """Where the value of a key begins, or what stands at a number in a list; the node itself where there is none."""
         begins = self.node.start_mark
         if isinstance(self.node, yaml.SequenceNode) and isinstance(key, int) and 0 <= key < len(self.node.value):
             value = self.node.value[key]
-            return _place(self.file, value.start_mark if value.start_mark.index >= begins.index else begins, value)
+            return _line(self.file, value.start_mark if value.start_mark.index >= begins.index else begins, value)
         for name, value in reversed(self.node.value) if isinstance(self.node, yaml.MappingNode) else ():
             if isinstance(name, yaml.ScalarNode) and name.value == str(key):
                 marks = [mark for mark in (value.start_mark, name.start_mark) if mark.index >= begins.index]
-                return _place(self.file, max(marks, key=lambda mark: mark.index, default=begins), value)
+                return _line(self.file, max(marks, key=lambda mark: mark.index, default=begins), value)
         return self
 
     def key(self, key: object) -> str:
         """Where a key stands; one that was merged into the mapping stands where that begins."""
         for name, _ in reversed(self.node.value) if isinstance(self.node, yaml.MappingNode) else ():
             if isinstance(name, yaml.ScalarNode) and name.value == str(key):
-                return _place(self.file, max(name.start_mark, self.node.start_mark, key=lambda mark: mark.index), name).where
+                return _line(self.file, max(name.start_mark, self.node.start_mark, key=lambda mark: mark.index), name).where
         return self.where
 
 
-def _place(file: str, mark: yaml.error.Mark, node: yaml.Node) -> _Place:
-    return _Place(where=f"{file}, line {mark.line + 1}", file=file, node=node)
+def _line(file: str, mark: yaml.error.Mark, node: yaml.Node) -> _Line:
+    return _Line(where=f"{file}, line {mark.line + 1}", file=file, node=node)
 
 
-def _rows(file: Path) -> list[tuple[Any, _Place]]:
+def _rows(file: Path) -> list[tuple[Any, _Line]]:
     try:
         loader = _Loader(file.read_text(encoding="utf-8-sig"))
         try:
@@ -105,7 +105,7 @@ def _rows(file: Path) -> list[tuple[Any, _Place]]:
         raise WrongSpec(where=file.name, why=f"it cannot be read as YAML: {' '.join(str(error).split())}") from None
 
 
-def _located(loader: _Loader, name: str) -> Iterator[tuple[Any, _Place]]:
+def _located(loader: _Loader, name: str) -> Iterator[tuple[Any, _Line]]:
     """Every mapping with its place."""
     while loader.check_node():
         node = loader.get_node()
@@ -114,7 +114,7 @@ def _located(loader: _Loader, name: str) -> Iterator[tuple[Any, _Place]]:
         for each in node.value if isinstance(node, yaml.SequenceNode) else [node]:
             row = loader.construct_document(each)
             if row is not None:
-                yield row, _place(name, each.start_mark, each)
+                yield row, _line(name, each.start_mark, each)
 
 
 def _check_size(document: yaml.Node) -> None:
@@ -141,13 +141,13 @@ def _held(node: yaml.Node) -> list[yaml.Node]:
     return [each for pair in node.value for each in pair] if isinstance(node, yaml.MappingNode) else node.value
 
 
-def _spec(row: Any, place: _Place) -> DeploymentSpec:
+def _spec(row: Any, line: _Line) -> DeploymentSpec:
     if not isinstance(row, dict):
         why = f"a deployment is a mapping of keys and values, not {reprlib.repr(row)}; its keys are: {', '.join(KEYS)}"
-        raise WrongSpec(where=place.where, why=why)
+        raise WrongSpec(where=line.where, why=why)
     for key in row:
         if key == "flow":
-            raise WrongSpec(where=place.key(key), why="flow is an object of Python, which YAML cannot hold; give flow_location")
+            raise WrongSpec(where=line.key(key), why="flow is an object of Python, which YAML cannot hold; give flow_location")
         if key not in KEYS:
-            raise WrongSpec(where=place.key(key), why=f"{key!r} is no key of a deployment{near(key, KEYS)}")
+            raise WrongSpec(where=line.key(key), why=f"{key!r} is no key of a deployment{near(key, KEYS)}")
     return DeploymentSpec(**row)

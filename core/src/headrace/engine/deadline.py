@@ -9,7 +9,7 @@ from typing import Any
 from headrace.engine.terminated import Terminated
 from headrace.errors import TimedOut
 
-LAST_SECONDS = 2.0
+LAST_SECONDS = 1.0
 """How long code is waited for that is told to end with its process, so that it can put things in order."""
 
 

@@ -111,6 +111,16 @@ class DeployedLife(FlowLife):
             yield Ask(self._say_over)
         return state
 
+    def _said_of(self, error: Exception) -> str:
+        """Where memory is limited, that too."""
+        said = super()._said_of(error)
+        if not isinstance(error, MemoryError):
+            return said
+        from headrace.engine.resource_limits import in_megabytes, memory_limit  # what few need
+
+        most = memory_limit()
+        return said if most is None else f"{said.rstrip(': ')}: each of its processes may have {in_megabytes(most)} of memory (memory)"
+
     # Cancelled: it is so when its process is gone, which its supervisor sees and says. Until then code may go on, in threads and programs
 
     def _crashed(self, error: BaseException) -> Steps[None]:
@@ -135,6 +145,7 @@ class DeployedLife(FlowLife):
         self._patience.lose()
         assert self._live is not None, "a run that is cancelled here was live"
         self._live.journal.obey(LeaseOrder(stop=True, reason=state.message or "the run was cancelled"))
+        self._live.performers.interrupt()
         if self.run.state.is_terminal():
             return
         self.run = self.run.entering(attrs.evolve(state, timestamp=self._house.clock.now()))

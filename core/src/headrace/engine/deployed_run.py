@@ -189,7 +189,7 @@ def _definition(house: Instance, run: FlowRun, ordered: OrderedRun) -> FlowDefin
     """The flow of the run's deployment, loaded into this process, whose working folder then is the run's own."""
     deployment = _deployment(house, run, ordered)
     folder = working_folder(house.settings.home, f"{run.id}.{run.epoch}")
-    definition: FlowDefinition = fetched_flow(house, deployment.code, folder, what=deployment.full_name).definition
+    definition: FlowDefinition = fetched_flow(house, deployment.code, folder, what=deployment.full_name, works_in=ordered.folder).definition
     return definition
 
 

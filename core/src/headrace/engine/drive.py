@@ -189,7 +189,7 @@ def _invoked(call: Invoke, live: LiveRun) -> "Future[Any]":
         return _elsewhere(_in_time(call, live), live)
     if call.is_async:
         return _on_loop(_in_time(call, live), live)
-    return live.runner.submit(bound_to_here(lambda: perform(_in_time(call, live))))
+    return live.runner.submit(bound_to_here(lambda: live.performers.perform(lambda: perform(_in_time(call, live)))))
 
 
 def _in_time(call: Invoke, live: LiveRun) -> Invoke:

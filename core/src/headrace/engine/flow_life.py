@@ -17,6 +17,7 @@ from headrace.engine.loop_thread import LoopThread
 from headrace.engine.patience import Patience
 from headrace.engine.pausing import FlowPaused
 from headrace.engine.perform import raised_by_user
+from headrace.engine.performers import Performers
 from headrace.engine.pulse import Pulse
 from headrace.engine.run_context import AMBIENT_TAGS, FlowRunContext
 from headrace.engine.run_logs import FLOW_RUNS, RunLogger, install
@@ -217,6 +218,7 @@ class FlowLife:
             patience=self._patience,
             loop=self.loop,
             slots=parent.slots if parent else Slots(self.loop),
+            performers=parent.performers if parent else Performers(),
             may_retry=may_retry,
             result_storage=self._result_storage,
         )
@@ -292,7 +294,7 @@ class FlowLife:
         except Exception as error:
             self._logger.error("Encountered an exception", exc_info=raised_by_user(error))
             yield from self._settled(live, until)
-            return State.failed(error, message=f"Flow run encountered an exception. {said_by(error)}")
+            return State.failed(error, message=f"Flow run encountered an exception. {self._said_of(error)}")
         if definition.timeout_seconds is not None and not (yield from self._settled(live, until)):
             live.end_overdue(self._overdue())
             late = TimedOut(what=call.what, seconds=definition.timeout_seconds)
@@ -300,6 +302,9 @@ class FlowLife:
         yield from self._settled(live)
         live.journal.check(live.title)
         return outcome.of_flow(value, live.futures, tasks_completed=live.completed_tasks)
+
+    def _said_of(self, error: Exception) -> str:
+        return said_by(error)
 
     def _deadline(self, until: float | None) -> float | None:
         """When all that was submitted is to have ended: with the flow run, or with one around it."""

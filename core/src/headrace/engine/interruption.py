@@ -51,6 +51,8 @@ def being_cancelled(house: Instance, root_id: str) -> State | None:
 
 
 def _what_interrupted(error: BaseException) -> str:
+    if type(error).__name__ == "OutOfTime":  # what few need is not imported for it
+        return "Execution was stopped: it had used the seconds of processors that it may use (cpu_seconds)."
     if isinstance(error, Terminated):
         return "Execution was stopped by a signal to end."
     if isinstance(error, KeyboardInterrupt):

@@ -10,6 +10,7 @@ from headrace.engine.futures import TaskFuture, running_loop
 from headrace.engine.journal import Journal
 from headrace.engine.loop_thread import LoopThread
 from headrace.engine.patience import Patience
+from headrace.engine.performers import Performers
 from headrace.engine.slots import Slots
 from headrace.engine.voice import Voice
 from headrace.instance import Instance, task_runner_choice
@@ -36,6 +37,7 @@ class LiveRun:
         patience: Patience,
         loop: LoopThread,
         slots: Slots,
+        performers: Performers,
         may_retry: bool,
         result_storage: Choice | None = None,
     ) -> None:
@@ -47,6 +49,7 @@ class LiveRun:
         self.patience = patience
         self.loop = loop
         self.slots = slots
+        self.performers = performers
         self.may_retry = may_retry
         self.result_storage = result_storage
         self.deadline: float | None = None

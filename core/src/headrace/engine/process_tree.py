@@ -29,6 +29,14 @@ def signal_group(leader: int, number: signal.Signals) -> None:
         os.killpg(leader, number)
 
 
+def reap_orphans(child: int) -> None:
+    """Takes adopted descendants that have ended out of the system's table, but not this process's own child, whose end is asked for elsewhere."""
+    for process in _children():
+        if process != child:
+            with suppress(ChildProcessError):
+                os.waitpid(process, os.WNOHANG)
+
+
 def kill_descendants() -> None:
     """Ends all that is left under this process."""
     while descendants := _children():

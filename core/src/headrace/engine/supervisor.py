@@ -24,10 +24,11 @@ from headrace.engine.drive import drive
 from headrace.engine.handshake import Keep, Over, ToRun, ToSupervisor, joined
 from headrace.engine.journal import Journal
 from headrace.engine.loop_thread import LoopThread
+from headrace.engine.memory_shortage import ended_for_memory
 from headrace.engine.output import Output
 from headrace.engine.patience import Patience
 from headrace.engine.printed_lines import print_by_lines
-from headrace.engine.process_tree import adopt_orphans, die_with, kill_descendants, signal_group
+from headrace.engine.process_tree import adopt_orphans, die_with, kill_descendants, reap_orphans, signal_group
 from headrace.engine.ready import Ready, made_ready
 from headrace.engine.voice import Voice
 from headrace.engine.working_folders import remove_working_folder
@@ -102,6 +103,10 @@ def _become_the_run(run: OrderedRun, ready: Ready, output: int, to_supervisor: T
     try:
         os.setsid()
         die_with(supervisor)
+        if run.memory is not None or run.cpu_seconds is not None:
+            from headrace.engine.resource_limits import limit  # what few need
+
+            limit(run)
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.close(output)
@@ -200,6 +205,8 @@ class Watch:
         self._stopping: str | None = None
         self._over: int | None = None
         self._unsaid: Move | None = None
+        self._used = 0.0
+        self._ended_before = ended_for_memory()
         self._kill_at: float | None = None
         self._flush_at = 0.0
         self._is_to_write = False
@@ -225,6 +232,7 @@ class Watch:
             now = self._clock.monotonic()
             if now >= self._flush_at:
                 self._flush_at, self._is_to_write = now + settings.journal_interval, False
+                reap_orphans(self._process)
                 self._guarded(self._journal.try_flush)
                 self._guarded(self._hear)
             if now >= renew_at and (self._over is None or self._stopping is not None):
@@ -242,8 +250,11 @@ class Watch:
         return code
 
     def _exit_code(self) -> int | None:
-        process, status = os.waitpid(self._process, os.WNOHANG)
-        return os.waitstatus_to_exitcode(status) if process else None
+        process, status, usage = os.wait4(self._process, os.WNOHANG)
+        if not process:
+            return None
+        self._used = usage.ru_utime + usage.ru_stime
+        return os.waitstatus_to_exitcode(status)
 
     def _wait(self) -> float:
         waits, now = [TICK], self._clock.monotonic()
@@ -332,7 +343,8 @@ class Watch:
         """Says how the run ended, if it did not say so itself, nor put away what it could not say. What cannot be said is put away here, too."""
         client, run = self._house.client, self._run
         how = f"The process of the run ended with {ExitStatus(code)} before the run did"
-        message = f"{how}: {self._stopping}." if self._stopping else f"{how}."
+        reason = self._stopping or self._said_of_limits(code)
+        message = f"{how}: {reason}." if reason else f"{how}."
         self._unsaid = Move(id=f"{run.identity}:end", run_id=run.run_id, state=State.crashed(message), epoch=run.epoch)
         self._asked(self._journal.flush)
         self._asked(lambda: deliver(self._house.settings.home, client, self._clock.now(), identity=run.identity))
@@ -344,6 +356,15 @@ class Watch:
             self._asked(self._journal.flush)
             self._asked(partial(client.move_flow_run, self._unsaid))
         self._unsaid = None
+
+    def _said_of_limits(self, code: int) -> str:
+        if code == -signal.SIGKILL and ended_for_memory() > self._ended_before:
+            return "the memory of its container or machine was used up"
+        if self._run.memory is None and self._run.cpu_seconds is None:
+            return ""
+        from headrace.engine.resource_limits import said_of_limits  # what few need
+
+        return said_of_limits(self._run, code, self._used)
 
     def _asked(self, question: Callable[[], T]) -> T:
         """The answer to a question that is asked again while what can answer it is away; one signal to end is enough to give that up."""

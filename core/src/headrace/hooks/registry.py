@@ -332,6 +332,11 @@ class Registry:
 
     # Observers
 
+    @property
+    def runs_code(self) -> bool:
+        """Whether this is a flow run's own process, where data may run code."""
+        return self._runs_code
+
     def tell(self, event: Event) -> None:
         """Lets every plugin hear of an event; an error is logged and ends there."""
         for plugin, call in self._calls("headrace_on_event", {"event": event}):

@@ -45,12 +45,18 @@ def secret_options(kind: Any) -> frozenset[str]:
     return frozenset(field.alias or field.name for field in fields if field.metadata.get("secret"))
 
 
+def place_options(kind: Any) -> frozenset[str]:
+    """Which options of a provider's class say where it is: with others, nothing is found that was written before."""
+    fields = attrs.fields(kind) if attrs.has(kind) else ()
+    return frozenset(field.alias or field.name for field in fields if field.metadata.get("place"))
+
+
 def written_secret(kind: Any, options: Mapping[str, Any]) -> str | None:
     """An option of a provider's class that is a secret and is written out, not referred to; None where there is none."""
     for option in sorted(secret_options(kind) & options.keys()):
         value = options[option]
         written = [each for key, each in value.items() if names_secret(str(key))] if isinstance(value, Mapping) else [value]
-        if any(isinstance(each, str) and each and not is_reference(each) for each in written):
+        if any(each not in (None, "") and not is_reference(each) for each in written):
             return option
     return None
 

@@ -3,6 +3,8 @@
 import json
 import signal
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 import attrs
 
@@ -10,6 +12,9 @@ from headrace.errors import WrongData
 
 VARIABLE = "HEADRACE_ORDER"
 """The environment variable in which a run's process finds its order, as JSON."""
+
+CREDENTIALS = frozenset({"HEADRACE_API_TOKEN"})
+"""The environment variables that an agent keeps for itself: those of settings that are secrets. An order has what the run needs of them."""
 
 MARK = "HEADRACE_RUN"
 """The environment variable by which the programs that a run starts are known to be of it: it has the run's identity."""
@@ -19,11 +24,18 @@ _SIGNALLED, _LAST_SIGNAL = 128, 64
 
 @attrs.frozen(kw_only=True)
 class OrderedRun:
-    """Which run a process is for, and in which epoch. `statement` is the sha256 of what it may run, None where that may be anything."""
+    """Which run a process is for, and in which epoch. `statement` is the sha256 of what it may run, None where that may be anything.
+
+    `folder` is where its code works, None where that is a folder of the run's own. `memory` is in bytes, `cpu_seconds` of all processors together; None
+    where there is no limit.
+    """
 
     run_id: str
     epoch: int
     statement: str | None = None
+    folder: str | None = None
+    memory: int | None = None
+    cpu_seconds: int | None = None
 
     @property
     def identity(self) -> str:
@@ -31,12 +43,15 @@ class OrderedRun:
         return f"{self.run_id}.{self.epoch}"
 
 
+_MORE: Mapping[str, Any] = MappingProxyType({"statement": str, "folder": str, "memory": int, "cpu_seconds": int})
+
+
 def ordered_run(text: str) -> OrderedRun:
     """What stands in the variable. Raises WrongData."""
     try:
         said = json.loads(text)
-        statement = said.get("statement")
-        return OrderedRun(run_id=str(said["run_id"]), epoch=int(said["epoch"]), statement=None if statement is None else str(statement))
+        more = {name: kind(said[name]) for name, kind in _MORE.items() if said.get(name) is not None}
+        return OrderedRun(run_id=str(said["run_id"]), epoch=int(said["epoch"]), **more)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise WrongData(where=VARIABLE, why=f"it is no order of a flow runner ({type(error).__name__}: {error})") from error
 
@@ -45,13 +60,17 @@ def ordered_run(text: str) -> OrderedRun:
 class Order:
     """Says which run a process is for. `environment` has the settings it needs; the variables of the flow runner's own options go over them.
 
-    `statement` is the sha256 of what the process may run, where signatures are required: nothing goes over that.
+    `statement` is the sha256 of what the process may run, where signatures are required: nothing goes over that. The fields after it are those of
+    `OrderedRun`; a flow runner that has them as options sets them, and the process sees to it that they hold.
     """
 
     run_id: str
     run_name: str
     epoch: int
     statement: str | None = None
+    folder: str | None = None
+    memory: int | None = None
+    cpu_seconds: int | None = None
     environment: Mapping[str, str] = attrs.field(factory=dict, repr=False)  # there may be secrets in it
 
     @property
@@ -62,7 +81,8 @@ class Order:
     @property
     def variables(self) -> dict[str, str]:
         """The environment of the process, the order itself among it."""
-        said = {"run_id": self.run_id, "epoch": self.epoch, **({"statement": self.statement} if self.statement else {})}
+        more = {name: getattr(self, name) for name in _MORE if getattr(self, name) is not None}
+        said = {"run_id": self.run_id, "epoch": self.epoch, **more}
         return {**self.environment, VARIABLE: json.dumps(said)}
 
 

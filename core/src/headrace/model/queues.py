@@ -32,12 +32,17 @@ class WorkQueue:
 
 @attrs.frozen(kw_only=True)
 class ClaimRequest:
-    """Asks for runs that are due, at most `limit` of them, out of some queues. `id` is made by who asks; asking again gives the same runs."""
+    """Asks for runs that are due, at most `limit` of them, out of some queues. `id` is made by who asks; asking again gives the same runs.
+
+    `full_runners`: of runs that want one of these flow runners none is given, whoever else may take them. A run that leaves it to the agent wants
+    `universal`.
+    """
 
     id: str
     agent_id: str
     queue_ids: tuple[str, ...]
     limit: int
+    full_runners: tuple[str, ...] = ()
 
     @property
     def holder(self) -> str:

@@ -4,6 +4,9 @@ import attrs
 
 from headrace.model.choices import Choice
 
+RESULTS = "results/"
+"""What keys of results begin with, in the folder of the orchestration; then comes the root run, then the run."""
+
 
 @attrs.frozen(kw_only=True)
 class ResultReference:
@@ -15,3 +18,9 @@ class ResultReference:
     storage: Choice
     key: str | None = None
     inline: str | None = None
+
+    @property
+    def kept_by(self) -> str | None:
+        """The root run that has kept it; None where it lies inline."""
+        _, found, rest = (self.key or "").partition(RESULTS)
+        return rest.partition("/")[0] if found else None

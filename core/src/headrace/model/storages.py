@@ -9,6 +9,9 @@ from headrace.model.choices import Choice
 NAMED = "named"
 """The name in a choice that means a storage of the orchestration by its own name, which is the choice's one option."""
 
+LOCAL, SERVER, MEMORY = "local", "server", "memory"
+"""Types of storage that the orchestration has of its own."""
+
 SEALED = "secret://sealed"
 """What is shown in place of a secret that is kept encrypted; given back, it means the same secret."""
 
@@ -55,6 +58,12 @@ class Reserved:
     key: str
     at: datetime
     removing: datetime | None = None
+
+
+def is_harmless(choice: Choice) -> bool:
+    """Whether a choice may be opened by whoever finds it in data, as in a result's reference: by its name the orchestration knows it, and a folder of the
+    orchestration, or of this machine, asks nobody and looks nothing up. Any other says whom to connect to and how, and so is believed from people only."""
+    return choice.name in (NAMED, LOCAL, SERVER, MEMORY)
 
 
 def named(name: str) -> Choice:

@@ -7,6 +7,8 @@ from enum import StrEnum
 import attrs
 
 DIGEST_LENGTH = 64
+PREFIX = "hrt"
+"""How tokens of people and machines begin."""
 
 
 class Scope(StrEnum):
@@ -34,6 +36,18 @@ class Token:
     created: datetime
     expires: datetime | None = None
     digest: str = attrs.field(default="", repr=False)
+
+
+def written(token_id: str, secret: str) -> str:
+    """The token as it is given to somebody."""
+    return f"{PREFIX}_{token_id}_{secret}"
+
+
+def parted(text: str) -> tuple[str, str] | None:
+    """The id of a token and its secret, if that is one."""
+    prefix, _, rest = text.partition("_")
+    token_id, _, secret = rest.partition("_")
+    return (token_id, secret) if prefix == PREFIX and token_id and secret else None
 
 
 def digest_of(secret: str) -> str:

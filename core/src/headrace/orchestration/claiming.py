@@ -14,6 +14,8 @@ from datetime import datetime
 import attrs
 
 from headrace.clock import Clock
+from headrace.model.choices import Choice
+from headrace.model.deployments import UNIVERSAL
 from headrace.model.events import Event
 from headrace.model.moves import Move
 from headrace.model.queues import Claimed, ClaimRequest, WorkQueue
@@ -37,6 +39,8 @@ MOST_PORTIONS = 10
 
 LAST_ID = "\U0010ffff"
 """Comes after every id."""
+
+UNIVERSAL_CHOICE = Choice(UNIVERSAL)
 
 ADOPTED = "adopted"
 """What stands in place of a claim in the holder of a lease that was adopted."""
@@ -80,6 +84,9 @@ class Claiming:
         due = _Due(reading, claim)
         while found := due.first(queues):
             run, queue = found
+            if claim.leaves(run):
+                claim.passed(run, None)
+                continue
             verdict, run = self._decided(reading, attrs.evolve(run, work_queue=queue.name), claim)
             if verdict.state is not None or any(to_be_cancelled(run, earlier_runs(reading, run))):
                 return True
@@ -95,6 +102,9 @@ class Claiming:
             if found is None:
                 return
             run, queue = found
+            if claim.leaves(run):
+                claim.passed(run, None)
+                continue
             verdict, run = self._decided(writing, attrs.evolve(run, work_queue=queue.name), claim)
             if verdict.state is None:
                 claim.passed(run, verdict.until)
@@ -167,6 +177,10 @@ class _Claim:
     @property
     def is_full(self) -> bool:
         return len(self.taken) >= self.request.limit
+
+    def leaves(self, run: FlowRun) -> bool:
+        """Whether a run is left to others, since who asks has no room for more of its flow runner."""
+        return bool(self.request.full_runners) and (run.flow_runner or UNIVERSAL_CHOICE).name in self.request.full_runners
 
     def passed(self, run: FlowRun, again: datetime | None) -> None:
         """Is done with a run; it may be asked about again at a moment."""

@@ -364,6 +364,9 @@ class LocalClient:
     def reserve_keys(self, storage: Choice, keys: tuple[str, ...]) -> StoragePlace:
         return self.storages.reserve(storage, keys)
 
+    def reserve_results(self, run_id: str, storage: Choice) -> StoragePlace:
+        return self.storages.reserve_results(run_id, storage)
+
     def read_unneeded_keys(self, after: Reserved | None, limit: int) -> list[Reserved]:
         return self.storages.unneeded(after, limit)
 

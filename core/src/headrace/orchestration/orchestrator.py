@@ -168,6 +168,9 @@ class Orchestrator:
             entered = run.entering(verdict.state)
             writing.remember(move.id, run.flow_run_id, verdict)
             self._write_task_runs(writing, [entered], [RunState(run_id=run.id, revision=entered.revision, state=verdict.state)])
+            owner = verdict.state.reference.kept_by if verdict.state.reference is not None else None
+            if owner is not None and owner != parent.root_id:
+                writing.borrow(owner, parent.root_id)
             if verdict.state.type is StateType.RUNNING:
                 limited = [limit.tag for limit in writing.limits(run.tags)]
                 writing.hold_slots(run.id, limited, root_id=parent.root_id, epoch=parent.epoch)

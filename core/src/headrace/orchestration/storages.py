@@ -31,7 +31,8 @@ from headrace.ids import Ids
 from headrace.model.choices import Choice
 from headrace.model.events import Event
 from headrace.model.names import checked_name
-from headrace.model.storages import LASTS_HOURS, NAMED, SEALED, NamedStorage, Reserved, StoragePlace, name_in, named
+from headrace.model.results import RESULTS
+from headrace.model.storages import LASTS_HOURS, NAMED, SEALED, NamedStorage, Reserved, StoragePlace, is_harmless, name_in, named
 from headrace.ports.run_store import OpenRunStore, Reading
 from headrace.ports.storage import checked_key
 
@@ -46,10 +47,10 @@ LASTS = timedelta(hours=LASTS_HOURS)
 REFRESHED_AFTER = timedelta(hours=1)
 """How old a reservation is before it is written anew."""
 
-REMOVED_WITHIN = timedelta(hours=1)
+REMOVED_WITHIN = timedelta(minutes=10)
 """How long who began to remove a key may take; then it is taken that they died over it."""
 
-CODE, RESULTS = "code/", "results/"
+CODE = "code/"
 
 logger = logging.getLogger("headrace.storages")
 
@@ -69,13 +70,14 @@ def _reaches_none(choice: Choice, _keys: Iterable[str]) -> None:
 @attrs.frozen(kw_only=True)
 class Around:
     """What is installed around an orchestration, as far as storages need it. `seal` encrypts a secret into a reference, `secret` tells what one stands for,
-    `is_type` whether a kind of storage has a name, `secrets_of` which options of a kind are secrets, as far as that is known here, and `remove` deletes
-    keys from a storage."""
+    `is_type` whether a kind of storage has a name; `secrets_of` tells which options of a kind are secrets, and `places_of` which say where it is, as far as
+    that is known here; `remove` deletes keys from a storage."""
 
     seal: Callable[[str], str] = _seals_nothing
     secret: Callable[[str], str] = _knows_none
     is_type: Callable[[str], bool] = lambda name: False
     secrets_of: Callable[[str], Collection[str]] = lambda name: ()
+    places_of: Callable[[str], Collection[str]] = lambda name: ()
     remove: Callable[[Choice, Iterable[str]], None] = _reaches_none
 
 
@@ -94,6 +96,7 @@ class Storages:
     def put(self, storage: NamedStorage, secrets: Mapping[str, Any]) -> NamedStorage:
         """Makes or changes a storage."""
         self._check(storage, secrets)
+        self._check_text(storage, secrets)
         hidden = self.around.secrets_of(storage.choice.name)
         options = {
             name: _each_text(value, self._sealed) if name in secrets or name in hidden or names_secret(name) else value
@@ -113,6 +116,9 @@ class Storages:
                 return _shown(known)
             else:
                 self._check_change(storage, known)
+                places = self.around.places_of(choice.name)
+                if any(choice.options.get(name) != known.choice.options.get(name) for name in places):
+                    _check_unused(writing, known)
                 kept = attrs.evolve(known, choice=choice, revision=known.revision + 1, updated=now)
             if not writing.put_storage(kept):
                 raise AlreadyThere(what="storage", name=storage.name, command="storage update")
@@ -140,6 +146,15 @@ class Storages:
             raise WrongData(where=f"storage {known.name!r}", why=why)
         if storage.revision != known.revision:
             raise ChangedMeanwhile(what="storage", name=known.name)
+
+    def _check_text(self, storage: NamedStorage, secrets: Mapping[str, Any]) -> None:
+        """A secret is a text: what is none could not be sealed."""
+        for name, value in {**storage.choice.options, **secrets}.items():
+            is_secret = names_secret(name) or name in secrets or name in self.around.secrets_of(storage.choice.name)
+            if is_secret and (wrong := _no_text(value, name)):
+                raise WrongData(
+                    where=f"storage {storage.name!r}", why=f"{wrong} is a secret, and must be text; write it in quotation marks"
+                )
 
     def _sealed(self, secret: str) -> str:
         return secret if is_reference(secret) or not secret else self.around.seal(secret)
@@ -175,10 +190,7 @@ class Storages:
         """Forgets one in which no key is known."""
         with self.store.writing() as writing:
             storage = _found(writing, storage_id)
-            keys = writing.count_reserved(named(storage.name), MOST_COUNTED + 1)
-            if keys:
-                more = f"more than {MOST_COUNTED} keys" if keys > MOST_COUNTED else f"{keys} {'key' if keys == 1 else 'keys'}"
-                raise StillNeeded(name=storage.name, keys=more)
+            _check_unused(writing, storage)
             writing.delete_storage(storage_id)
             event = writing.append_event(self._event(storage, "storage.deleted"))
         self.tell(event)
@@ -201,7 +213,10 @@ class Storages:
 
         with self.store.writing() as writing:
             for storage in writing.storages():
-                choice = Choice(storage.choice.name, _each_text(storage.choice.options, anew))
+                try:
+                    choice = Choice(storage.choice.name, _each_text(storage.choice.options, anew))
+                except SecretUnresolved as error:
+                    raise SecretUnresolved(reference=error.reference, why=f"it is of storage {storage.name!r}; {error.why}") from error
                 if choice != storage.choice:
                     writing.put_storage(attrs.evolve(storage, choice=choice))
         return count
@@ -246,6 +261,9 @@ class Storages:
             checked_key(key.removesuffix("/"))
         if len(keys) > MOST_KEYS:
             raise WrongData(where="keys", why=f"at most {MOST_KEYS} keys are reserved at once")
+        option = next((name for name in self.around.secrets_of(storage.name) if _is_written(storage.options.get(name))), None)
+        if option is not None:
+            raise WrongData(where=f"storage {storage.name!r}", why=f"its option {option!r} is a secret that is written out; refer to it")
         now = self.clock.now()
         place = StoragePlace(storage=storage, folder=self._folder())
         with self.store.reading() as reading:
@@ -257,6 +275,12 @@ class Storages:
             old = self._old(writing, storage, keys, since=now - REFRESHED_AFTER)
             writing.put_reserved(Reserved(storage=storage, key=key, at=now) for key in old)
         return place
+
+    def reserve_results(self, run_id: str, storage: Choice) -> StoragePlace:
+        """Remembers that a root run keeps results in a storage; not in one that the run itself describes, since who removes them would do what it says."""
+        if is_harmless(storage):
+            return self.reserve(storage, (f"{RESULTS}{checked_key(run_id)}/",))
+        return StoragePlace(storage=storage, folder=self._folder())
 
     def _check_name(self, reading: Reading, storage: Choice) -> None:
         name = name_in(storage)
@@ -278,7 +302,7 @@ class Storages:
     def forget_results(self, run_ids: Iterable[str]) -> None:
         """Deletes what root runs have kept that are remembered no longer; what cannot be deleted now is unneeded some time."""
         with self.store.reading() as reading:
-            known = reading.reserved(f"{RESULTS}{run_id}/" for run_id in run_ids)
+            known = [each for each in reading.reserved(f"{RESULTS}{run_id}/" for run_id in run_ids) if not _is_needed(reading, each)]
         if not known:
             return
         place = self.place()
@@ -322,13 +346,22 @@ class Storages:
 
 
 def _is_needed(reading: Reading, reserved: Reserved) -> bool:
-    """Whether a version of a deployment has the archive, or the run is remembered; a key of another kind is never taken as unneeded."""
+    """Whether a version of a deployment has the archive, or the run is remembered, or one that has taken its results; any other key is never unneeded."""
     if reserved.key.startswith(CODE):
         sha256 = reserved.key.removeprefix(CODE).partition(".")[0]
         return any(archive.storage in (None, reserved.storage) for archive in reading.archives(sha256))
     if reserved.key.startswith(RESULTS):
-        return reading.flow_run(reserved.key.removeprefix(RESULTS).partition("/")[0]) is not None
+        root_id = reserved.key.removeprefix(RESULTS).partition("/")[0]
+        return reading.flow_run(root_id) is not None or reading.is_borrowed(root_id)
     return True
+
+
+def _check_unused(reading: Reading, storage: NamedStorage) -> None:
+    """Raises StillNeeded where keys are known that are in a storage."""
+    keys = reading.count_reserved(named(storage.name), MOST_COUNTED + 1)
+    if keys:
+        more = f"more than {MOST_COUNTED} keys" if keys > MOST_COUNTED else f"{keys} {'key' if keys == 1 else 'keys'}"
+        raise StillNeeded(name=storage.name, keys=more)
 
 
 def unknown_storage(name: str) -> NotFound:
@@ -345,6 +378,13 @@ def _found(reading: Reading, storage_id: str) -> NamedStorage:
     if storage is None:
         raise unknown_storage(storage_id)
     return storage
+
+
+def _is_written(value: Any) -> bool:
+    """Whether a secret option says the secret itself; of one with parts, those that are called secrets count."""
+    if isinstance(value, Mapping):
+        return any(_is_written(item) for key, item in value.items() if names_secret(str(key)) or isinstance(item, Mapping))
+    return value not in (None, "") and not is_reference(value)
 
 
 def _is_sealed(text: object) -> bool:
@@ -369,6 +409,16 @@ def _as_before(value: Any, before: Any, where: str) -> Any:
         there = list(before) if isinstance(before, (list, tuple)) else []
         return [_as_before(item, there[place] if place < len(there) else None, where) for place, item in enumerate(value)]
     return value
+
+
+def _no_text(value: Any, name: str) -> str | None:
+    """The name of what is a secret and no text; of what has parts, those that are called secrets are."""
+    if isinstance(value, Mapping):
+        named_so = ((str(key), item) for key, item in value.items() if isinstance(item, (Mapping, list, tuple)) or names_secret(str(key)))
+        return next((wrong for key, item in named_so if (wrong := _no_text(item, key))), None)
+    if isinstance(value, (list, tuple)):
+        return next((wrong for item in value if (wrong := _no_text(item, name) if isinstance(item, Mapping) else None)), None)
+    return None if value is None or isinstance(value, str) else name
 
 
 def _texts(value: Any) -> list[str]:

@@ -73,6 +73,18 @@ class CodeCache:
             why = f"{error} in {self._place}, though it was unpacked just now; see what writes there"
             raise CodeUnusable(what=self.what, why=why) from None
 
+    def fill(self, opened: Callable[[], AbstractContextManager[OpenStorage]]) -> None:
+        """Sees to it that the archive is in the cache. Raises CodeUnusable as `copy` does."""
+        while True:
+            with self._locked() as is_locked:
+                try:
+                    self._heal(opened)
+                except (CodeUnusable, _Differs):
+                    if is_locked():
+                        raise
+                else:
+                    return
+
     @property
     def bytecode(self) -> Path:
         """Where that of the archive's modules may be kept."""

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from headrace.errors import CodeUnusable
 from headrace.hooks.registry import of_project
 from headrace.instance import Instance
 from headrace.model.choices import Choice
@@ -16,29 +17,36 @@ from headrace.packaging.removing import remove
 from headrace.packaging.unpacking import writing
 
 
-def fetched_flow(house: Instance, code: Code, folder: Path, *, what: str) -> Any:
+def fetched_flow(house: Instance, code: Code, folder: Path, *, what: str, works_in: str | None = None) -> Any:
     """The flow of the code, loaded into this process.
 
     `folder` is made anew, and is the run's own: the files that came with the code lie in it, modules are imported from it, and this process works in
-    it. Whatever the run does to it, no other run sees. Raises CodeUnusable.
+    it, unless it `works_in` another one. Whatever the run does to it, no other run sees. Raises CodeUnusable.
     """
     archive = code.archive
     if archive is None:
         with writing(folder, what):
             remove(folder)
             folder.mkdir(mode=0o700, parents=True)
-            os.chdir(folder)
+        _enter(works_in or folder, what)
         _forget_start_folder(house.settings.home)
         return loaded_flow(None, code.entrypoint, what=what)
     cache = CodeCache(archive=archive, cache=house.settings.home / "code", what=what)
     manifest = cache.copy(folder, lambda: house.code_storage(archive.storage))
-    os.chdir(folder)
+    _enter(works_in or folder, what)
     house.registry.add(of_project(folder))
     if code.serializer is not None:
         return read_flow(folder / code.entrypoint, house.registry.make("serializer", Choice(code.serializer)), what=what)
     _forget_start_folder(house.settings.home)
     keep_bytecode(manifest, folder, cache.bytecode)
     return loaded_flow(folder, code.entrypoint, what=what)
+
+
+def _enter(folder: str | Path, what: str) -> None:
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise CodeUnusable(what=what, why=f"its run cannot work in {folder}: {error.strerror}") from error
 
 
 def _forget_start_folder(home: Path) -> None:

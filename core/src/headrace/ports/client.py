@@ -378,10 +378,16 @@ class OpenClient(Protocol):
         """Where code and results go if nothing else is said."""
         ...
 
-    @operation("POST", "/storage-keys", scope=Scope.RUN)
+    @operation("POST", "/storage-keys", scope=Scope.OPERATOR)
     def reserve_keys(self, storage: Choice, keys: tuple[str, ...]) -> StoragePlace:
         """Says which keys somebody is about to write in a storage, so that they can be removed some time, and are not before. Raises NotFound for a name that
-        no storage has, WrongKey, and KeyRemoved, which passes, where somebody is removing one."""
+        no storage has, WrongKey, WrongData, and KeyRemoved, which passes, where somebody is removing one."""
+        ...
+
+    @operation("POST", "/flow-runs/{run_id}/results", scope=Scope.RUN)
+    def reserve_results(self, run_id: str, storage: Choice) -> StoragePlace:
+        """Says that a root run is about to keep results in a storage; where it says itself whom to connect to and how, nobody removes them later. Raises
+        NotFound for a name that no storage has, and KeyRemoved, which passes."""
         ...
 
     @operation("POST", "/storage-keys/unneeded", scope=Scope.VIEWER)

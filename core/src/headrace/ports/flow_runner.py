@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from headrace.model.orders import ExitStatus, Order
 
@@ -53,8 +53,20 @@ class OpenFlowRunner(Protocol):
         ...
 
 
+@runtime_checkable
+class Prepares(Protocol):
+    """An open flow runner may be asked to get ready for a first run, by an agent that looks ahead: to pull an image, say."""
+
+    def prepare(self) -> None:
+        """Returns when it is ready. It is called beside, from another thread, and may raise anything: the run tries it again."""
+        ...
+
+
 class FlowRunner(Protocol):
-    """A flow runner as a value: its fields are its options. It starts and stops, and knows no states."""
+    """A flow runner as a value: its fields are its options. It starts and stops, and knows no states.
+
+    With an option `stream_output` that is true, the agent shows what its runs say, wherever they live.
+    """
 
     @property
     def interpreter(self) -> str | None:

@@ -180,6 +180,10 @@ class Reading(Protocol):
         """How many keys are known that are in a storage; counted up to `most`."""
         ...
 
+    def is_borrowed(self, kept_by: str) -> bool:
+        """Whether a run that is remembered has taken results that this root run has kept."""
+        ...
+
     def archives(self, sha256: str) -> list[Archive]:
         """The archives of this address that versions of deployments have, each once."""
         ...
@@ -354,6 +358,10 @@ class Writing(Reading, Protocol):
 
     def drop_reserved(self, keys: Iterable[Reserved]) -> None:
         """Forgets keys, each in its storage; one that is not known is no error."""
+        ...
+
+    def borrow(self, kept_by: str, run_id: str) -> None:
+        """Remembers that a root run has taken results that another has kept, as long as it is remembered itself."""
         ...
 
     def drop_reserved_in(self, storage: Choice) -> None:

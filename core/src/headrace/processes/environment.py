@@ -1,11 +1,12 @@
 """The environment of a run's process."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from headrace.errors import InvalidOption
-from headrace.model.orders import VARIABLE, Order
+from headrace.model.orders import CREDENTIALS, VARIABLE, Order
 
 if TYPE_CHECKING:
     import attrs
@@ -28,6 +29,15 @@ def _wrong(value: Any) -> str:
     return ""
 
 
-def environment_of(order: Order, own: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment, under the order's variables, under a flow runner's own."""
-    return {**os.environ, **order.variables, **own, VARIABLE: order.variables[VARIABLE]}
+def inherited(patterns: Sequence[str] | None = None) -> dict[str, str]:
+    """What a run gets of this process's environment: what fits one of the patterns, or all if there are none; never a setting that is a secret."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name not in CREDENTIALS and (patterns is None or any(fnmatchcase(name, pattern) for pattern in patterns))
+    }
+
+
+def environment_of(order: Order, own: Mapping[str, str], patterns: Sequence[str] | None = None) -> dict[str, str]:
+    """What is inherited of this process's environment, under the order's variables, under a flow runner's own."""
+    return {**inherited(patterns), **order.variables, **own, VARIABLE: order.variables[VARIABLE]}

@@ -84,6 +84,7 @@ class _Tables:
     tokens: dict[str, Token] = attrs.field(factory=dict)
     storages: dict[str, NamedStorage] = attrs.field(factory=dict)
     reserved: dict[tuple[str, str], Reserved] = attrs.field(factory=dict)
+    borrowed: dict[tuple[str, str], None] = attrs.field(factory=dict)
     forgotten: dict[str, int] = attrs.field(factory=dict)
 
 
@@ -263,6 +264,9 @@ class _Look:
     def count_reserved(self, storage: Choice, most: int) -> int:
         wanted = _address(storage)
         return min(max(most, 0), sum(address == wanted for _, address in self._tables.reserved))
+
+    def is_borrowed(self, kept_by: str) -> bool:
+        return any(owner == kept_by and run_id in self._tables.flow_runs for owner, run_id in self._tables.borrowed)
 
     def archives(self, sha256: str) -> list[Archive]:
         versions = [each for known in self._tables.versions.values() for each in known.values()]
@@ -523,6 +527,10 @@ class _Change(_Look):
     def drop_reserved(self, keys: Iterable[Reserved]) -> None:
         for each in keys:
             self._drop(self._tables.reserved, _place(each))
+
+    def borrow(self, kept_by: str, run_id: str) -> None:
+        if run_id in self._tables.flow_runs:
+            self._put(self._tables.borrowed, (kept_by, run_id), None)
 
     def drop_reserved_in(self, storage: Choice) -> None:
         wanted = _address(storage)

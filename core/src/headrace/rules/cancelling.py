@@ -5,7 +5,21 @@ from headrace.model.runs import FlowRun
 from headrace.model.states import State, StateType
 from headrace.rules.facts import Fact, Facts
 from headrace.rules.rule import NO_FACTS, moves
-from headrace.rules.verdicts import Verdict, replaced
+from headrace.rules.verdicts import Verdict, refused, replaced
+
+
+class CancelWhole:
+    """A subflow has no process of its own that could be stopped."""
+
+    name = "cancel_whole"
+    moves = moves(of={StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING}, to={StateType.CANCELLING})
+    needs = NO_FACTS
+
+    def judge(self, move: Move, facts: Facts) -> Verdict | None:
+        run = facts.run
+        if not isinstance(run, FlowRun) or run.root_id == run.id:
+            return None
+        return refused(f"a subflow is not cancelled alone; cancel flow run {run.root_id}, which it belongs to")
 
 
 class CancelNotStarted:
@@ -17,7 +31,13 @@ class CancelNotStarted:
 
     def judge(self, move: Move, facts: Facts) -> Verdict | None:
         run, lease = facts.run, facts.lease
-        if isinstance(run, FlowRun) and run.state.name == "AwaitingRetry" and run.max_restarts is not None and lease is not None and lease.live:
+        if (
+            isinstance(run, FlowRun)
+            and run.state.name == "AwaitingRetry"
+            and run.max_restarts is not None
+            and lease is not None
+            and lease.live
+        ):
             return None
         return replaced(State.cancelled(move.state.message), "the run had not started")
 

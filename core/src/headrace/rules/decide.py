@@ -12,7 +12,7 @@ import attrs
 from headrace.model.moves import Move
 from headrace.model.states import State, StateType
 from headrace.rules.caching import Caching
-from headrace.rules.cancelling import CancelLost, CancelNotStarted, CancelWins
+from headrace.rules.cancelling import CancelLost, CancelNotStarted, CancelWhole, CancelWins
 from headrace.rules.concurrency import TagLimits
 from headrace.rules.duplicates import Duplicates
 from headrace.rules.facts import Fact, Facts
@@ -28,6 +28,7 @@ from headrace.rules.verdicts import Answer, Verdict, accepted, refused
 
 FIRST: tuple[Rule, ...] = (Duplicates(), Leases())
 STANDARD: tuple[Rule, ...] = (
+    CancelWhole(),
     CancelNotStarted(),
     CancelLost(),
     CancelWins(),
@@ -46,6 +47,8 @@ STANDARD: tuple[Rule, ...] = (
 
 ORDERED = frozenset(
     {
+        ("cancel_whole", "cancel_not_started"),
+        ("cancel_whole", "cancel_lost"),
         ("cancel_not_started", "paused_stays"),
         ("paused_stays", "caching"),
         ("paused_stays", "tag_limits"),

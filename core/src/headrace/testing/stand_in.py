@@ -10,7 +10,8 @@ import sys
 
 from headrace.engine.fork_server import serve
 from headrace.engine.process_tree import adopt_orphans, die_with, kill_descendants, signal_group
-from headrace.model.orders import MARK, VARIABLE, ExitStatus, ordered_run
+from headrace.engine.resource_limits import limit
+from headrace.model.orders import MARK, VARIABLE, ExitStatus, OrderedRun, ordered_run
 from headrace.processes import ProcessFile, folder_of
 from headrace.settings import load
 
@@ -30,7 +31,8 @@ def main() -> int:
 
 def _supervise() -> int:
     settings = load(os.environ, lenient=True)
-    file = ProcessFile(folder_of(settings.home), ordered_run(os.environ.pop(VARIABLE)).identity)
+    run = ordered_run(os.environ.pop(VARIABLE))
+    file = ProcessFile(folder_of(settings.home), run.identity)
     if not file.hold():
         return 0
     adopt_orphans()
@@ -40,7 +42,7 @@ def _supervise() -> int:
     process = os.fork()
     if process == 0:
         file.release()
-        _run_lines(me)
+        _run_lines(run, me)
     file.write_child(process)
     code = _watched(process, settings.grace_seconds)
     kill_descendants()
@@ -49,11 +51,14 @@ def _supervise() -> int:
     return code
 
 
-def _run_lines(supervisor: int) -> None:
+def _run_lines(run: OrderedRun, supervisor: int) -> None:
     code = 1
     try:
         os.setsid()
         die_with(supervisor)
+        limit(run)
+        if run.folder is not None:
+            os.chdir(run.folder)
         signal.pthread_sigmask(signal.SIG_SETMASK, set())
         exec(os.environ[LINES], {"__name__": "__main__"})
         code = 0

@@ -86,6 +86,12 @@ def to_text(value: Any) -> str:
     return _encoded(_compact().unstructure(value))
 
 
+def to_texts(value: Any, part: str) -> tuple[str, str]:
+    """A value, and what it has in a field, each as `to_text` has it."""
+    plain = _compact().unstructure(value)
+    return _encoded(plain), _encoded(plain[part])
+
+
 def to_key(value: Any) -> str:
     """A value as JSON text that equal values share, to be found by."""
     return json.dumps(to_plain(value), separators=(",", ":"), ensure_ascii=False, sort_keys=True)

@@ -59,20 +59,25 @@ class AzureStorage:
     outlives_process: ClassVar[bool] = True
     reaches_others: ClassVar[bool] = True
 
-    container: str = attrs.field(validator=bucket_name("azure"), metadata={"meaning": "the container; it must be there"})
+    container: str = attrs.field(validator=bucket_name("azure"), metadata={"place": True, "meaning": "the container; it must be there"})
     prefix: str = attrs.field(
-        default="", converter=key_prefix, metadata={"meaning": "what all keys in the container begin with, as in team/flows"}
+        default="", converter=key_prefix, metadata={"place": True, "meaning": "what all keys in the container begin with, as in team/flows"}
     )
     connection_string: str | None = attrs.field(
         default=None, validator=_connection, metadata={"meaning": "account and key in one, as Azure shows them", "secret": True}
     )
-    account_name: str | None = attrs.field(default=None, metadata={"meaning": "the storage account, in place of a connection string"})
+    account_name: str | None = attrs.field(
+        default=None, metadata={"place": True, "meaning": "the storage account, in place of a connection string"}
+    )
     account_key: str | None = attrs.field(default=None, validator=_key, metadata={"meaning": "a key of the account", "secret": True})
     sas_token: str | None = attrs.field(default=None, metadata={"meaning": "a shared access signature, in place of a key", "secret": True})
     endpoint_url: str | None = attrs.field(
         default=None,
         validator=[endpoint("azure"), _one_way],
-        metadata={"meaning": "the address of the account's blobs, where that is not https://<account_name>.blob.core.windows.net"},
+        metadata={
+            "place": True,
+            "meaning": "the address of the account's blobs, where that is not https://<account_name>.blob.core.windows.net",
+        },
     )
 
     @contextmanager

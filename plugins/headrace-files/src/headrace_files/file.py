@@ -10,7 +10,7 @@ import attrs
 
 from headrace.errors import InvalidOption, StorageAway, StorageUnusable
 from headrace.ports.storage import OpenStorage
-from headrace.settings import hide_secrets
+from headrace.settings import HIDDEN, hide_secrets
 from headrace_files.addresses import without, without_password
 
 _SERVERS = {
@@ -34,6 +34,45 @@ _SHOWN = frozenset({"username", "host", "known_host", "encoding"})
 _READ_ONLY = frozenset({"http", "https", "zip", "tar", "libarchive", "github", "git"})
 
 
+_OF_SFTP = frozenset(
+    {
+        *(
+            "port",
+            "username",
+            "password",
+            "private_key",
+            "passphrase",
+            "known_host",
+            "timeout",
+            "client_keys",
+            "client_certs",
+            "agent_path",
+        ),
+        *("family", "local_addr", "keepalive_interval", "keepalive_count_max", "preferred_auth", "compression_algs", "encryption_algs"),
+        *("kex_algs", "mac_algs", "server_host_key_algs", "signature_algs"),
+    }
+)
+"""What may be said of a connection over SSH. Its library takes more, among it programs that it starts; who may describe a storage is not to run any."""
+
+_STARTERS = frozenset({"reference"})
+"""Protocols of fsspec whose options are programs, or templates of such."""
+
+
+def _starts_nothing(storage: "FileStorage", field: "attrs.Attribute[Mapping[str, Any]]", options: Mapping[str, Any]) -> None:
+    if not isinstance(options, Mapping) or not all(isinstance(name, str) for name in options):
+        raise InvalidOption(where="storage 'file'", option=field.name, value=HIDDEN, why="it must be a mapping, options by their names")
+    protocol = storage.url.partition("://")[0]
+    if protocol in _STARTERS:
+        raise InvalidOption(
+            where="storage 'file'", option="url", value=storage.url, why="that protocol runs what its options say, and is refused"
+        )
+    if _SERVERS.get(protocol) == "sftp" and (unknown := sorted(options.keys() - _OF_SFTP)):
+        why = f"an sftp server is reached without {unknown[0]!r}; options are: {', '.join(sorted(_OF_SFTP))}"
+        raise InvalidOption(where="storage 'file'", option=field.name, value=unknown[0], why=why)
+    if "proxy_command" in options:
+        raise InvalidOption(where="storage 'file'", option=field.name, value="proxy_command", why="a storage starts no programs")
+
+
 def _without_password(storage: object, field: "attrs.Attribute[str]", url: str) -> None:
     shown = without_password(url)
     if shown != url:
@@ -51,9 +90,13 @@ class FileStorage:
     for those of this machine it is taken that they do.
     """
 
-    url: str = attrs.field(validator=_without_password, metadata={"meaning": "the address of the folder, without a password"})
+    url: str = attrs.field(
+        validator=_without_password, metadata={"place": True, "meaning": "the address of the folder, without a password"}
+    )
     options: Mapping[str, Any] = attrs.field(
-        factory=dict, metadata={"meaning": "what its file system wants besides: username, password, port, …", "secret": True}
+        factory=dict,
+        validator=_starts_nothing,
+        metadata={"meaning": "what its file system wants besides: username, password, port, …", "secret": True},
     )
 
     @property

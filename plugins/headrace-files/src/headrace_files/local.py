@@ -26,7 +26,7 @@ class LocalStorage:
 
     path: Path = attrs.field(
         converter=_absolute,
-        metadata={"meaning": "the folder; made when needed; a relative one starts from the current folder, ~ from home"},
+        metadata={"place": True, "meaning": "the folder; made when needed; a relative one starts from the current folder, ~ from home"},
     )
 
     @contextmanager

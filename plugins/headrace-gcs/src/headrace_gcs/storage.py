@@ -59,9 +59,9 @@ class GcsStorage:
     outlives_process: ClassVar[bool] = True
     reaches_others: ClassVar[bool] = True
 
-    bucket: str = attrs.field(validator=bucket_name("gcs"), metadata={"meaning": "the bucket; it must be there"})
+    bucket: str = attrs.field(validator=bucket_name("gcs"), metadata={"place": True, "meaning": "the bucket; it must be there"})
     prefix: str = attrs.field(
-        default="", converter=key_prefix, metadata={"meaning": "what all keys in the bucket begin with, as in team/flows"}
+        default="", converter=key_prefix, metadata={"place": True, "meaning": "what all keys in the bucket begin with, as in team/flows"}
     )
     project: str | None = attrs.field(default=None, metadata={"meaning": "the project of the bucket; that of the credentials if not given"})
     service_account_info: Mapping[str, Any] | None = attrs.field(
@@ -76,7 +76,7 @@ class GcsStorage:
     endpoint_url: str | None = attrs.field(
         default=None,
         validator=endpoint("gcs"),
-        metadata={"meaning": "the address of a server that speaks as Google's does; Google's own if not given"},
+        metadata={"place": True, "meaning": "the address of a server that speaks as Google's does; Google's own if not given"},
     )
 
     @contextmanager

@@ -165,6 +165,7 @@ def rotate(invocation: "Invocation", as_json: bool) -> None:  # noqa: FBT001 - c
     """
     folder = invocation.settings.keys_path
     with _store_at_hand(invocation) as house:
+        house.client.reseal_storages()  # with the key that there is: what cannot be opened is told before there is another
         first, *others = rotated(folder)
         count = house.client.reseal_storages()
     said = f"key {first.id} seals secrets from now on; {_secrets(count)} sealed anew"

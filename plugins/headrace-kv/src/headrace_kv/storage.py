@@ -34,9 +34,13 @@ class KVServerStorage:
     reaches_others: ClassVar[bool] = True
 
     api_address: str = attrs.field(
-        converter=_without_slash, validator=is_address(WHERE), metadata={"meaning": f"the address of the server, as {EXAMPLE}"}
+        converter=_without_slash,
+        validator=is_address(WHERE),
+        metadata={"place": True, "meaning": f"the address of the server, as {EXAMPLE}"},
     )
-    prefix: str = attrs.field(default="", converter=key_prefix, metadata={"meaning": "what all keys there begin with, as in team/flows"})
+    prefix: str = attrs.field(
+        default="", converter=key_prefix, metadata={"place": True, "meaning": "what all keys there begin with, as in team/flows"}
+    )
     token: str | None = attrs.field(
         default=None,
         validator=attrs.validators.optional(is_token(WHERE)),

@@ -31,14 +31,14 @@ class S3Storage:
     outlives_process: ClassVar[bool] = True
     reaches_others: ClassVar[bool] = True
 
-    bucket: str = attrs.field(validator=bucket_name("s3"), metadata={"meaning": "the bucket; it must be there"})
+    bucket: str = attrs.field(validator=bucket_name("s3"), metadata={"place": True, "meaning": "the bucket; it must be there"})
     prefix: str = attrs.field(
-        default="", converter=key_prefix, metadata={"meaning": "what all keys in the bucket begin with, as in team/flows"}
+        default="", converter=key_prefix, metadata={"place": True, "meaning": "what all keys in the bucket begin with, as in team/flows"}
     )
     endpoint_url: str | None = attrs.field(
         default=None,
         validator=endpoint("s3"),
-        metadata={"meaning": "the address of a server that speaks as S3 does; Amazon's own if not given"},
+        metadata={"place": True, "meaning": "the address of a server that speaks as S3 does; Amazon's own if not given"},
     )
     aws_access_key_id: str | None = attrs.field(default=None, metadata={"meaning": "the name of a key"})
     aws_session_token: str | None = attrs.field(

@@ -115,8 +115,8 @@ class OwnRun:
         return bool(key.startswith(f"results/{self.run_id}/"))
 
     def reserves(self, asked: Mapping[str, Any]) -> bool:
-        """Keys of results of its own."""
-        return all(key.startswith(f"results/{self.run_id}/") for key in asked["keys"])
+        """Its own results."""
+        return bool(asked["run_id"] == self.run_id)
 
     def always(self, _: Mapping[str, Any]) -> bool:
         """What any run may: ask for runs of deployments, and read what others have kept, as results that are used again; so it opens the storages that these
@@ -142,7 +142,7 @@ _WHILE_ITS_OWN: _Concerns = MappingProxyType(
     {
         "request_run": OwnRun.always,
         "open_storage": OwnRun.always,
-        "reserve_keys": OwnRun.reserves,
+        "reserve_results": OwnRun.reserves,
         "read_file": OwnRun.always,
         "list_files": OwnRun.always,
         "write_file": OwnRun.keeps,

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from headrace.cli.invocation import Invocation
     from headrace.model.tokens import Token
 
+LEAST_SECRET = 32
+"""With fewer characters a token can be guessed by who may try."""
+
 SCOPES = ("viewer", "operator", "agent", "admin")
 """What a person may give; the scope `run` is for runs, which get their tokens by themselves."""
 
@@ -38,9 +41,17 @@ def token(ctx: click.Context, here: bool) -> None:  # noqa: FBT001 - click calls
     help="viewer: look; agent: also take runs; operator: also deploy, start and cancel; admin: everything, tokens too.",
 )
 @click.option("--expires-in", metavar="TIME", help="How long it is good for: 90d, 12h; else until it is revoked.")
+@click.option("--known", metavar="SECRET", help="A token that was made elsewhere, as secret://env/NAME: it is kept, once, and not printed.")
 @show.json_option
 @click.pass_obj
-def create(invocation: "Invocation", name: str, scope: str, expires_in: str | None, as_json: bool) -> None:  # noqa: FBT001 - click calls by keyword
+def create(
+    invocation: "Invocation",
+    name: str,
+    scope: str,
+    expires_in: str | None,
+    known: str | None,
+    as_json: bool,  # noqa: FBT001 - click calls by keyword
+) -> None:
     """Make a token, and print it: this once.
 
     What is kept is enough to know it again, and not to make it. Whoever has it sets HEADRACE_API_TOKEN.
@@ -49,14 +60,15 @@ def create(invocation: "Invocation", name: str, scope: str, expires_in: str | No
     headrace server token create ci --scope operator --expires-in 90d
     """
     from headrace import instance
-    from headrace.model.tokens import Scope, Token, digest_of
-    from headrace_server.tokens import new_secret, written
+    from headrace.model.tokens import Scope, Token, digest_of, written
+    from headrace_server.tokens import new_secret
 
     lasts = None if expires_in is None else _lasts(expires_in)
     with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
-        secret, now = new_secret(), house.clock.now()
+        now = house.clock.now()
+        token_id, secret = (house.ids.new(), new_secret()) if known is None else _parts(invocation, known)
         made = Token(
-            id=house.ids.new(),
+            id=token_id,
             name=name,
             scope=Scope(scope),
             created=now,
@@ -64,6 +76,9 @@ def create(invocation: "Invocation", name: str, scope: str, expires_in: str | No
             digest=digest_of(secret),
         )
         kept = house.client.create_token(made)
+    if known is not None:
+        show.json(_row(kept)) if as_json else show.remark(f"The token of {kept.name!r} is kept; it may do what {kept.scope} may.")
+        return
     text = written(kept.id, secret)
     if as_json:
         show.json({**_row(kept), "token": text})
@@ -118,6 +133,20 @@ def revoke(invocation: "Invocation", token_id: str, as_json: bool) -> None:  # n
 
 def _row(found: "Token") -> dict[str, Any]:
     return {"id": found.id, "name": found.name, "scope": str(found.scope), "created": found.created, "expires": found.expires}
+
+
+def _parts(invocation: "Invocation", reference: str) -> tuple[str, str]:
+    """The id and the secret of a token that is referred to. Raises SecretUnresolved, WrongData, BadParameter."""
+    from headrace.hooks.secrets import SCHEME, is_reference
+    from headrace.model.tokens import parted
+
+    if not is_reference(reference):
+        why = f"a token on the command line is seen by all who see the processes of this machine; give it as {SCHEME}env/NAME or {SCHEME}file/PATH"
+        raise click.BadParameter(why, param_hint="'--known'")
+    parts = parted(str(invocation.registry.secret(reference)))
+    if parts is None or len(parts[1]) < LEAST_SECRET:
+        raise WrongData(where=reference, why="it is no token of headrace, which `headrace server token create` prints")
+    return parts
 
 
 def _lasts(text: str) -> timedelta:

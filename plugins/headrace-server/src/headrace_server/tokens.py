@@ -12,10 +12,10 @@ from urllib.parse import quote, unquote
 
 from headrace.clock import Clock
 from headrace.model.runs import FlowRun
-from headrace.model.tokens import Token, digest_of
+from headrace.model.tokens import Token, digest_of, parted
 from headrace.ports.run_store import OpenRunStore
 
-PREFIX, RUN_PREFIX = "hrt", "hrr"
+RUN_PREFIX = "hrr"
 KEY = "key of run tokens"
 """The mark under which the store has it."""
 
@@ -23,11 +23,6 @@ KEY = "key of run tokens"
 def new_secret() -> str:
     """A secret that cannot be guessed."""
     return secrets.token_urlsafe(32)
-
-
-def written(token_id: str, secret: str) -> str:
-    """The token as it is given to somebody."""
-    return f"{PREFIX}_{token_id}_{secret}"
 
 
 class Tokens:
@@ -39,11 +34,13 @@ class Tokens:
 
     def found(self, text: str) -> Token | None:
         """The token, if there is such a one, its secret is right, and it has not expired."""
-        prefix, _, rest = text.partition("_")
-        token_id, _, secret = rest.partition("_")
+        parts = parted(text)
+        if parts is None:
+            return None
+        token_id, secret = parts
         with self.store.reading() as reading:
             token = reading.token(token_id)
-        if prefix != PREFIX or token is None or not hmac.compare_digest(token.digest, digest_of(secret)):
+        if token is None or not hmac.compare_digest(token.digest, digest_of(secret)):
             return None
         return None if token.expires is not None and token.expires <= self.clock.now() else token
 

@@ -7,8 +7,10 @@ from pathlib import Path
 from headrace_sqlite.opening import opened_to_write, patiently
 from headrace_sqlite.troubles import Troubles
 
-_KEPT = ("_sqlite_migrations", "storages", "reserved")
-"""The storages stay with what is known of the keys in them, since what lies there is to be removed yet."""
+_KEPT = ("_sqlite_migrations", "storages")
+"""The storages stay with what is known of the keys in them, since what lies there is to be removed yet; and at once."""
+
+_LONG_AGO = "2000-01-01T00:00:00+00:00"
 
 
 def emptied(path: Path, busy_seconds: float) -> None:
@@ -24,6 +26,8 @@ def emptied(path: Path, busy_seconds: float) -> None:
                     connection.execute("DELETE FROM events WHERE sequence < (SELECT max(sequence) FROM events)")
                 elif table == "marks":
                     connection.execute("DELETE FROM marks WHERE name <> 'store id'")
+                elif table == "reserved":
+                    connection.execute(f"UPDATE reserved SET at = '{_LONG_AGO}'")
                 elif table not in _KEPT:
                     connection.execute(f'DELETE FROM "{table}"')
             connection.execute("COMMIT")

@@ -173,6 +173,9 @@ WHERE (key, storage) > (:key, :storage) AND at < :moment ORDER BY key, storage L
 -- name: count_reserved: How many keys are known that are in a storage.
 SELECT count(*) FROM (SELECT 1 FROM reserved WHERE storage = :storage LIMIT :most) AS wanted;
 
+-- name: is_borrowed: Whether a run has taken results that a root run has kept.
+SELECT EXISTS (SELECT 1 FROM borrowed WHERE kept_by = :kept_by);
+
 -- name: archives: The archives of an address that versions of deployments have.
 SELECT DISTINCT json_extract(value, '$.code.archive') FROM deployment_versions
 WHERE json_extract(value, '$.code.archive.sha256') = :sha256 ORDER BY 1;
@@ -310,6 +313,9 @@ ON CONFLICT (key, storage) DO UPDATE SET at = excluded.at, removing = excluded.r
 
 -- name: drop_reserved: A key in a storage.
 DELETE FROM reserved WHERE key = ? AND storage = ?;
+
+-- name: borrow: A root run that has taken results of another.
+INSERT INTO borrowed (kept_by, run_id) VALUES (:kept_by, :run_id) ON CONFLICT DO NOTHING;
 
 -- name: drop_reserved_in: All keys in a storage.
 DELETE FROM reserved WHERE storage = :storage;

@@ -199,6 +199,9 @@ class SqliteReading:
         count: int = self._row("count_reserved", storage=storable(to_key(storage)), most=max(most, 0))[0]
         return count
 
+    def is_borrowed(self, kept_by: str) -> bool:
+        return bool(self._row("is_borrowed", kept_by=storable(kept_by))[0])
+
     def archives(self, sha256: str) -> list[Archive]:
         return [from_text(Archive, text) for (text,) in self._execute("archives", sha256=storable(sha256))]
 

@@ -315,7 +315,7 @@ def ticks(database: Database) -> None:
 
 @MIGRATIONS()
 def storages(database: Database) -> None:
-    """Storages that have a name, keys that were reserved in storages, and which archives versions of deployments have."""
+    """Storages that have a name, keys that were reserved in storages, whose results others have taken, and which archives versions of deployments have."""
     storages = _create(database, "storages", {"id": str, "name": str, "value": str})
     storages.create_index(["name"], "storages_by_name", unique=True)
     reserved = _create(
@@ -326,6 +326,8 @@ def storages(database: Database) -> None:
         may_be_null={"removing"},
     )
     reserved.create_index(["storage"], "reserved_by_storage")
+    borrowed = _create(database, "borrowed", {"kept_by": str, "run_id": str}, key=("kept_by", "run_id"), belongs={"run_id": "flow_runs"})
+    borrowed.create_index(["run_id"], "borrowed_by_run_id")
     database.execute(
         "CREATE INDEX deployment_versions_by_archive ON deployment_versions (json_extract(value, '$.code.archive.sha256'))"
         " WHERE json_extract(value, '$.code.archive.sha256') IS NOT NULL"

@@ -26,7 +26,7 @@ from headrace.model.storages import NamedStorage, Reserved
 from headrace.model.tags import Tags
 from headrace.model.tokens import Token
 from headrace.rules.verdicts import Verdict
-from headrace.wire.plain import to_key, to_text
+from headrace.wire.plain import to_key, to_text, to_texts
 from headrace_sqlite.columns import moment_text, storable
 from headrace_sqlite.reading import SqliteReading, place_of
 
@@ -40,24 +40,28 @@ class SqliteWriting(SqliteReading):
     """Changes what is remembered, inside the transaction that its connection is in."""
 
     def add_flow_run(self, run: FlowRun) -> bool:
-        return self._change("add_flow_run", _flow_run_row(run)) and self._enter(run)
+        row, state = _flow_run_rows(run)
+        return self._change("add_flow_run", row) and self._enter(state)
 
     def add_flow_runs(self, runs: Sequence[FlowRun]) -> list[FlowRun]:
         added: list[FlowRun] = []
+        states: list[Row] = []
         for first in range(0, len(runs), AT_ONCE):
             portion = runs[first : first + AT_ONCE]
             statement = _of_rows(self._queries["add_flow_run"], len(portion))
-            rows = self._connection.execute(statement, tuple(chain.from_iterable(map(_flow_run_row, portion))))
-            new = {run_id for (run_id,) in rows}
-            for run in portion:
+            rows, entered = zip(*map(_flow_run_rows, portion), strict=True)
+            new = {run_id for (run_id,) in self._connection.execute(statement, tuple(chain.from_iterable(rows)))}
+            for run, state in zip(portion, entered, strict=True):
                 if run.id in new:
                     new.remove(run.id)
                     added.append(run)
-        self._change_all("add_flow_run_state", map(_flow_run_state_row, added))
+                    states.append(state)
+        self._change_all("add_flow_run_state", states)
         return added
 
     def update_flow_run(self, run: FlowRun, *, was: int) -> bool:
-        return self._change("update_flow_run", (*_flow_run_row(run)[3:], run.id, was)) and self._enter(run)
+        row, state = _flow_run_rows(run)
+        return self._change("update_flow_run", (*row[3:], run.id, was)) and self._enter(state)
 
     def delete_flow_run(self, run_id: str) -> bool:
         # Triggers have a part in it, so that SQLite keeps in memory how to take it back. What may be very much goes before it, without them.
@@ -179,6 +183,9 @@ class SqliteWriting(SqliteReading):
     def drop_reserved(self, keys: Iterable[Reserved]) -> None:
         self._change_all("drop_reserved", (place_of(each) for each in keys))
 
+    def borrow(self, kept_by: str, run_id: str) -> None:
+        self._change("borrow", {"kept_by": storable(kept_by), "run_id": run_id})
+
     def drop_reserved_in(self, storage: Choice) -> None:
         self._change("drop_reserved_in", {"storage": storable(to_key(storage))})
 
@@ -195,9 +202,9 @@ class SqliteWriting(SqliteReading):
         first = self.last_event() - len(events) + 1
         return [attrs.evolve(event, sequence=sequence) for sequence, event in enumerate(events, first)]
 
-    def _enter(self, run: FlowRun) -> bool:
-        """Adds the run's state to its history; True, for its callers."""
-        self._change("add_flow_run_state", _flow_run_state_row(run))
+    def _enter(self, state: Row) -> bool:
+        """Adds a run's state to its history; True, for its callers."""
+        self._change("add_flow_run_state", state)
         return True
 
     def _lease_row(self, run_id: str, epoch: int, seconds: float) -> dict[str, Any]:
@@ -229,9 +236,10 @@ def _is_refused(error: sqlite3.IntegrityError) -> bool:
     return error.sqlite_errorcode in {sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE}
 
 
-def _flow_run_row(run: FlowRun) -> Row:
-    """The columns of a run; the first ones are what no change changes."""
-    return (
+def _flow_run_rows(run: FlowRun) -> tuple[Row, Row]:
+    """The columns of a run, of which the first ones are what no change changes; and those of the state that it enters."""
+    value, state = map(storable, to_texts(run, "state"))
+    row = (
         run.id,
         run.tick and moment_text(run.tick.at),
         run.tick and run.tick.version,
@@ -248,8 +256,9 @@ def _flow_run_row(run: FlowRun) -> Row:
         _start_by(run),
         run.revision,
         _due(run.state),
-        _json(run),
+        value,
     )
+    return row, (run.id, run.revision, state)
 
 
 @cache
@@ -257,10 +266,6 @@ def _of_rows(statement: str, count: int) -> str:
     """A statement that inserts a row, for so many, answering the ids of those that it inserts."""
     insert, values, rest = re.split(r"VALUES (\([?, ]+\))", statement)
     return f"{insert}VALUES {', '.join([values] * count)}{rest.rstrip().rstrip(';')} RETURNING id"
-
-
-def _flow_run_state_row(run: FlowRun) -> Row:
-    return run.id, run.revision, _json(run.state)
 
 
 def _event_row(event: Event) -> Row:

@@ -2,11 +2,10 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import attrs
 
@@ -14,14 +13,16 @@ from headrace.errors import FlowRunnerFailed, InvalidOption
 from headrace.model.orders import Order
 from headrace.ports.flow_runner import OpenFlowRunner
 from headrace.processes.births import Birth, born
-from headrace.processes.environment import checked_variables, environment_of
+from headrace.processes.environment import checked_variables, environment_of, inherited
 from headrace.processes.local_process import LocalProcess
 from headrace.processes.process_file import ProcessFile, folder_of
 from headrace.processes.refusal import why_refused
 from headrace.processes.roster import Roster
 from headrace.settings import load
+from headrace_subprocess import options
 from headrace_subprocess.fork_server import ForkServer, NotForked
-from headrace_subprocess.pythons import WHERE, Condaenv, Python, PythonAt, ThisPython, Virtualenv
+from headrace_subprocess.options import WHERE
+from headrace_subprocess.pythons import Condaenv, Python, PythonAt, ThisPython, Virtualenv
 
 ENGINE = ("-m", "headrace.engine")
 
@@ -29,18 +30,25 @@ ENGINE = ("-m", "headrace.engine")
 class _Open:
     """Starts processes. `why_cold` says why none is forked; where it is None, `server` forks them."""
 
-    def __init__(self, python: Python, own: Mapping[str, str], home: Path, *, server: ForkServer | None, why_cold: str) -> None:
+    def __init__(self, runner: "SubprocessFlowRunner", python: Python, home: Path, *, server: ForkServer | None, why_cold: str) -> None:
+        self._runner = runner
         self._python = python
-        self._own = own
         self._server = server
         self._why_cold = why_cold
         self._roster = Roster(folder_of(home))
 
     def start(self, order: Order) -> LocalProcess:
-        environment = self._python.environment(environment_of(order, self._own))
-        home = _home(environment)
-        file = ProcessFile(folder_of(home), order.identity)
+        runner = self._runner
         try:
+            order = attrs.evolve(
+                order,
+                folder=None if runner.working_dir is None else options.folder(runner.working_dir),
+                memory=options.in_bytes(runner.memory),
+                cpu_seconds=runner.cpu_seconds,
+            )
+            environment = self._python.environment(environment_of(order, runner.env, runner.env_inherit))
+            home = _home(environment)
+            file = ProcessFile(folder_of(home), order.identity)
             return self._roster.start(file, partial(self._begin, environment, home, file))
         except OSError as error:
             raise FlowRunnerFailed(runner="subprocess", run=order.run_name, why=why_refused(error)) from error
@@ -63,6 +71,10 @@ class _Open:
     def _forked(self, environment: Mapping[str, str], home: Path, file: ProcessFile) -> Birth:
         if self._server is None:
             raise NotForked(self._why_cold)
+        if not self._server.is_begun:
+            self._python.command(environment)  # one that is not there is told, and not tried
+            self._server.warm_up()
+            raise NotForked("another Python than the agent's runs it, of which no process was ready; one is for the next run")
         differing = self._server.differing(environment)
         if differing:
             raise NotForked(f"{', '.join(differing)} must be set before a Python starts")
@@ -81,17 +93,6 @@ def _home(environment: Mapping[str, str]) -> Path:
     return load(environment, lenient=True).home
 
 
-def _is_absolute(_: object, field: "attrs.Attribute[Any]", value: str | None) -> None:
-    if value is not None and not value.startswith(("/", "~")):
-        why = "it must begin with / or ~, since nobody knows in which folder an agent is started"
-        raise InvalidOption(where=WHERE, option=field.name, value=value, why=why)
-
-
-def _is_truth(_: object, field: "attrs.Attribute[Any]", value: object) -> None:
-    if not isinstance(value, bool):
-        raise InvalidOption(where=WHERE, option=field.name, value=value, why="it must be true or false")
-
-
 @attrs.frozen(kw_only=True)
 class SubprocessFlowRunner:
     """Runs each flow run in a process of the agent's machine. While it is open, a process with headrace loaded is kept ready to fork from."""
@@ -102,7 +103,7 @@ class SubprocessFlowRunner:
     virtualenv: str | None = attrs.field(
         default=None,
         converter=attrs.converters.optional(os.fspath),
-        validator=_is_absolute,
+        validator=options.absolute,
         metadata={"meaning": "the folder of a virtual environment whose Python runs the flow"},
     )
     condaenv: str | None = attrs.field(
@@ -111,11 +112,36 @@ class SubprocessFlowRunner:
     python: str | None = attrs.field(
         default=None,
         converter=attrs.converters.optional(os.fspath),
-        validator=_is_absolute,
+        validator=options.absolute,
         metadata={"meaning": "the path of the Python that runs the flow; None: the agent's own"},
     )
+    working_dir: str | None = attrs.field(
+        default=None,
+        converter=attrs.converters.optional(os.fspath),
+        validator=options.absolute,
+        metadata={"meaning": "a folder of this machine in which the flow works; None: one of the run's own, with its code in it"},
+    )
+    env_inherit: Sequence[str] | None = attrs.field(
+        default=None,
+        converter=options.listed,
+        validator=options.patterns,
+        metadata={"meaning": "the variables that the run gets from its agent, by names in which * stands for anything; None: all"},
+    )
+    memory: int | str | None = attrs.field(
+        default=None,
+        validator=options.memory,
+        metadata={"meaning": "how much memory each process of the run may have, such as 512MB; None: no limit"},
+    )
+    cpu_seconds: int | None = attrs.field(
+        default=None,
+        validator=options.seconds,
+        metadata={"meaning": "how many seconds of processors each process of the run may use; None: no limit"},
+    )
+    stream_output: bool = attrs.field(
+        default=False, validator=options.truth, metadata={"meaning": "show what the run says with what the agent says"}
+    )
     warm: bool = attrs.field(
-        default=True, validator=_is_truth, metadata={"meaning": "fork from a process that is kept ready, where that is possible"}
+        default=True, validator=options.truth, metadata={"meaning": "fork from a process that is kept ready, where that is possible"}
     )
 
     def __attrs_post_init__(self) -> None:
@@ -140,23 +166,24 @@ class SubprocessFlowRunner:
 
     @contextmanager
     def open(self) -> Iterator[OpenFlowRunner]:
-        home = _home({**os.environ, **self.env})
-        why_cold = self._why_cold()
+        home, python, why_cold = _home({**os.environ, **self.env}), self._python(), self._why_cold()
         if why_cold:
-            yield _Open(self._python(), self.env, home, server=None, why_cold=why_cold)
+            yield _Open(self, python, home, server=None, why_cold=why_cold)
             return
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        server = ForkServer(home)
+        environment = python.environment(inherited(self.env_inherit))
+        server = ForkServer(home, environment, lambda: python.command(environment)[0])
         try:
-            server.warm_up()
-            yield _Open(self._python(), self.env, home, server=server, why_cold="")
+            if _is_this(python):  # another one is made ready when it is first wanted
+                server.warm_up()
+            yield _Open(self, python, home, server=server, why_cold="")
         finally:
             server.close()
 
     def _why_cold(self) -> str:
         """Why no run of this runner can be forked; empty where it can."""
-        if not _is_this(self._python()):
-            return "it is run by another Python than the agent's"
         if not self.warm:
             return "its flow runner says so, by warm=False"
+        if self.condaenv is not None:
+            return "conda starts it"
         return "" if hasattr(os, "fork") else "this system cannot fork"

@@ -9,8 +9,7 @@ from typing import Protocol
 import attrs
 
 from headrace.errors import InvalidOption
-
-WHERE = "SubprocessFlowRunner"
+from headrace_subprocess.options import WHERE
 
 
 class Python(Protocol):

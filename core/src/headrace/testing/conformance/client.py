@@ -409,7 +409,9 @@ class ClientConformance(Facts):
         assert place.storage is None
         assert client.set_default_storage("s").is_default
         assert client.read_place() == attrs.evolve(place, storage=named("prod"))
-        assert client.reserve_keys(named("prod"), ("results/x/",)) == attrs.evolve(place, storage=named("prod"))
+        assert client.reserve_keys(named("prod"), ("code/x",)) == attrs.evolve(place, storage=named("prod"))
+        assert client.reserve_results("run", named("prod")) == attrs.evolve(place, storage=named("prod"))
+        assert client.reserve_results("run", Choice("acme")) == attrs.evolve(place, storage=Choice("acme"))
         client.reset_default_storage()
         assert client.read_place() == place
         assert client.reseal_storages() == 0

@@ -1,20 +1,25 @@
 """What every flow runner does."""
 
 import json
+import os
+import select
+import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from textwrap import dedent
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import attrs
 import pytest
 
+from headrace.errors import FlowRunnerFailed
 from headrace.model.orders import VARIABLE, ExitStatus, Order
 from headrace.ports.flow_runner import FlowRunner, OpenFlowRunner, Process
 from headrace.testing.conformance.facts import Facts
@@ -95,14 +100,100 @@ class Stage:
         return Order(run_id=f"run-{self.made}", run_name=f"certain-cormorant-{self.made}", epoch=1, environment=environment)
 
 
+def _starting_programs(meeting: Meeting) -> str:
+    """Lines that start two programs which come to the meeting, one of them in a session of its own."""
+    return dedent(f"""
+        import subprocess, sys
+        for is_apart in (False, True):
+            subprocess.Popen([sys.executable, "-c", {meeting.lines!r}], start_new_session=is_apart)
+    """)
+
+
+def _why_not(opened: OpenFlowRunner, order: Order) -> str:
+    """What is told of a process that cannot begin: by the refusal to start it, or by itself when it has ended; empty if it can."""
+    try:
+        process = opened.start(order)
+    except FlowRunnerFailed as error:
+        return error.why
+    return "" if process.wait(SECONDS) in (None, ExitStatus(0)) else process.last_words
+
+
 def noting(path: Path, word: str) -> str:
     """Lines that add a word to a file."""
     return f"with open({str(path)!r}, 'a') as file: print({word!r}, file=file)\n"
 
 
+@contextmanager
+def starter(flow_runner: FlowRunner, order: Order) -> Iterator["Starter"]:
+    """Another process that opens the flow runner and starts the order, as an agent does; it is killed in the end, if not before."""
+    steps, told = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking where there are threads; none of them is needed there
+        pid = os.fork()
+    if pid == 0:
+        _start_and_wait(flow_runner, order, told)
+    os.close(told)
+    one = Starter(pid, steps)
+    try:
+        yield one
+    finally:
+        one.kill()
+        os.close(steps)
+
+
+def _start_and_wait(flow_runner: FlowRunner, order: Order, told: int) -> NoReturn:
+    try:
+        with flow_runner.open() as opened:
+            os.write(told, b"o")
+            opened.start(order)
+            os.write(told, b"s")
+            signal.pause()
+    finally:
+        os._exit(1)
+
+
+@attrs.define
+class Starter:
+    """A process that is killed, and the pipe by which it says how far it has come."""
+
+    pid: int
+    steps: int
+    is_killed: bool = False
+
+    def await_step(self, step: bytes) -> None:
+        """Returns when it has come so far: `o` it has opened the flow runner, `s` it has started the order."""
+        assert select.select([self.steps], [], [], SECONDS)[0], "it does not come so far"
+        assert os.read(self.steps, 1) == step
+
+    def kill(self) -> None:
+        """As nobody can hinder."""
+        if not self.is_killed:
+            self.is_killed = True
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+
+
 class FlowRunnerConformance(Facts):
     """Facts about flow runners on the machine of the tests. Override the fixture `flow_runner`; override `stage` if its processes cannot be
-    those of `headrace.testing.stand_in`."""
+    those of `headrace.testing.stand_in`.
+
+    What it can do is declared by fixtures that may be overridden: `at_once`, `unusable` and `said`.
+    """
+
+    @pytest.fixture
+    def at_once(self) -> int:
+        """How many processes a machine of the tests can be asked for at once."""
+        return 50
+
+    @pytest.fixture
+    def unusable(self) -> FlowRunner | None:
+        """A flow runner whose processes cannot begin, as what runs them is not there: an interpreter, an image; None where nothing can be missing."""
+        return None
+
+    @pytest.fixture
+    def said(self) -> Callable[[Order], list[str]] | None:
+        """What a process has printed, by its order, where it is kept; None where nobody keeps it, as of processes without a run."""
+        return None
 
     @pytest.fixture
     def flow_runner(self) -> FlowRunner:
@@ -178,6 +269,28 @@ class FlowRunnerConformance(Facts):
         assert [process.wait(SECONDS) for process in processes] == [ExitStatus(number) for number in range(20)]
         assert sorted(map(int, (tmp_path / "seen").read_text().split())) == list(range(20))
 
+    def test_all_at_once(self, opened: OpenFlowRunner, stage: Stage, meeting: Meeting, at_once: int) -> None:
+        """Many processes live at the same time, soon after they were started."""
+        begun = time.monotonic()
+        orders = [stage.order(meeting.lines) for _ in range(at_once)]
+        processes = [opened.start(order) for order in orders]
+        for _ in orders:
+            meeting.await_one()
+        assert time.monotonic() - begun < SECONDS
+        assert sorted(opened.running()) == sorted(order.identity for order in orders)
+        meeting.end()
+        assert {process.wait(SECONDS) for process in processes} == {ExitStatus(0)}
+        assert list(opened.running()) == []
+
+    def test_what_cannot_begin(self, unusable: FlowRunner | None, stage: Stage) -> None:
+        """Where what runs it is not there, that is told in a sentence, which becomes that of the run, and nothing runs."""
+        if unusable is None:
+            pytest.skip("nothing can be missing here, or no flow runner that misses something is given as `unusable`")
+        order = stage.order("pass")
+        with unusable.open() as opened:
+            assert _why_not(opened, order)
+            assert list(opened.running()) == []
+
     def test_starting_twice_starts_once(self, opened: OpenFlowRunner, stage: Stage, meeting: Meeting) -> None:
         """An identity that was started gives the same process, at once, while it runs, and when it has ended."""
         order = stage.order(meeting.lines)
@@ -212,8 +325,14 @@ class FlowRunnerConformance(Facts):
 
     @pytest.mark.parametrize(
         ("lines", "code"),
-        [("pass", 0), ("import os; os._exit(3)", 3), ("import os; os.kill(os.getpid(), 9)", -9)],
-        ids=["well", "by itself", "by a signal"],
+        [
+            ("pass", 0),
+            ("import os; os._exit(3)", 3),
+            ("import os; os._exit(255)", 255),
+            ("import os; os.kill(os.getpid(), 9)", -9),
+            ("import os; os.abort()", -6),
+        ],
+        ids=["well", "by itself", "with the last code", "by a signal", "by a fault"],
     )
     def test_how_it_ended(self, opened: OpenFlowRunner, stage: Stage, lines: str, code: int) -> None:
         """The exit code is told, negative for a signal, as often as it is asked for."""
@@ -264,6 +383,26 @@ class FlowRunnerConformance(Facts):
         assert process.wait(0) == ExitStatus(-9)
         assert meeting.all_are_gone()
 
+    def test_nothing_is_left_of_what_ended_by_itself(self, opened: OpenFlowRunner, stage: Stage, meeting: Meeting) -> None:
+        """What its code had started is gone, in whatever session."""
+        with Meeting() as own:
+            process = opened.start(stage.order(_starting_programs(meeting) + own.lines))
+            own.await_one()
+            meeting.await_one()
+            meeting.await_one()
+            own.end()
+            assert process.wait(SECONDS) == ExitStatus(0)
+            assert meeting.all_are_gone()
+
+    def test_what_it_printed_is_kept(self, opened: OpenFlowRunner, stage: Stage, said: Callable[[Order], list[str]] | None) -> None:
+        """Also where it was killed."""
+        if said is None:
+            pytest.skip("nobody keeps what these processes print")
+        for end in ("pass", "os.kill(os.getpid(), 9)"):
+            order = stage.order(f"import os; print('printed', flush=True); os.write(2, b'without an end'); {end}")
+            assert opened.start(order).wait(SECONDS) is not None
+            assert {"printed", "without an end"} <= set(said(order))
+
     def test_stopping_at_once(self, opened: OpenFlowRunner, stage: Stage) -> None:
         """A process may be stopped when it has hardly begun, and when it has ended."""
         process = opened.start(stage.order("import signal; signal.pause()"))
@@ -306,6 +445,60 @@ class FlowRunnerConformance(Facts):
             found.stop(SECONDS)
             assert meeting.all_are_gone()
             assert found.wait(0) == process.wait(SECONDS) != ExitStatus(0)
+
+    # What is killed
+
+    @pytest.mark.parametrize("step", ["opened", "started"])
+    def test_who_starts_is_killed(self, flow_runner: FlowRunner, stage: Stage, meeting: Meeting, step: str) -> None:
+        """Whoever comes next starts what was not started, finds what was, and sees it end: it runs once."""
+        order = stage.order(meeting.lines)
+        with starter(flow_runner, order) as agent:
+            agent.await_step(b"o")
+            if step == "started":
+                agent.await_step(b"s")
+                meeting.await_one()
+            agent.kill()  # in the first case that may be anywhere in its start
+            with flow_runner.open() as opened:
+                found = set(opened.running())
+                assert found == {order.identity} if step == "started" else found <= {order.identity}
+                process = opened.start(order)
+                if step == "opened":
+                    meeting.await_one()
+                assert process.wait(0) is None
+                meeting.end()
+                assert process.wait(SECONDS) == ExitStatus(0)
+                assert not meeting.has_more()
+                assert list(opened.running()) == []
+
+    def test_who_starts_is_killed_at_any_moment(self, flow_runner: FlowRunner, stage: Stage, tmp_path: Path) -> None:
+        """Wherever in its start that is, the process runs once."""
+        for number in range(4):
+            order = stage.order(noting(tmp_path / "seen", str(number)))
+            with starter(flow_runner, order) as agent:
+                agent.await_step(b"o")
+                select.select([agent.steps], [], [], number * 0.01)
+                agent.kill()
+                with flow_runner.open() as opened:
+                    assert opened.start(order).wait(SECONDS) in (ExitStatus(0), ExitStatus(None))
+                    assert list(opened.running()) == []
+        assert (tmp_path / "seen").read_text().split() == ["0", "1", "2", "3"]
+
+    def test_its_supervisor_is_killed(self, opened: OpenFlowRunner, stage: Stage, meeting: Meeting) -> None:
+        """The process has ended, not well, and nothing is left of it, in whatever session. In a container of its own nobody can kill that."""
+        kill = "import os, signal; os._exit(77) if os.getppid() == 1 else os.kill(os.getppid(), 9); signal.pause()\n"
+        with Meeting() as own:
+            process = opened.start(stage.order(_starting_programs(meeting) + own.lines + kill))
+            own.await_one()
+            meeting.await_one()
+            meeting.await_one()
+            own.end()
+            status = process.wait(SECONDS)
+        assert status is not None
+        if status == ExitStatus(77):
+            pytest.skip("code cannot kill what looks after it here")
+        assert not status.is_clean
+        assert list(opened.running()) == []
+        assert meeting.all_are_gone()
 
     def test_closing_ends_no_run(self, flow_runner: FlowRunner, stage: Stage, meeting: Meeting) -> None:
         """Runs go on when the flow runner is closed; the next one who opens it finds them, and the process that one has still tells its end."""

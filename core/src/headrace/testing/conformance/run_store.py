@@ -718,6 +718,20 @@ class RunStoreConformance(Facts):
         with open_store.reading() as reading:
             assert reading.reserved(["code/1", "code/2", "results/3/"]) == [keys[2]]
 
+    def test_borrowed_results(self, open_store: OpenRunStore) -> None:
+        """Results of a run are borrowed as long as another that has taken them is remembered, said once or twice; who is not known takes none."""
+        put(open_store, flow_run("taker"), flow_run("other"))
+        with open_store.writing() as writing:
+            for kept_by, run_id in (("a", "taker"), ("a", "taker"), ("a", "other"), ("b", "nobody")):
+                writing.borrow(kept_by, run_id)
+        with open_store.reading() as reading:
+            assert [reading.is_borrowed(kept_by) for kept_by in ("a", "b", "c")] == [True, False, False]
+        for run_id, is_borrowed in (("taker", True), ("other", False)):
+            with open_store.writing() as writing:
+                writing.delete_flow_run(run_id)
+            with open_store.reading() as reading:
+                assert reading.is_borrowed("a") is is_borrowed
+
     def test_archives(self, open_store: OpenRunStore) -> None:
         """What versions of deployments have of an address is told once for each storage, as long as the deployments are known."""
         archive = Archive(sha256="a" * 64, files=1, size=2)
