@@ -268,7 +268,11 @@ class House:
     @contextmanager
     def agent(self, **variables: str) -> Iterator["subprocess.Popen[str]"]:
         with self.start(**variables) as agent:
-            yield agent
+            try:
+                yield agent
+            except BaseException:
+                agent.kill()  # it would wait for what the test did not end
+                raise
             agent.terminate()
             agent.wait(SECONDS)
 
@@ -485,12 +489,25 @@ def test_what_was_killed_together_with_its_agent_leaves_nothing(tmp_path: Path) 
 
 def test_a_supervisor_that_hears_nothing(tmp_path: Path) -> None:
     """The run is cancelled when its lease is over; the agent sees that its process is still there, and stops it from outside."""
-    house = made(tmp_path, HEADRACE_RENEW_SECONDS="0.2", HEADRACE_LEASE_SECONDS="1", HEADRACE_GRACE_SECONDS="0.3")
+    house = made(tmp_path, HEADRACE_RENEW_SECONDS="0.5", HEADRACE_LEASE_SECONDS="5", HEADRACE_GRACE_SECONDS="0.3")
     with house.agent():
         run_id, processes = house.begin("plain", "program of its own session")
         os.kill(supervisor_of(processes[0]), signal.SIGSTOP)
         with house.open() as opened:
             assert house.cancelled(opened, run_id).state.is_cancelled()
+            house.until(opened, lambda: not alive(processes))
+
+
+def test_a_supervisor_that_hears_nothing_of_a_run_that_goes_on(tmp_path: Path) -> None:
+    """The run is lost when its lease is over; when it does not come back for as long as runs wait, it is stopped from outside, too."""
+    house = made(
+        tmp_path, HEADRACE_RENEW_SECONDS="0.5", HEADRACE_LEASE_SECONDS="5", HEADRACE_GRACE_SECONDS="0.3", HEADRACE_OUTAGE_SECONDS="2"
+    )
+    with house.agent():
+        run_id, processes = house.begin("plain", "program of its own session")
+        os.kill(supervisor_of(processes[0]), signal.SIGSTOP)
+        with house.open() as opened:
+            assert house.ended(opened, run_id).state.is_lost()
             house.until(opened, lambda: not alive(processes))
 
 

@@ -72,7 +72,7 @@ def test_a_process_that_does_not_hear_is_stopped_from_outside(
 
 
 def test_a_run_that_goes_on_is_left_alone(house: Instance, agent: AgentAtWork, stage: Any, clock: FixedClock) -> None:
-    """Also one that waits for its next try, or that is presumed lost, since it may come back."""
+    """Also one that waits for its next try, or that is presumed lost since a while, as it may come back."""
     for name in ("runs", "tries", "lost"):
         running(house, agent, name)
     enter(house, "tries", State.scheduled(START, name="AwaitingRetry"), epoch=1)
@@ -83,6 +83,17 @@ def test_a_run_that_goes_on_is_left_alone(house: Instance, agent: AgentAtWork, s
         pass_time(house, clock, agent, house.settings.renew_seconds)
     agent.leave()
     assert [process.grace for process in stage.processes.values()] == [None] * 3
+
+
+def test_a_run_that_is_lost_for_long_is_not_waited_for(house: Instance, agent: AgentAtWork, stage: Any, clock: FixedClock) -> None:
+    """No run waits for an orchestration for longer than that; its process is stopped, whatever that is doing."""
+    running(house, agent)
+    enter(house, "one", State.lost("nobody renews"))
+    pass_time(house, clock, agent, house.settings.outage_seconds)
+    assert stage.processes["one.1"].grace is None
+    pass_time(house, clock, agent, house.settings.renew_seconds)
+    agent.leave()
+    assert stage.processes["one.1"].grace == 0
 
 
 def test_a_longer_grace_of_its_own(house: Instance, agent: AgentAtWork, stage: Any, clock: FixedClock) -> None:

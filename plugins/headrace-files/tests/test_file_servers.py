@@ -27,7 +27,7 @@ from servers.object_stores import check_connections_are_closed, check_memory_of_
 from servers.process import free_ports
 from webdav4.client import InsufficientStorage
 
-from headrace.errors import NotStored, StorageAway, StorageUnusable, WrongKey
+from headrace.errors import InvalidOption, NotStored, StorageAway, StorageUnusable, WrongKey
 from headrace.ports.storage import OpenStorage, Storage
 from headrace.testing.conformance.storage import CHUNK, StorageConformance, broken_off, read
 from headrace_files.file import FileStorage
@@ -346,7 +346,6 @@ def test_an_archive_is_read(tmp_path: Path) -> None:
     [
         ("sftp:///folder", {}, "it names no host"),
         ("sftp://host:99999/folder", {}, "Port out of range"),
-        ("sftp://127.0.0.1/folder", {"colour": "blue"}, "colour"),
         (
             "ftp://127.0.0.1/folder",
             {"colour": "blue"},
@@ -450,3 +449,10 @@ def test_errors_are_understood(error: Exception, passes: bool, why: str) -> None
 def test_what_no_waiting_helps_is_no_lost_connection(error: Exception) -> None:
     """What nobody knows more of than it says itself is left as it is."""
     assert understood(error) is None
+
+
+@pytest.mark.parametrize("option", ["proxy_command", "colour", "config"])
+def test_a_storage_starts_no_programs(option: str) -> None:
+    """What asyncssh takes besides is refused, since some of it is programs."""
+    with pytest.raises(InvalidOption, match=f"an sftp server is reached without '{option}'"):
+        FileStorage(url="sftp://127.0.0.1/folder", options={option: "x"})

@@ -1,7 +1,8 @@
 """Strays: processes that no run has any business with any more, and that do not end by themselves.
 
 A supervisor stops its run when it hears that this has ended, was taken by somebody else, or is being cancelled. One that hangs, was stopped, or cannot
-reach the orchestration hears nothing. Who sees such a process from outside, and goes on seeing it for longer than all that takes, stops it.
+reach the orchestration hears nothing. Who sees such a process from outside, and goes on seeing it for longer than all that takes, stops it. A run that is
+presumed lost may come back as long as runs wait for an orchestration that is away.
 """
 
 import logging
@@ -37,13 +38,16 @@ class Strays:
         A run that is not known is not judged: it may be of another orchestration that uses this machine.
         """
         settings, now = self._house.settings, self._house.clock.monotonic()
-        whys = {identity: why for identity, run in self._runs(processes) if (why := _why_stray(run, identity))}
-        self._since = {identity: self._since.get(identity, now) for identity in whys}
+        found = {identity: run for identity, run in self._runs(processes) if _why_stray(run, identity)}
+        self._since = {identity: self._since.get(identity, now) for identity in found}
         self._stopping = {identity: thread for identity, thread in self._stopping.items() if thread.is_alive()}
         for identity, since in self._since.items():
+            run = found[identity]
             patience = settings.lease_seconds + grace.get(identity, settings.grace_seconds)
+            if run.state.is_lost():
+                patience = max(patience, settings.outage_seconds)
             if now >= since + patience and identity not in self._stopping:
-                logger.warning("The process of flow run %s does not end by itself, and is stopped: %s", identity, whys[identity])
+                logger.warning("The process of flow run %s does not end by itself, and is stopped: %s", identity, _why_stray(run, identity))
                 self._stop(identity, processes[identity])
 
     def leave(self) -> None:
@@ -81,7 +85,7 @@ def _why_stray(run: FlowRun, identity: str) -> str:
     if identity.rpartition(".")[2] != str(run.epoch):
         return f"somebody else has taken the run, in epoch {run.epoch}"
     state = run.state
-    if state.is_lost() or state.awaits_restart() or state.name == AWAITING_RETRY:  # it may come back, or is only waiting
+    if state.awaits_restart() or state.name == AWAITING_RETRY:  # it is taken by somebody else soon, or is only waiting
         return ""
     is_over = state.is_terminal() or state.is_paused() or state.is_scheduled() or state.type is StateType.CANCELLING
     return f"the run is {state.name}" if is_over else ""

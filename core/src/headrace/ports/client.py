@@ -386,8 +386,8 @@ class OpenClient(Protocol):
 
     @operation("POST", "/flow-runs/{run_id}/results", scope=Scope.RUN)
     def reserve_results(self, run_id: str, storage: Choice) -> StoragePlace:
-        """Says that a root run is about to keep results in a storage; where it says itself whom to connect to and how, nobody removes them later. Raises
-        NotFound for a name that no storage has, and KeyRemoved, which passes."""
+        """Says that a root run is about to keep results in a storage; where it says itself whom to connect to and how, nobody removes them later.
+        Raises NotFound for a name that no storage has, and KeyRemoved, which passes."""
         ...
 
     @operation("POST", "/storage-keys/unneeded", scope=Scope.VIEWER)

@@ -43,6 +43,7 @@ _OF_SFTP = frozenset(
             "private_key",
             "passphrase",
             "known_host",
+            "known_hosts",
             "timeout",
             "client_keys",
             "client_certs",
