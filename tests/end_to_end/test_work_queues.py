@@ -32,6 +32,7 @@ from headrace.model.choices import Choice
 from headrace.model.deployments import Code, Deployment, RunRequest
 from headrace.model.filters import Page, WorkQueueFilter
 from headrace.model.queues import ClaimRequest
+from headrace.testing.clock import FixedClock
 
 with headrace.open() as house:
     now = house.clock.now()
@@ -49,13 +50,14 @@ with headrace.open() as house:
     )
     ids = {found.full_name: found.id for found in put}
 
-    def request(deployment, name, minutes):
+    def request(deployment, name, minutes, asking=house):
         at = now + timedelta(minutes=minutes)
-        return house.client.request_run(RunRequest(id=house.ids.new(), deployment_id=ids[deployment], name=name, at=at))
+        return asking.client.request_run(RunRequest(id=house.ids.new(), deployment_id=ids[deployment], name=name, at=at))
 """
 RUNS = """
     request("hello/nightly", "soon", 30)
-    request("hello/nightly", "late", -90)
+    with headrace.open(clock=FixedClock(now - timedelta(minutes=100))) as earlier:
+        request("hello/nightly", "late", -90, earlier)
     request("hello/nightly", "later", 150)
     request("bye/nightly", "bye", 10)
     request("hello/hourly", "hourly", 20)

@@ -17,7 +17,7 @@ def new_run(
     return FlowRun(
         id=run_id,
         name=name,
-        state=attrs.evolve(state, timestamp=now),
+        state=attrs.evolve(state, timestamp=now) if state.timestamp is None else state,
         created=now,
         expected_start_time=due,
         tags=deployment.tags,

@@ -200,7 +200,10 @@ class Scheduling:
         writing.put_schedule_plan(attrs.evolve(plan, decided=found.decided, look_at=found.look_at, looked=now))
         return [
             *self._skipped(deployment, found, now),
-            *(self._run(deployment, tick, State.scheduled(tick.at), now) for tick in found.ticks),
+            *(
+                self._run(deployment, tick, State(type=StateType.SCHEDULED, timestamp=now, scheduled_time=tick.at), now)
+                for tick in found.ticks
+            ),
         ]
 
     def _skipped(self, deployment: Deployment, found: Planned, now: datetime) -> Iterator[FlowRun]:

@@ -32,7 +32,7 @@ from headrace_sqlite.reading import SqliteReading, place_of
 
 Row = tuple[Any, ...]
 
-AT_ONCE = 50
+AT_ONCE = 100
 """How many flow runs are added by one statement. SQLite notes how to take back a statement, for each page that it touches, and they touch the same ones."""
 
 
