@@ -250,6 +250,18 @@ def endurance(session: nox.Session) -> None:
 
 
 @nox.session
+def kubernetes(session: nox.Session) -> None:
+    """Runs flows in the cluster that KUBECONFIG names, whose node is this machine, in the image with headrace that KUBERNETES_TEST_IMAGE names."""
+    missing = [name for name in ("KUBECONFIG", "KUBERNETES_TEST_IMAGE") if not os.environ.get(name)]
+    if missing:
+        session.error(f"{' and '.join(missing)} must be set: docs/kubernetes.md says how one gets a cluster for tests")
+    plugin = "plugins/headrace-kubernetes"
+    prepare(session, "test", *own_groups(plugin), dists=[*named("."), ".", plugin])
+    # one test after the other: there is one node
+    pytest(session, "tests/kubernetes", "--numprocesses=0", "--override-ini=faulthandler_timeout=400")
+
+
+@nox.session
 def zones(session: nox.Session) -> None:
     """Holds schedules against every change of clocks of every time zone from 2000 to 2037; for the night."""
     schedules = "plugins/headrace-schedules"

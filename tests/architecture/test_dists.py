@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 CORE = ROOT / "core"
 PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))
 DISTS = [CORE, *PLUGINS]
-EXTRA = {"headrace-azure", "headrace-gcs", "headrace-s3"}
+EXTRA = {"headrace-azure", "headrace-docker", "headrace-gcs", "headrace-kubernetes", "headrace-s3"}
 """What is heavy, and comes with the metapackage only where it is asked for."""
 
 BUILDS_ON = {"headrace-azure": "files", "headrace-gcs": "files", "headrace-s3": "files", "headrace-kv": "client"}

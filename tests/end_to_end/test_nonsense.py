@@ -181,7 +181,7 @@ SPECS: dict[str, tuple[str | bytes, str]] = {
     ),
     "runner.yaml": (
         "{flow_location: leo.py, flow_runner: dokcer}",
-        "runner.yaml, line 1: no flow runner named 'dokcer'; installed: subprocess, universal",
+        "runner.yaml, line 1: no flow runner named 'dokcer'; installed: docker, kubernetes, subprocess, universal",
     ),
     "option.yaml": (
         "{flow_location: leo.py, flow_runner: {type: subprocess, colour: red}}",
@@ -712,7 +712,7 @@ def test_a_flow_runner_that_no_agent_has_is_told_in_the_log(own: Author) -> None
         house.client.put_deployments((attrs.evolve(made, flow_runner=Choice("dokcer")),))
     own("deployment", "run", "leonardo", "--name", "otter")
     own("agent", "start", "first", "--run-once")
-    said = "The run could not be started by flow runner 'dokcer': no flow runner named 'dokcer'; installed: subprocess, universal"
+    said = "The run could not be started by flow runner 'dokcer': no flow runner named 'dokcer'; installed: docker, kubernetes, subprocess, universal"
     assert said in own.json("flow-run", "inspect", "otter")["state_message"]
     assert said in own.done("flow-run", "logs", "otter")
 
@@ -721,7 +721,7 @@ def test_a_flow_runner_that_is_not_here_may_be_asked_for(own: Author) -> None:
     """It may be installed where the runs are; that it is not here is said, and the queue is made."""
     shown = own("work-queue", "create", "far", "--flow-runner", "dokcer")
     assert (shown.returncode, shown.stdout.count("\n")) == (0, 1)
-    assert shown.stderr == "warning: no flow runner 'dokcer' is installed here; installed: subprocess, universal\n"
+    assert shown.stderr == "warning: no flow runner 'dokcer' is installed here; installed: docker, kubernetes, subprocess, universal\n"
     assert own.json("work-queue", "inspect", "far")["criteria"] == {"flow_runners": ["dokcer"]}
 
 

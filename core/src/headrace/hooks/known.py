@@ -23,6 +23,7 @@ KNOWN = {
     ("queue matcher", "flow_runners"): "headrace-queues",
     ("client", "http"): "headrace-client",
     ("storage", "server"): "headrace-client",
+    ("command", "docker"): "headrace-docker",
     ("command", "keys"): "headrace-keys",
     ("command", "server"): "headrace-server",
     ("command", "plugins new"): "headrace-plugin-template",

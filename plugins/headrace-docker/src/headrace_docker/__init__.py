@@ -1,0 +1,1 @@
+"""Flow runs in containers of a Docker Engine, and images for them."""
