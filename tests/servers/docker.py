@@ -16,6 +16,9 @@ from pathlib import Path
 import attrs
 
 LONGEST_START, LONGEST_END = 60, 60
+TRIES = 3
+"""It waits ten seconds for its containerd, and gives up then; on a machine that is busy that may take longer the first time."""
+
 BRIDGE = "headrace-tests"
 ADDRESS, POOL = "10.213.77.1/24", "base=10.214.0.0/16,size=24"
 
@@ -97,14 +100,23 @@ class OwnEngine:
             "shutdown-timeout": "2",
         }
         command = ["dockerd", *(f"--{name}={value}" for name, value in options.items())]
-        with (self._folder / "printed").open("wb") as printed:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=printed, stderr=printed, start_new_session=True)
+        printed = self._folder / "printed"
+        for _ in range(TRIES):
+            if self._begins(command, printed):
+                return
+        raise NoDocker(f"dockerd does not begin:\n{printed.read_text(errors='replace')[-2000:]}")
+
+    def _begins(self, command: list[str], printed: Path) -> bool:
+        """Whether it came to answer."""
+        with printed.open("wb") as output:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
         until = time.monotonic() + LONGEST_START
         while not _answers(self.url):
             if process.poll() is not None or time.monotonic() > until:
-                raise NoDocker(f"dockerd does not begin:\n{(self._folder / 'printed').read_text(errors='replace')[-2000:]}")
+                return False
             time.sleep(0.05)
         process.returncode = 0  # it goes on without whoever started it
+        return True
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Returns when it is gone; its containers end with it, or are ended when it is started again."""

@@ -1,5 +1,6 @@
 """A house with a flow runner that does what a test tells it to."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from headrace.hooks.registry import Plugin, Registry, discovered
 from headrace.ids import Ids
 from headrace.instance import Instance
 from headrace.model.orders import ExitStatus, Order
+from headrace.reference.run_store import MemoryRunStore
 from headrace.settings import load
 from headrace.testing.clock import FixedClock
 
@@ -47,12 +49,14 @@ class Stage:
     remark: str = ""
     trouble: Exception | None = None
     prepared: int = 0
+    is_elsewhere: bool = False
+    makes: Any = StagedProcess
 
     def start(self, order: Order) -> StagedProcess:
         if self.refusal is not None:
             raise self.refusal
         self.orders.append(order)
-        return self.processes.setdefault(order.identity, StagedProcess(order.identity, self.remark))
+        return self.processes.setdefault(order.identity, self.makes(order.identity, self.remark))
 
     def prepare(self) -> None:
         self.prepared += 1
@@ -85,7 +89,10 @@ def house(tmp_path: Path, stage: Stage, clock: FixedClock) -> Iterator[Instance]
     @attrs.frozen(kw_only=True)
     class StagedFlowRunner:
         env: dict[str, str] = attrs.field(factory=dict)
-        interpreter = None
+
+        @property
+        def interpreter(self) -> str | None:
+            return None if stage.is_elsewhere else sys.executable
 
         @contextmanager
         def open(self) -> Iterator[Stage]:
@@ -98,9 +105,16 @@ def house(tmp_path: Path, stage: Stage, clock: FixedClock) -> Iterator[Instance]
         def headrace_flow_runners(self) -> list[Provider[Any]]:
             return [Provider("staged", StagedFlowRunner, "Does as it is told")]
 
+        @hookimpl
+        def headrace_run_stores(self) -> list[Provider[Any]]:
+            def make() -> MemoryRunStore:
+                return MemoryRunStore(clock=clock)
+
+            return [Provider("staged", make, "Is in memory, and has the clock of the test")]
+
     chosen = {
         "HEADRACE_HOME": str(tmp_path),
-        "HEADRACE_RUN_STORE": "memory",
+        "HEADRACE_RUN_STORE": "staged",
         "HEADRACE_FLOW_RUNNER": "staged",
         "HEADRACE_LEASE_SECONDS": "30",
     }

@@ -89,6 +89,77 @@ def test_a_run_has_its_own_token(house: Instance, queue: WorkQueue, stage: Any, 
     assert "hrt_of_the_agent" not in told
 
 
+class Unreliable:
+    """A client of a server: what it is asked to claim is kept, and the answer to it may be lost."""
+
+    def __init__(self, inner: OpenClient) -> None:
+        self._inner = inner
+        self.asked: list[ClaimRequest] = []
+        self.loses = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def claim_runs(self, request: ClaimRequest) -> Claimed:
+        self.asked.append(request)
+        claimed = self._inner.claim_runs(request)
+        if self.loses:
+            raise StoreAway(where="here", why="the answer is lost")
+        return claimed
+
+
+@pytest.fixture
+def unreliable(house: Instance) -> Unreliable:
+    return Unreliable(house.client)
+
+
+@pytest.fixture
+def far(house: Instance, queue: WorkQueue, unreliable: Unreliable) -> AgentAtWork:
+    """An agent that asks by way of it."""
+    return AgentAtWork(attrs.evolve(house, client=cast(OpenClient, unreliable)), [queue])
+
+
+def test_a_claim_is_asked_until_it_was_given_something(house: Instance, far: AgentAtWork, unreliable: Unreliable, stage: Any) -> None:
+    """So a message that comes late gives nothing away that the agent does not hear of."""
+    far.step()
+    run(house, "one")
+    house.client.claim_runs(unreliable.asked[-1])
+    far.step()
+    run(house, "two")
+    far.step()
+    assert [order.run_id for order in stage.orders] == ["one", "two"]
+    assert [len({request.id for request in unreliable.asked[:last]}) for last in (2, 3)] == [1, 2]
+
+
+def test_a_claim_whose_answer_was_lost_is_asked_again(house: Instance, far: AgentAtWork, unreliable: Unreliable, stage: Any) -> None:
+    """What was given is started then."""
+    run(house, "one")
+    unreliable.loses = True
+    with pytest.raises(StoreAway):
+        far.step()
+    unreliable.loses = False
+    far.step()
+    assert [order.run_id for order in stage.orders] == ["one"]
+
+
+def test_a_claim_of_which_nothing_is_left_is_over(
+    house: Instance, far: AgentAtWork, unreliable: Unreliable, stage: Any, clock: FixedClock
+) -> None:
+    """Where the answer was lost, and others have by now what was given, the agent goes on with another, at once."""
+    run(house, "one")
+    unreliable.loses = True
+    with pytest.raises(StoreAway):
+        far.step()
+    unreliable.loses = False
+    clock.advance(61)
+    house.client.release_lost_runs()
+    house.client.claim_runs(ClaimRequest(id="claim", agent_id="other", queue_ids=("q",), limit=5))
+    run(house, "two")
+    assert far.step() == clock.now()
+    far.step()
+    assert [order.run_id for order in stage.orders] == ["two"]
+
+
 class Away:
     """A client that cannot be asked about deployments as long as it is away."""
 

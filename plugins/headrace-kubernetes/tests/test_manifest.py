@@ -37,7 +37,7 @@ def test_the_plainest_job() -> None:
     assert pod(job)["automountServiceAccountToken"] is False
     assert pod(job)["enableServiceLinks"] is False
     (container,) = pod(job)["containers"]
-    assert (container["name"], container["image"], container["command"]) == ("run", "flows:1", ["python", "-m", "headrace.engine"])
+    assert (container["name"], container["image"], container["command"]) == ("run", "flows:1", ["python3", "-m", "headrace.engine"])
     assert "imagePullPolicy" not in container
 
 

@@ -4,7 +4,7 @@ import logging
 import os
 import socket
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -15,6 +15,7 @@ from headrace import __version__
 from headrace.agent.ahead import Ahead
 from headrace.agent.runners import MOST_OPEN, Runners
 from headrace.agent.showing import Showing
+from headrace.agent.starting import Beside, Outcome, Starts, in_a_thread, outcome_of
 from headrace.agent.strays import Strays
 from headrace.engine.working_folders import sweep
 from headrace.errors import FlowRunnerFailed, HeadraceError, MayPass, NotFound
@@ -22,6 +23,7 @@ from headrace.instance import Instance
 from headrace.model.agents import Agent
 from headrace.model.choices import Choice
 from headrace.model.deployments import UNIVERSAL
+from headrace.model.events import Event
 from headrace.model.filters import FlowRunFilter, Page
 from headrace.model.journals import JournalBatch
 from headrace.model.logs import LogLine
@@ -32,11 +34,11 @@ from headrace.model.runs import FlowRun
 from headrace.model.states import State, StateType
 from headrace.orchestration.undelivered import deliver
 from headrace.packaging.statements import checked
-from headrace.ports.flow_runner import OpenFlowRunner, Process
+from headrace.ports.flow_runner import Arrives, OpenFlowRunner, Process
 from headrace.settings import variable
 
 MOST_AT_ONCE = 20
-"""How many runs are claimed at once: as many as are started well before their leases end."""
+"""How many runs are claimed at once: as many as are started well before their leases end; and how many starts of a flow runner are under way at most."""
 
 WAKING = (
     "flow-run.created",
@@ -57,13 +59,18 @@ class Underway:
     process: Process
     choice: Choice
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether its process is there, which renews the lease from then on."""
+        return not isinstance(self.process, Arrives) or self.process.has_begun
+
 
 class AgentAtWork:
     """Serves some queues. It owns nothing that a run needs, so it may end at any time.
 
     `limits` are by flow runner. `prefers` names the flow runner of runs that leave it to the agent; the one in the settings if it is None. With
     `looks_ahead` it fetches what the next runs need before they are due. `requires_signature`: it starts nothing but what somebody has signed who is
-    trusted here.
+    trusted here. What lives elsewhere is started by `beside`.
     """
 
     def __init__(
@@ -76,6 +83,7 @@ class AgentAtWork:
         prefers: str | None = None,
         looks_ahead: bool = False,
         requires_signature: bool | None = None,
+        beside: Beside = in_a_thread,
     ) -> None:
         self._house = house
         self._queues = {queue.id: queue for queue in queues}
@@ -84,13 +92,15 @@ class AgentAtWork:
         self._limits = dict(limits or {})
         self._showing = Showing(house)
         self._strays = Strays(house)
+        self._starts = Starts(beside, house.clock)
+        self._renewed_at: float | None = None
         self._ahead = Ahead(house, self._runners) if looks_ahead else None
         self._has_looked_back = False
         # a run gets a token of its own, where one is needed
         self._environment = {name: value for name, value in house.settings.as_environment().items() if name not in CREDENTIALS}
         self._underway: dict[str, Underway] = {}
         self._said_at: float | None = None
-        self._claim: ClaimRequest | None = None
+        self._claim_id = house.ids.new()
         host = socket.gethostname()
         self.agent = Agent(
             id=house.ids.new(),
@@ -110,12 +120,12 @@ class AgentAtWork:
     @property
     def is_busy(self) -> bool:
         """Whether a run that it started has not ended."""
-        return bool(self._underway)
+        return self.underway > 0
 
     @property
     def underway(self) -> int:
         """How many of its runs have not ended."""
-        return len(self._underway)
+        return len(self._underway) + len(self._starts)
 
     @property
     def has_queues(self) -> bool:
@@ -130,13 +140,19 @@ class AgentAtWork:
         self._said_at = None
 
     def stop_all(self) -> None:
-        """Ends what it started."""
+        """Ends what it started, and what it is starting as soon as that is there."""
+        for start in self._starts:
+            start.is_unwanted = True
+        self._starts.wait()
+        self._look_at_starts()
         for underway in self._underway.values():
             underway.process.stop(self._house.settings.grace_seconds)
         self._reap()
 
     def leave(self) -> None:
         """Says that it is gone; its runs go on."""
+        self._starts.wait()
+        self._look_at_starts()
         if self._ahead is not None:
             self._ahead.leave()
         self._strays.leave()
@@ -149,6 +165,8 @@ class AgentAtWork:
         """One round; the moment at which the next run is due, if it knows one."""
         self._say_here()
         self._showing.look()
+        self._look_at_starts()
+        self._renew()
         self._reap()
         if self.agent.is_draining:
             return None
@@ -157,14 +175,17 @@ class AgentAtWork:
     def _say_here(self) -> None:
         now = self._house.clock.monotonic()
         if self._said_at is None or now >= self._said_at + self._house.settings.renew_seconds:
-            self._house.client.keep_agent(attrs.evolve(self.agent, underway=len(self._underway)))
+            self._house.client.keep_agent(attrs.evolve(self.agent, underway=self.underway))
             self._look_back()
             self._reconcile()
-            self._runners.close_idle([each.choice for each in self._underway.values()])
+            self._close_unused()
             sweep(self._house.settings.home)
             if self._ahead is not None and not self.agent.is_draining:
                 self._ahead.look(tuple(self._queues))
             self._said_at = now
+
+    def _close_unused(self) -> None:
+        self._runners.close_unused([each.choice for each in (*self._underway.values(), *self._starts)])
 
     # What is there and what is to be there
 
@@ -204,7 +225,11 @@ class AgentAtWork:
         )
 
     def _adopt(self, run: FlowRun, choice: Choice, runner: OpenFlowRunner) -> None:
-        process = runner.find(OrderedRun(run_id=run.id, epoch=run.epoch).identity)
+        try:
+            process = runner.find(OrderedRun(run_id=run.id, epoch=run.epoch).identity)
+        except Exception as error:  # it is given the run again, and asks again
+            logger.warning("Flow runner %r cannot say whether flow run %r runs: %s", choice.name, run.name, error)
+            return
         if process is None:
             self._tell_end(run, ExitStatus(None), "")
             return
@@ -221,35 +246,36 @@ class AgentAtWork:
 
     def _take(self) -> datetime | None:
         while (room := self._room()) > 0 and self._queues:
-            request = self._claim or self._request(room)
-            self._claim = request  # asked again as it is, if the answer is lost
+            request = self._request(room)
             try:
                 claimed = self._house.client.claim_runs(request)
             except NotFound as error:
-                self._claim = None
                 self._lose_queues(error)
                 continue
-            self._claim = None
+            if claimed.runs or claimed.is_over:  # until then the same claim is asked again, whether nothing was due or the answer was lost
+                self._claim_id = self._house.ids.new()
             for run in claimed.runs:
                 self._start_or_leave(run, claimed.tokens.get(run.id, ""))
+            self._close_unused()
             if len(claimed.runs) < request.limit:
                 return claimed.next_due
         return None
 
     def _room(self) -> int:
-        return MOST_AT_ONCE if self.agent.limit is None else self.agent.limit - len(self._underway)
+        return MOST_AT_ONCE if self.agent.limit is None else self.agent.limit - self.underway
 
     def _request(self, room: int) -> ClaimRequest:
         """Asks for no more than there is room for, and for nothing of a flow runner that has its limit; where one has, as few as may all be of it."""
-        under_way = Counter(each.choice.name for each in self._underway.values())
-        left = {name: limit - under_way[name] for name, limit in self._limits.items()}
+        starting = self._starts.by_runner()
+        under_way = Counter(each.choice.name for each in self._underway.values()) + starting
+        left = {name: MOST_AT_ONCE - number for name, number in starting.items()}
+        for name, limit in self._limits.items():
+            left[name] = min(left.get(name, limit), limit - under_way[name])
         full = [name for name, more in left.items() if more <= 0]
         if self._runners.preferred in full:
             full.append(UNIVERSAL)
         most = min([room, MOST_AT_ONCE, *(more for more in left.values() if more > 0)])
-        return ClaimRequest(
-            id=self._house.ids.new(), agent_id=self.agent.id, queue_ids=tuple(self._queues), limit=most, full_runners=tuple(full)
-        )
+        return ClaimRequest(id=self._claim_id, agent_id=self.agent.id, queue_ids=tuple(self._queues), limit=most, full_runners=tuple(full))
 
     def _lose_queues(self, error: NotFound) -> None:
         """Goes on without the queues that are gone."""
@@ -285,16 +311,76 @@ class AgentAtWork:
         logger.info("Submitting flow run %r (%s) to flow runner %r", run.name, run.id, choice.name)
         order = Order(run_id=run.id, run_name=run.name, epoch=run.epoch, statement=statement, environment=environment)
         try:
-            process = self._runners.opened(choice).start(order)
-        except HeadraceError as error:
-            self._refuse(run, choice, error.why if isinstance(error, FlowRunnerFailed) else str(error))
+            start = partial(self._runners.opened(choice).start, order)
+            if self._runners.is_here(choice):
+                self._started(run, choice, outcome_of(start))
+            else:
+                self._starts.begin(run, choice, start)
         except Exception as error:
-            logger.exception("Flow runner %r failed", choice.name)
-            self._refuse(run, choice, f"{type(error).__name__}: {error}")
-        else:
+            self._started(run, choice, Outcome(error=error))
+
+    def _started(self, run: FlowRun, choice: Choice, outcome: Outcome) -> None:
+        error, process = outcome.error, outcome.process
+        if process is not None:
             self._begin(run, process, choice)
             if process.remark:
                 self._note(run, process.remark)
+        elif isinstance(error, HeadraceError):
+            self._refuse(run, choice, error.why if isinstance(error, FlowRunnerFailed) else str(error))
+        else:
+            logger.error("Flow runner %r failed", choice.name, exc_info=error)
+            self._refuse(run, choice, f"{type(error).__name__}: {error}")
+
+    def _look_at_starts(self) -> None:
+        """Goes on with those that are over."""
+        for start in self._starts.over():
+            try:
+                self._started(start.run, start.choice, start.outcome)
+            except HeadraceError as error:
+                logger.error("What became of the start of flow run %r could not be told: %s", start.run.name, error)
+            if start.is_unwanted and (process := start.outcome.process) is not None:
+                self._strays.stop(process.identity, _itself(process), grace=self._house.settings.grace_seconds)
+
+    # Waiting until they have begun
+
+    def hear(self, events: Iterable[Event]) -> None:
+        """Whether a run that has not begun is to go on is asked as soon as something is said of it."""
+        told = {event.subject for event in events}
+        if any(run.id in told for run in self._not_begun()):
+            self._renewed_at = None
+
+    def _not_begun(self) -> list[FlowRun]:
+        return [start.run for start in self._starts if not start.is_unwanted] + [
+            each.run for each in self._underway.values() if not each.has_begun
+        ]
+
+    def _renew(self) -> None:
+        """Keeps the leases of runs that have no process yet which would."""
+        now = self._house.clock.monotonic()
+        if self._renewed_at is not None and now < self._renewed_at + self._house.settings.renew_seconds:
+            return
+        for run in self._not_begun():
+            order = self._house.client.renew_lease(run.id, run.epoch)
+            if order.stop:
+                self._give_up(run, order.reason)
+        self._renewed_at = now
+
+    def _give_up(self, run: FlowRun, reason: str) -> None:
+        """Nothing of its code has begun. Should it begin all the same, it stops at once, since it is not its run any more."""
+        logger.info("Flow run %r is not to begin any more: %s", run.name, reason)
+        for start in self._starts:
+            if start.run.id == run.id:
+                start.is_unwanted = True
+                self._say_cancelled(run)
+        for identity, each in self._underway.items():
+            if each.run.id == run.id:
+                self._strays.stop(identity, _itself(each.process), grace=self._house.settings.grace_seconds)
+
+    def _say_cancelled(self, run: FlowRun) -> None:
+        """Says so of a run that is being cancelled before it has a process."""
+        with suppress(NotFound):
+            if self._house.client.read_flow_run(run.id).state.type is StateType.CANCELLING:
+                self._move(run, "unwanted", State.crashed("It was cancelled before its process was there."))
 
     def _statement(self, run: FlowRun) -> str | None:
         """What the run's process is held to; None where that is nothing. Before it begins, since its environment could be anything too."""

@@ -95,6 +95,7 @@ class AgentLoop:
                     seconds = min(seconds, max(0.0, (moment - self._house.clock.now()).total_seconds()))
             events = self._house.client.wait_for_events(EventFilter(after=cursor, kinds=WAKING), seconds)
             self._seen = events[-1].sequence if events else None
+            self._agent.hear(events)
             self._failures = 0
         except HeadraceError as error:
             self._pause("The orchestration cannot be asked now, and is asked again: %s", error)

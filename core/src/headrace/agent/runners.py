@@ -30,7 +30,7 @@ class _Open:
 
 
 class Runners:
-    """Opens flow runners when they are first needed, and closes those that were not needed for longest, or for long. `preferred` is the name of one."""
+    """Opens flow runners when they are first needed; those that were not needed for longest, or for long, are closed. `preferred` is the name of one."""
 
     def __init__(self, registry: Registry, preferred: str, clock: Clock) -> None:
         self._registry = registry
@@ -52,9 +52,6 @@ class Runners:
             self._open[key] = _Open(choice, value, stack.enter_context(value.open()), stack, 0.0)
         self._open.move_to_end(key)
         self._open[key].wanted_at = self._clock.monotonic()
-        while len(self._open) > MOST_OPEN:
-            _, oldest = self._open.popitem(last=False)
-            oldest.stack.close()
         return self._open[key].runner
 
     def is_here(self, choice: Choice) -> bool:
@@ -73,11 +70,13 @@ class Runners:
             self.opened(self.choice(None))
         return [(each.choice, each.runner) for each in self._open.values()]
 
-    def close_idle(self, in_use: Collection[Choice]) -> None:
-        """Closes those that no run has wanted for long; those in use go on."""
+    def close_unused(self, in_use: Collection[Choice]) -> None:
+        """Closes those that no run has wanted for long, and those that are too many; one is left open by which runs elsewhere are seen."""
         kept, before = {repr(choice) for choice in in_use}, self._clock.monotonic() - IDLE_SECONDS
-        for key in [key for key, each in self._open.items() if each.wanted_at < before and key not in kept]:
-            self._open.pop(key).stack.close()
+        closable = [key for key, each in self._open.items() if key not in kept or each.value.interpreter is not None]
+        for number, key in enumerate(reversed(closable), start=1):
+            if number > MOST_OPEN or (key not in kept and self._open[key].wanted_at < before):
+                self._open.pop(key).stack.close()
 
     def close(self) -> None:
         """Closes all; no run ends by it."""

@@ -40,21 +40,36 @@ class Strays:
         settings, now = self._house.settings, self._house.clock.monotonic()
         found = {identity: run for identity, run in self._runs(processes) if _why_stray(run, identity)}
         self._since = {identity: self._since.get(identity, now) for identity in found}
-        self._stopping = {identity: thread for identity, thread in self._stopping.items() if thread.is_alive()}
         for identity, since in self._since.items():
             run = found[identity]
             patience = settings.lease_seconds + grace.get(identity, settings.grace_seconds)
             if run.state.is_lost():
                 patience = max(patience, settings.outage_seconds)
-            if now >= since + patience and identity not in self._stopping:
+            if now >= since + patience and not self._is_stopping(identity):
                 logger.warning("The process of flow run %s does not end by itself, and is stopped: %s", identity, _why_stray(run, identity))
-                self._stop(identity, processes[identity])
+                self.stop(identity, processes[identity])
+
+    def stop(self, identity: str, find: Callable[[], Process | None], *, grace: float = 0.0) -> None:
+        """Stops it beside, unless that is being done."""
+        self._stopping = {stopped: thread for stopped, thread in self._stopping.items() if thread.is_alive()}
+        if identity in self._stopping:
+            return
+        thread = Thread(target=_stop, args=(identity, find, grace), name=f"headrace-stopping-{identity}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            logger.warning("It is stopped later: %s", error)
+            return
+        self._stopping[identity] = thread
 
     def leave(self) -> None:
         """Waits a moment for what is being stopped."""
         until = self._house.clock.monotonic() + LAST_SECONDS
         for thread in self._stopping.values():
             thread.join(max(0.0, until - self._house.clock.monotonic()))
+
+    def _is_stopping(self, identity: str) -> bool:
+        return identity in self._stopping and self._stopping[identity].is_alive()
 
     def _runs(self, identities: Iterable[str]) -> Iterable[tuple[str, FlowRun]]:
         by_run: dict[str, list[str]] = {}
@@ -65,19 +80,14 @@ class Strays:
             for run in self._house.client.read_flow_runs(FlowRunFilter(ids=ids[start : start + AT_ONCE]), Page()):
                 yield from ((identity, run) for identity in by_run[run.id])
 
-    def _stop(self, identity: str, find: Callable[[], Process | None]) -> None:
-        def stop() -> None:
-            process = find()
-            if process is not None:
-                process.stop(0.0)
 
-        thread = Thread(target=stop, name=f"headrace-stopping-{identity}", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError as error:
-            logger.warning("It is stopped later: %s", error)
-            return
-        self._stopping[identity] = thread
+def _stop(identity: str, find: Callable[[], Process | None], grace: float) -> None:
+    try:
+        process = find()
+        if process is not None:
+            process.stop(grace)
+    except Exception as error:
+        logger.warning("The process of flow run %s could not be stopped, which is tried again: %s", identity, error)
 
 
 def _why_stray(run: FlowRun, identity: str) -> str:

@@ -1,5 +1,7 @@
 """`headrace agent`: who takes runs out of work queues and starts them."""
 
+import os
+
 import click
 
 from headrace import instance
@@ -10,6 +12,7 @@ from headrace.cli.runner_limits import RunnerLimit
 from headrace.errors import MayPass, NoQueueLeft
 from headrace.model.agents import Agent
 from headrace.model.filters import Page, WorkQueueFilter
+from headrace.model.orders import CREDENTIALS
 from headrace.model.queues import WorkQueue
 from headrace.wire.plain import to_plain
 
@@ -93,6 +96,8 @@ def start(
         install(house.settings.log_level)
         for name in {name for name, _ in limits} | ({prefer} if prefer else set()):
             house.registry.offer("flow runner", name)  # one that is not installed is told now
+        # flow runners that are opened here read settings by themselves, and are to find those that were typed or stand in a profile
+        os.environ.update({name: value for name, value in house.settings.as_environment().items() if name not in CREDENTIALS})
         at_work = AgentAtWork(
             house,
             tuple(served.values()),

@@ -34,13 +34,24 @@ class Process(Protocol):
         ...
 
 
+@runtime_checkable
+class Arrives(Protocol):
+    """A process may be on its way for long after it was started: a pod waits for a node. Until it has begun, whoever started it renews the run's lease."""
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether what runs the code is there. It need not be asked anew: `wait` looks."""
+        ...
+
+
 class OpenFlowRunner(Protocol):
     """A flow runner in use by one agent. Leaving its context ends what it keeps ready, and no run."""
 
     def start(self, order: Order) -> Process:
         """Starts `python -m headrace.engine` with the order's variables in its environment, never in its arguments.
 
-        Starting an identity that was started before gives the same process. Raises FlowRunnerFailed; then nothing runs.
+        Starting an identity that was started before gives the same process. What lives elsewhere is started in threads, several at once, and may take
+        its time. Raises FlowRunnerFailed; then nothing runs.
         """
         ...
 

@@ -208,7 +208,7 @@ class KubernetesFlowRunner:
         default=None,
         converter=options.words,
         validator=options.command,
-        metadata=_about("what the container runs; python -m headrace.engine if not given"),
+        metadata=_about("what the container runs; python3 -m headrace.engine if not given"),
     )
     cpu: str | None = attrs.field(
         default=None, validator=options.quantity, metadata=_about("how many processors it gets and may use, such as 500m")

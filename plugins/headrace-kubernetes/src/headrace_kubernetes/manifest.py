@@ -24,7 +24,7 @@ Manifest = dict[str, Any]
 CONTAINER = "run"
 """What the container of the run is called, if a manifest does not call it otherwise."""
 
-ENGINE = ("python", "-m", "headrace.engine")
+ENGINE = ("python3", "-m", "headrace.engine")
 HOME = "/var/lib/headrace"
 """The home in the container: an empty folder that anybody may write to, whatever user the image has."""
 

@@ -121,6 +121,11 @@ class PodProcess:
     # Looking
 
     @property
+    def has_begun(self) -> bool:
+        """Whether its container has been seen to run, or to have run."""
+        return self._has_begun or self._end is not None
+
+    @property
     def awaits_begin(self) -> bool:
         """Whether somebody is to be told when its container runs."""
         return self._begun is not None and not self._has_begun

@@ -21,7 +21,7 @@ import pytest
 
 from headrace.errors import FlowRunnerFailed
 from headrace.model.orders import VARIABLE, ExitStatus, Order
-from headrace.ports.flow_runner import FlowRunner, OpenFlowRunner, Process
+from headrace.ports.flow_runner import Arrives, FlowRunner, OpenFlowRunner, Process
 from headrace.testing.conformance.facts import Facts
 from headrace.testing.stand_in import LINES
 
@@ -107,6 +107,15 @@ def _starting_programs(meeting: Meeting) -> str:
         for is_apart in (False, True):
             subprocess.Popen([sys.executable, "-c", {meeting.lines!r}], start_new_session=is_apart)
     """)
+
+
+def _comes_to_have_begun(process: Process) -> bool:
+    """Whether it says so, at once where it does not arrive from elsewhere."""
+    until = time.monotonic() + SECONDS
+    while isinstance(process, Arrives) and not process.has_begun:
+        if process.wait(0.05) is not None or time.monotonic() > until:
+            return False
+    return True
 
 
 def _why_not(opened: OpenFlowRunner, order: Order) -> str:
@@ -281,6 +290,20 @@ class FlowRunnerConformance(Facts):
         meeting.end()
         assert {process.wait(SECONDS) for process in processes} == {ExitStatus(0)}
         assert list(opened.running()) == []
+
+    def test_starting_in_threads(self, opened: OpenFlowRunner, stage: Stage, meeting: Meeting) -> None:
+        """Several may be started at the same time, also the same one; a process that has arrived says that it has begun."""
+        orders = [stage.order(meeting.lines) for _ in range(4)]
+        with ThreadPoolExecutor(8) as threads:
+            processes = list(threads.map(opened.start, orders * 2))
+        for _ in orders:
+            meeting.await_one()
+        assert sorted(opened.running()) == sorted(order.identity for order in orders)
+        assert all(process.wait(0) is None for process in processes)
+        assert all(_comes_to_have_begun(process) for process in processes)
+        meeting.end()
+        assert {process.wait(SECONDS) for process in processes} == {ExitStatus(0)}
+        assert not meeting.has_more()
 
     def test_what_cannot_begin(self, unusable: FlowRunner | None, stage: Stage) -> None:
         """Where what runs it is not there, that is told in a sentence, which becomes that of the run, and nothing runs."""

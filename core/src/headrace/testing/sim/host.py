@@ -9,6 +9,7 @@ from typing import Any, cast
 import attrs
 
 from headrace.agent.agent import WAKING, AgentAtWork
+from headrace.agent.starting import Chore
 from headrace.errors import HeadraceError
 from headrace.hooks import Provider, hookimpl
 from headrace.hooks.registry import Registry, inline
@@ -58,7 +59,7 @@ class Host(Actor):
             places=cast(Any, None),
             results=cast(Any, None),
         )
-        self.agent = AgentAtWork(instance, queues, limit=limit)
+        self.agent = AgentAtWork(instance, queues, limit=limit, beside=_at_once)
         self._rounds = Rounds(instance, {name: _Contained(house, service) for name, service in services.items()})
         self._names = ", ".join(queue.name for queue in queues)
         self._failures = 0
@@ -129,10 +130,14 @@ class Host(Actor):
         return seconds if due is None else min(seconds, max(0.01, (due - world.clock.now()).total_seconds()))
 
     def _check_work(self, before: FlowRun | None) -> None:
-        """In two rounds nothing went wrong and nobody else did anything: what lay there before the second one has been taken, if there is room."""
+        """Nothing went wrong, and nobody else did anything: whatever was claimed for this agent it has heard of, if it has room; and if that is so for the
+        second time, what lay there before has been taken."""
         agent = self.agent.agent
         has_room = agent.limit is None or agent.limit > self.agent.underway
-        if before is not None and has_room and not agent.is_draining and self._left_lying() == before:
+        if not has_room or agent.is_draining or not self.agent.has_queues:
+            return
+        self._house.witness.check_heard(agent.id)
+        if before is not None and self._left_lying() == before:
             raise self._house.witness.broken("what is due is taken while there is room", before.id, self.label)
 
     def _left_lying(self) -> FlowRun | None:
@@ -150,6 +155,18 @@ class Host(Actor):
                     if is_anybodys and not is_held_back and (run.run_count or not earlier_runs(reading, run)):
                         return run
         return None
+
+
+class _Done:
+    """What has ended when it is begun."""
+
+    def join(self, timeout: float) -> None:
+        """It has."""
+
+
+def _at_once(chore: Chore) -> _Done:
+    chore()
+    return _Done()
 
 
 @attrs.frozen
