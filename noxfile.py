@@ -67,6 +67,8 @@ AZURITE = ROOT / ".nox" / "parts" / "azurite"
 CONTRIB = sorted(str(found.parent.relative_to(ROOT)) for found in ROOT.glob("contrib/*/pyproject.toml"))
 TUTORIAL = ROOT / "examples" / "tutorial"
 FLOW = str(TUTORIAL / "leo_flow.py")
+APART = {"storages", "dispatch-docker", "dispatch-kubernetes"}
+"""What is measured with all plugins, and with the servers that tests start."""
 DEMO = (
     ("deployment", "create", str(TUTORIAL / "leo_deployment.py")),
     ("work-queue", "create", "tutorial_queue", "--tag", "tutorial"),
@@ -273,4 +275,7 @@ def zones(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measures what DESIGN promises; what stands after `--` goes to the benchmark."""
     prepare(session, dists=[*named("."), "."])
+    if APART & set(session.posargs):
+        prepare(session, "test", *own_groups(*STOCK), dists=[*STOCK, "."])
+        install_azurite(session)
     session.run("python", "tests/bench/run.py", *session.posargs)

@@ -56,12 +56,15 @@ SETTLING_SECONDS = 0.15
 
 
 class Bench:
-    """A home with a deployment that is started warm and one that is started cold, and a queue for both; with a `url` they are at the server there."""
+    """A home with a deployment that is started warm and one that is started cold, and a queue for both; with a `url` they are at the server there.
 
-    def __init__(self, folder: Path, url: str = "") -> None:
+    `variables` are of its commands, and of its agents.
+    """
+
+    def __init__(self, folder: Path, url: str = "", **variables: str) -> None:
         self._folder = folder
         self._settings = {"HEADRACE_HOME": str(folder / "home"), "HEADRACE_API_URL": url}
-        self._environment = {**os.environ, **self._settings}
+        self._environment = {**os.environ, **self._settings, **variables}
         self._environment.pop("PYTHONDONTWRITEBYTECODE", None)
         (folder / "stamp.py").write_text(SCRIPT)
         (folder / "specs.py").write_text(SPEC)
@@ -160,12 +163,24 @@ def parts(folder: Path, rounds: int) -> dict[str, dict[str, float]]:
         runner = Choice("subprocess", {"python": another_python(folder)})
         (other,) = house.client.put_deployments((attrs.evolve(warm, id=house.ids.new(), name="other", flow_runner=runner),))
         for name, deployment in (("warm", warm), ("cold", cold), ("another Python, warm", other)):
-            for _ in range(2):
-                bench.start(house, deployment)
-            seen = [bench.parts(house, deployment) for _ in range(rounds)]
-            names = {"claim": "claim", "start": "start", "imports": "import", "whole": "all"}
-            found[name] = {said: statistics.median(getattr(each, part) for each in seen) * 1000 for part, said in names.items()}
+            found[name] = _split(bench, house, deployment, rounds)
     return found
+
+
+def parts_elsewhere(folder: Path, url: str, runner: Choice, rounds: int, **variables: str) -> dict[str, float]:
+    """Median milliseconds of each part of the way to the first line, by a flow runner that starts runs elsewhere; they see the folder."""
+    bench = Bench(folder, url, **variables)
+    with bench.open() as (house, warm, _), bench.agent():
+        (other,) = house.client.put_deployments((attrs.evolve(warm, id=house.ids.new(), name="other", flow_runner=runner),))
+        return _split(bench, house, other, rounds)
+
+
+def _split(bench: Bench, house: Instance, deployment: Deployment, rounds: int) -> dict[str, float]:
+    for _ in range(2):
+        bench.start(house, deployment)
+    seen = [bench.parts(house, deployment) for _ in range(rounds)]
+    names = {"claim": "claim", "start": "start", "imports": "import", "whole": "all"}
+    return {said: statistics.median(getattr(each, part) for each in seen) * 1000 for part, said in names.items()}
 
 
 def another_python(folder: Path) -> str:

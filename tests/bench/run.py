@@ -21,6 +21,9 @@ import attrs
 ROUNDS = 9
 TREE_FILES = 1_000
 
+TESTS = Path(__file__).resolve().parents[1]
+"""Where the servers of tests are."""
+
 KEPT = Path(__file__).resolve().parents[2] / ".nox" / "bench"
 """Where a store with very many runs is kept from one bench to the next."""
 
@@ -187,11 +190,7 @@ def dispatch(home: Path) -> list[Row]:
     bare = median_of(process(sys.executable, "-c", "pass", home=home))
     warm, cold = starts(home / "starts", ROUNDS)
     each = many(home / "many", 100)
-    split = [
-        Row(what=f"run asked for → first line, {how}: {part}", ours=taken, floor_is="", floor=0, budget="")
-        for how, found in parts(home / "parts", ROUNDS).items()
-        for part, taken in found.items()
-    ]
+    split = [row for how, found in parts(home / "parts", ROUNDS).items() for row in _rows(how, found)]
     count = int(os.environ.get("BENCH_AGENT_RUNS", "1000"))
     first, last, a_second = memory_of_agent(home / "memory", count)
     return [
@@ -255,6 +254,45 @@ def dispatch_over_http(home: Path) -> list[Row]:
     return rows
 
 
+def dispatch_docker(home: Path) -> list[Row]:
+    """Runs in containers of a real engine, by way of a server."""
+    sys.path.insert(0, str(TESTS))
+    from dispatch import parts_elsewhere
+    from docker import APIClient
+    from servers.docker import docker_engine
+    from servers.images import RUNS, python_image
+    from servers.own import headrace_server
+
+    from headrace.model.choices import Choice
+
+    with docker_engine() as engine, headrace_server(home / "server") as address:
+        with APIClient(base_url=engine.url, version="auto", timeout=120) as api:
+            image = python_image(api, *RUNS)
+        runner = Choice("docker", {"image": image, "volumes": [f"{home}:{home}"]})
+        return _rows("docker", parts_elsewhere(home, address, runner, ROUNDS, DOCKER_HOST=engine.url))
+
+
+def dispatch_kubernetes(home: Path) -> list[Row]:
+    """Runs in pods of the cluster that KUBECONFIG names, whose node is this machine, by way of a server."""
+    sys.path.insert(0, str(TESTS))
+    from dispatch import parts_elsewhere
+    from servers.kubernetes import IMAGE, patches
+    from servers.own import headrace_server
+
+    from headrace.model.choices import Choice
+
+    home.chmod(0o777)
+    with headrace_server(home / "server") as address:
+        runner = Choice("kubernetes", {"image": IMAGE, "image_pull_policy": "IfNotPresent", "customizations": list(patches(home))})
+        return _rows("kubernetes", parts_elsewhere(home, address, runner, ROUNDS))
+
+
+def _rows(how: str, parts: dict[str, float]) -> list[Row]:
+    return [
+        Row(what=f"run asked for → first line, {how}: {part}", ours=taken, floor_is="", floor=0, budget="") for part, taken in parts.items()
+    ]
+
+
 def lists(_: Path) -> list[Row]:
     """Lists and counts over HTTP, where there are a million flow runs and five million task runs; the slowest filter of each."""
     import many_runs  # these two are beside this file
@@ -316,7 +354,7 @@ def schedules(home: Path) -> list[Row]:
 
 def storages(home: Path) -> list[Row]:
     """What storages cost over the bare calls of what they are kept in."""
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where the servers of tests are
+    sys.path.insert(0, str(TESTS))
     from storages import again, pairs
 
     rows = [
@@ -338,6 +376,9 @@ def table(rows: list[Row]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+APART = {"storages": storages, "dispatch-docker": dispatch_docker, "dispatch-kubernetes": dispatch_kubernetes}
+"""What needs plugins and servers that not everybody has, and is measured only where it is named."""
+
 PARTS = {
     "start-up": start_up,
     "runs": runs,
@@ -345,21 +386,25 @@ PARTS = {
     "web-api": web_api,
     "dispatch-over-http": dispatch_over_http,
     "schedules": schedules,
-    "storages": storages,
     "lists": lists,
 }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measures what DESIGN promises.")
-    parser.add_argument("--only", action="append", choices=PARTS, help="what is measured; all of it, unless some are named")
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=[*PARTS, *APART],
+        help="what is measured; all of it that needs nothing more, unless some are named",
+    )
     parts = parser.parse_args().only or list(PARTS)
     measured: list[Row] = []
     for part in parts:
         with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as nowhere:
             stderr, sys.stderr = sys.stderr, sys.stderr if part == "lists" else nowhere  # runs log there, and so do many
             try:
-                measured += PARTS[part](Path(folder))
+                measured += {**PARTS, **APART}[part](Path(folder))
             finally:
                 sys.stderr = stderr
     print(table(measured))

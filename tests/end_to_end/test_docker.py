@@ -3,11 +3,12 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from docker import APIClient
@@ -17,8 +18,9 @@ from servers.images import RUNS, python_image
 from servers.own import COMMAND, environment, headrace_server
 
 import headrace
-from headrace.model.filters import EventFilter, LogFilter, Page
+from headrace.model.filters import EventFilter, FlowRunFilter, LogFilter, Page
 from headrace.model.runs import FlowRun
+from headrace.model.states import StateType
 from headrace.settings import load
 from headrace.testing.conformance.flow_runner import Meeting
 
@@ -330,6 +332,50 @@ def test_a_run_that_cannot_begin(house: House, api: Any, image: str, options: Ma
     assert why in str(state.message)
     assert "Traceback" not in said
     assert containers(api, house.address) == []
+
+
+class Mute:
+    """A registry that takes connections and says nothing, until it is left."""
+
+    def __enter__(self) -> Self:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(SECONDS)
+        self._asked: list[socket.socket] = []
+        self.image = f"127.0.0.1:{self._listener.getsockname()[1]}/flows:1"
+        return self
+
+    def await_question(self) -> None:
+        self._asked.append(self._listener.accept()[0])
+
+    def __exit__(self, *error: object) -> None:
+        for each in (self._listener, *self._asked):
+            each.close()
+
+
+def test_an_image_that_is_long_on_its_way(tmp_path: Path, engine: DockerEngine) -> None:
+    """Nothing else waits for it, its run stays where it is beyond the time of a lease, and is cancelled at once when that is asked for."""
+    with headrace_server(tmp_path / "server", HEADRACE_LEASE_SECONDS="1", HEADRACE_RENEW_SECONDS="0.2") as address, Mute() as registry:
+        house = House(tmp_path, engine, address)
+        house.deploy(registry.image)
+        waits = house.run()
+        agent = house.agent(HEADRACE_RENEW_SECONDS="0.2", HEADRACE_LEASE_SECONDS="1")
+        registry.await_question()
+        spec = {"name": "here", "flow_location": "errand.py", "tags": ["t"]}
+        (tmp_path / "here.yaml").write_text(json.dumps(spec))
+        house.command("deployment", "create", "here.yaml")
+        house.command("deployment", "run", "errand/here", "--params", '{"lines": "import time; time.sleep(3)"}', "--name", "meanwhile")
+        with house.open() as opened:
+            (other,) = opened.client.read_flow_runs(FlowRunFilter(names=("meanwhile",)), Page())
+        assert house.ended(other.id).state.is_completed()
+        with house.open() as opened:
+            run = opened.client.read_flow_run(waits)
+        assert (run.state.type, run.epoch, run.lost_starts) == (StateType.PENDING, 1, 0)
+        house.command("flow-run", "cancel", waits)
+        assert house.ended(waits).state.is_cancelled()
+        agent.send_signal(signal.SIGTERM)
+        agent.communicate(timeout=SECONDS)
+    with APIClient(base_url=engine.url, version="auto", timeout=120) as api:
+        assert containers(api, address) == []
 
 
 def test_no_engine(house: House, image: str) -> None:
