@@ -128,7 +128,7 @@ def test_cancelled_while_it_is_started(house: Instance, agent: AgentAtWork, stag
     agent.hear([Event(moment=clock.now(), kind="flow-run.CANCELLING", subject="one")])
     agent.step()
     assert found(house).state.type is StateType.CANCELLED
-    assert agent.is_busy
+    assert not agent.is_busy
     beside.do()
     agent.step()
     agent.leave()
@@ -166,13 +166,19 @@ def test_a_start_that_fails(house: Instance, agent: AgentAtWork, stage: Any, bes
     assert not agent.is_busy
 
 
-def test_as_many_starts_as_are_in_time(house: Instance, agent: AgentAtWork, stage: Any, beside: Beside) -> None:
-    """No more runs are taken for a flow runner that does not come after with what it was given."""
+def test_as_many_starts_as_are_in_time(house: Instance, agent: AgentAtWork, stage: Any, clock: FixedClock, beside: Beside) -> None:
+    """No more runs are taken for a flow runner that does not come after with what it was given, and that is told to who explains."""
     for number in range(MOST_AT_ONCE + 2):
         ask(house, f"run {number}")
     agent.step()
     agent.step()
     assert (len(beside.chores), agent.underway) == (MOST_AT_ONCE, MOST_AT_ONCE)
+    (known,) = house.client.read_agents()
+    assert known.full_runners == ()
+    clock.advance(house.settings.renew_seconds)
+    agent.step()
+    (known,) = house.client.read_agents()
+    assert known.full_runners == ("staged", "universal")
     beside.do()
     agent.step()
     assert (len(beside.chores), agent.underway) == (2, MOST_AT_ONCE + 2)

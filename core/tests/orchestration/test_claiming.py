@@ -75,8 +75,76 @@ def test_a_claim_asked_twice_gives_the_same(client: LocalClient) -> None:
     run(client, "one")
     first = claim(client)
     run(client, "two")
-    assert claim(client).runs == first.runs
+    again = claim(client)
+    assert (again.runs, again.is_over) == (first.runs, True)
     assert names(claim(client, "next")) == ["two"]
+
+
+def test_a_claim_that_was_given_nothing_is_open(client: LocalClient) -> None:
+    """Whoever asks goes on with its id, and is given what was taken by a message of it that came late."""
+    queue(client)
+    assert claim(client) == Claimed()
+    run(client, "one")
+    late = claim(client)
+    run(client, "two")
+    heard = claim(client, limit=1)
+    assert (names(late), heard.runs, late.is_over, heard.is_over) == (["one"], late.runs, True, True)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_claim_that_comes_late_takes_nothing_in_place_of_what_others_have_now(client: LocalClient, kept: bool) -> None:
+    """It is given what is left of what it was given, which may be nothing."""
+    queue(client)
+    run(client, "one")
+    if kept:
+        run(client, "other")
+    claim(client)
+    move(client, "one", State.scheduled(START))
+    assert names(claim(client, "second")) == ["one"]
+    run(client, "two")
+    late = claim(client)
+    assert (names(late), late.is_over) == (["other"] if kept else [], True)
+    assert names(claim(client, "third")) == ["two"]
+
+
+def test_a_claim_that_comes_late_takes_nothing_in_place_of_what_was_deleted(client: LocalClient) -> None:
+    """As long as any of its runs is there."""
+    queue(client)
+    run(client, "one")
+    run(client, "two")
+    claim(client)
+    client.delete_flow_run("one")
+    run(client, "three")
+    assert names(claim(client)) == ["two"]
+
+
+def test_a_claim_is_given_what_it_was_given_though_a_queue_is_gone(client: LocalClient) -> None:
+    """Which it was taken through."""
+    queue(client)
+    run(client, "one")
+    first = claim(client)
+    client.delete_work_queue("all")
+    assert claim(client).runs == first.runs
+
+
+def test_a_claim_that_finds_nothing_leaves_nothing_behind(client: LocalClient) -> None:
+    """Many ask often; no store is written to for that."""
+    queue(client)
+    run(client, "later", seconds=60)
+    before = client.store.version()
+    claim(client)
+    assert client.store.version() == before
+
+
+def test_a_claim_takes_all_at_once(client: LocalClient) -> None:
+    """Though there is more than is judged in one transaction; so a message that comes twice finds all of it, or nothing. Who asks is told to ask again."""
+    queue(client)
+    for number in range(201):
+        run(client, f"run{number:03}")
+    first = claim(client, limit=500)
+    assert (len(first.runs), first.next_due) == (200, START)
+    assert claim(client, limit=500).runs == first.runs
+    assert names(claim(client, "second", limit=500)) == ["run200"]
 
 
 def test_no_more_than_the_limit(client: LocalClient, clock: FixedClock) -> None:
@@ -209,10 +277,9 @@ def test_a_queue_finds_the_runs_that_were_there_before(client: LocalClient) -> N
     """All of them, however many pages; also when its criteria are changed."""
     for number in range(450):
         run(client, f"run{number:03}", of="etl" if number % 2 else "report")
-    queue(client, criteria={"flows": ["etl"]})
-    assert len(claim(client, limit=500).runs) == 225
-    queue(client, criteria={"flows": ["report"]})
-    assert len(claim(client, "second", limit=500).runs) == 225
+    for name in ("etl", "report"):
+        queue(client, criteria={"flows": [name]})
+        assert [len(claim(client, f"{name} {number}", limit=500).runs) for number in range(3)] == [200, 25, 0]
 
 
 def test_a_queue_that_was_not_finished_is_finished_by_a_claim(client: LocalClient) -> None:

@@ -127,7 +127,12 @@ def test_agents(client: LocalClient) -> None:
         "all agents that serve work queue 'q' have as many runs under way as they may: amy (2 of 2)",
         [(Kind.BUSY_AGENTS, start)],
     )
-    agent(client, "q", flow_runners=("docker",), limit=2, underway=1)
+    agent(client, "q", flow_runners=("docker",), limit=2, underway=1, full_runners=("docker",))
+    assert said(client) == (
+        "all agents that serve work queue 'q' have as many runs under way as they may: amy (1, and no more of 'docker')",
+        [(Kind.BUSY_AGENTS, start)],
+    )
+    agent(client, "q", flow_runners=("docker",), limit=2, underway=1, full_runners=("subprocess", "universal"))
     assert said(client) == ("it is due, and is about to be taken from work queue 'q' by agent amy", [])
     assert client.explain_flow_run("run").queues == ("q",)
 

@@ -262,6 +262,7 @@ LOOKUPS = {
     "due": "assignments USING COVERING INDEX assignments_by_due (queue_id=? AND (due,run_id)>(?,?) AND due<?)",
     "in_use": "leases USING COVERING INDEX leases_that_last (boot=? AND expires>?)",
     "held_by": "leases USING COVERING INDEX leases_by_holder (holder=?)",
+    "verdict": "verdicts USING INDEX sqlite_autoindex_verdicts_1 (move_id=?)",
 }
 
 

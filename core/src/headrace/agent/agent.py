@@ -175,7 +175,7 @@ class AgentAtWork:
     def _say_here(self) -> None:
         now = self._house.clock.monotonic()
         if self._said_at is None or now >= self._said_at + self._house.settings.renew_seconds:
-            self._house.client.keep_agent(attrs.evolve(self.agent, underway=self.underway))
+            self._house.client.keep_agent(attrs.evolve(self.agent, underway=self.underway, full_runners=self._full(self._left())))
             self._look_back()
             self._reconcile()
             self._close_unused()
@@ -266,16 +266,22 @@ class AgentAtWork:
 
     def _request(self, room: int) -> ClaimRequest:
         """Asks for no more than there is room for, and for nothing of a flow runner that has its limit; where one has, as few as may all be of it."""
+        left = self._left()
+        most = min([room, MOST_AT_ONCE, *(more for more in left.values() if more > 0)])
+        return ClaimRequest(
+            id=self._claim_id, agent_id=self.agent.id, queue_ids=tuple(self._queues), limit=most, full_runners=self._full(left)
+        )
+
+    def _left(self) -> dict[str, int]:
+        """How many more runs may be of a flow runner, of those for which there is a limit."""
         starting = self._starts.by_runner()
         under_way = Counter(each.choice.name for each in self._underway.values()) + starting
         left = {name: MOST_AT_ONCE - number for name, number in starting.items()}
-        for name, limit in self._limits.items():
-            left[name] = min(left.get(name, limit), limit - under_way[name])
-        full = [name for name, more in left.items() if more <= 0]
-        if self._runners.preferred in full:
-            full.append(UNIVERSAL)
-        most = min([room, MOST_AT_ONCE, *(more for more in left.values() if more > 0)])
-        return ClaimRequest(id=self._claim_id, agent_id=self.agent.id, queue_ids=tuple(self._queues), limit=most, full_runners=tuple(full))
+        return left | {name: min(left.get(name, limit), limit - under_way[name]) for name, limit in self._limits.items()}
+
+    def _full(self, left: Mapping[str, int]) -> tuple[str, ...]:
+        full = tuple(name for name, more in left.items() if more <= 0)
+        return (*full, UNIVERSAL) if self._runners.preferred in full else full
 
     def _lose_queues(self, error: NotFound) -> None:
         """Goes on without the queues that are gone."""

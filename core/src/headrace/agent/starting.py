@@ -58,7 +58,8 @@ class Starts:
         self._over: SimpleQueue[Start] = SimpleQueue()
 
     def __len__(self) -> int:
-        return len(self._under_way)
+        """How many are under way of which something is to come."""
+        return sum(not start.is_unwanted for start in self._under_way)
 
     def __iter__(self) -> Iterator[Start]:
         return iter(tuple(self._under_way))

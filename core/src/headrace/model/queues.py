@@ -34,6 +34,9 @@ class WorkQueue:
 class ClaimRequest:
     """Asks for runs that are due, at most `limit` of them, out of some queues. `id` is made by who asks; asking again gives the same runs.
 
+    A claim that was given none is open: asking again, as it is or for more or less, gives what is due then. Who asks keeps the id until the claim is over,
+    and so hears also of what was given to a message that came late.
+
     `full_runners`: of runs that want one of these flow runners none is given, whoever else may take them. A run that leaves it to the agent wants
     `universal`.
     """
@@ -53,8 +56,10 @@ class ClaimRequest:
 @attrs.frozen(kw_only=True)
 class Claimed:
     """Runs that now belong to who asked, PENDING, each with its epoch. `next_due` is when the next run is due, where none was left behind. `tokens`
-    are those that a web API gives to the runs, by id; in process none is needed."""
+    are those that a web API gives to the runs, by id; in process none is needed. `is_over`: the claim was given runs, now or before, whoever has them by
+    now, and is given no others; who wants more asks with another id."""
 
     runs: tuple[FlowRun, ...] = ()
     next_due: datetime | None = None
     tokens: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    is_over: bool = False

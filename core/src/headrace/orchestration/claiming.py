@@ -5,6 +5,10 @@ no other's way.
 
 Many runs may be due that are held back, so they are passed over while nobody is kept from writing; from the first one on that may be taken, runs are
 judged once more and taken, so many in a transaction.
+
+A claim is over with the transaction in which it takes something, all that it ever takes, and is known by that for good. One that finds nothing leaves
+nothing behind, so that who asks often writes nothing; it is open, and who asks goes on with its id. Whatever a message takes that comes late is given to
+who asks then, and is not left to a lease that nobody knows of.
 """
 
 from collections import deque
@@ -62,22 +66,26 @@ class Claiming:
         """Takes what is due, up to the limit; asked again, it gives what it gave before."""
         claim = _Claim(request=request, now=self.clock.now())
         with self.store.reading() as reading:
+            if (given := claim.given(reading)) is not None:
+                return given
             queues = _queues(reading, request.queue_ids)
             unmatched = [queue.id for queue in queues if not queue.is_matched]
-            if not unmatched and not reading.held_by(request.holder) and not self._pass_over(reading, queues, claim):
+            if not unmatched and not self._pass_over(reading, queues, claim):
                 return claim.answer(reading, queues)
         self.matching.finish(unmatched)
         for _ in range(MOST_PORTIONS):
             with self.store.writing() as writing:
-                if not claim.is_begun and (held := writing.held_by(request.holder)):
-                    return Claimed(runs=tuple(held))
+                if (given := claim.given(writing)) is not None:
+                    return given
                 self._take_some(writing, _queues(writing, request.queue_ids), claim)
             self._tell(claim)
             with self.store.reading() as reading:
                 queues = _queues(reading, request.queue_ids)
                 if claim.is_full or not self._pass_over(reading, queues, claim):
                     return claim.answer(reading, queues)
-        return Claimed(runs=tuple(claim.taken), next_due=claim.now)
+            if claim.taken:
+                break
+        return claim.answered(claim.now)
 
     def _pass_over(self, reading: Reading, queues: list[WorkQueue], claim: "_Claim") -> bool:
         """Goes by those that are held back; whether one is left that something is to be done about."""
@@ -95,7 +103,6 @@ class Claiming:
 
     def _take_some(self, writing: Writing, queues: list[WorkQueue], claim: "_Claim") -> None:
         """Takes what is due, as much as is done at once."""
-        claim.is_begun = True
         due = _Due(writing, claim)
         for _ in range(AT_ONCE):
             found = None if claim.is_full else due.first(queues)
@@ -114,6 +121,8 @@ class Claiming:
             if verdict.state.is_terminal():
                 claim.events.append(ended(writing, found[0], verdict.state))
                 continue
+            if not claim.taken:
+                writing.remember(claim.request.holder, run.id, verdict)
             claim.events.append(self._take(writing, run, verdict.state, claim.request.holder))
             claim.taken.append(run.entering(verdict.state))
 
@@ -166,7 +175,6 @@ class _Claim:
 
     request: ClaimRequest
     now: datetime
-    is_begun: bool = False
     taken: list[FlowRun] = attrs.field(factory=list)
     events: list[Event] = attrs.field(factory=list)
     in_the_way: list[Move] = attrs.field(factory=list)
@@ -177,6 +185,13 @@ class _Claim:
     @property
     def is_full(self) -> bool:
         return len(self.taken) >= self.request.limit
+
+    def given(self, reading: Reading) -> Claimed | None:
+        """What the claim was given when it was asked before; None as long as it was given nothing."""
+        held = reading.held_by(self.request.holder)
+        if not held and reading.verdict(self.request.holder) is None:
+            return None
+        return Claimed(runs=tuple(held), next_due=self.now, is_over=True)
 
     def leaves(self, run: FlowRun) -> bool:
         """Whether a run is left to others, since who asks has no room for more of its flow runner."""
@@ -191,10 +206,14 @@ class _Claim:
     def answer(self, reading: Reading, queues: Iterable[WorkQueue]) -> Claimed:
         """What was taken, and when there is more to take that is not held back; a full queue will say when it has room, by the end of a run."""
         if self.is_full:
-            return Claimed(runs=tuple(self.taken), next_due=min([self.now, *self.again]))
+            return self.answered(min([self.now, *self.again]))
         nexts = (reading.due(queue.id, EVER, 1, after=(self.now, LAST_ID)) for queue in queues if _is_open(reading, queue))
         moments = [*(run.state.scheduled_time for found in nexts for run in found), *self.again]
-        return Claimed(runs=tuple(self.taken), next_due=min((moment for moment in moments if moment is not None), default=None))
+        return self.answered(min((moment for moment in moments if moment is not None), default=None))
+
+    def answered(self, next_due: datetime | None) -> Claimed:
+        """What was taken."""
+        return Claimed(runs=tuple(self.taken), next_due=next_due, is_over=bool(self.taken))
 
 
 def _queues(reading: Reading, queue_ids: Iterable[str]) -> list[WorkQueue]:

@@ -66,7 +66,7 @@ class Reading(Protocol):
         ...
 
     def verdict(self, move_id: str) -> Verdict | None:
-        """What came of a move, if it was asked before."""
+        """What came of a move, or of a claim, if it was asked before."""
         ...
 
     def cached(self, cache_key: str, now: datetime) -> State | None:
@@ -233,7 +233,7 @@ class Writing(Reading, Protocol):
         ...
 
     def remember(self, move_id: str, run_id: str, verdict: Verdict) -> None:
-        """Keeps what came of a move, as long as the flow run is known; the first answer stays."""
+        """Keeps what came of a move, or of a claim, as long as the flow run is known; the first answer stays."""
         ...
 
     def grant_lease(self, run_id: str, *, epoch: int, holder: str, seconds: float) -> None:

@@ -144,11 +144,23 @@ def _agents(run: FlowRun, facts: QueueFacts, storage: str | None) -> Obstacle | 
         sentence = f"its code is in a storage of type {storage!r}, which no agent that serves work queue {queue!r} has installed"
         return Obstacle(kind=Kind.NO_STORAGE, queue=queue, sentence=sentence, advice=f"pip install headrace-{storage}")
     able = reaching
-    if all(agent.limit is not None and agent.underway >= agent.limit for agent in able):
-        names = ", ".join(f"{agent.name} ({agent.underway} of {agent.limit})" for agent in able[:MOST_NAMED])
+    if all(_is_full(agent, run) for agent in able):
+        names = ", ".join(f"{agent.name} ({_how_full(agent)})" for agent in able[:MOST_NAMED])
         sentence = f"all agents that serve work queue {queue!r} have as many runs under way as they may: {names}"
         return Obstacle(kind=Kind.BUSY_AGENTS, queue=queue, sentence=sentence, advice=f"headrace agent start {quote(queue)}")
     return None
+
+
+def _is_full(agent: Agent, run: FlowRun) -> bool:
+    """Whether it takes no more, or no more of that flow runner."""
+    runner = run.flow_runner.name if run.flow_runner is not None else UNIVERSAL
+    return (agent.limit is not None and agent.underway >= agent.limit) or runner in agent.full_runners
+
+
+def _how_full(agent: Agent) -> str:
+    if agent.limit is not None and agent.underway >= agent.limit:
+        return f"{agent.underway} of {agent.limit}"
+    return f"{agent.underway}, and no more of {', '.join(repr(name) for name in agent.full_runners)}"
 
 
 def _has_runner(agent: Agent, run: FlowRun) -> bool:

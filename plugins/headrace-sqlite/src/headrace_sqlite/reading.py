@@ -83,7 +83,7 @@ class SqliteReading:
         return row and Lease(run_id=run_id, epoch=row[0], holder=row[1], live=bool(row[2]))
 
     def verdict(self, move_id: str) -> Verdict | None:
-        row = self._row("verdict", move_id=move_id)
+        row = self._row("verdict", move_id=storable(move_id))
         return row and from_text(Verdict, row[0])
 
     def cached(self, cache_key: str, now: datetime) -> State | None:

@@ -79,7 +79,7 @@ class SqliteWriting(SqliteReading):
         self._change_all("add_log", map(_log_row, lines))
 
     def remember(self, move_id: str, run_id: str, verdict: Verdict) -> None:
-        self._change("remember", {"move_id": move_id, "run_id": run_id, "value": _json(verdict)})
+        self._change("remember", {"move_id": storable(move_id), "run_id": run_id, "value": _json(verdict)})
 
     def grant_lease(self, run_id: str, *, epoch: int, holder: str, seconds: float) -> None:
         self._change("grant_lease", self._lease_row(run_id, epoch, seconds) | {"holder": storable(holder)})

@@ -769,6 +769,22 @@ class ClientConformance(Facts):
         assert claimed(client, "other", agent_id="other").runs == ()
         assert client.count_under_way("queue") == 1
 
+    def test_a_claim_is_over_when_it_was_given_something(self, client: OpenClient) -> None:
+        """Until then who asks goes on with its id; and from then on nothing else is given to it, also when what it was given is others' by now."""
+        client.put_deployments((deployment(),))
+        client.put_work_queue(queue())
+        assert claimed(client) == Claimed()
+        requested(client, "first")
+        given = claimed(client)
+        assert ([run.id for run in given.runs], given.is_over) == (["first"], True)
+        requested(client, "second")
+        assert [run.id for run in claimed(client).runs] == ["first"]
+        moved(client, "back", State.scheduled(START), run_id="first")
+        assert [run.id for run in claimed(client, "other", agent_id="other", limit=1).runs] == ["first"]
+        late = claimed(client)
+        assert (late.runs, late.is_over) == ((), True)
+        assert [run.id for run in claimed(client, "next").runs] == ["second"]
+
     def test_many_claim_at_once(self, client: OpenClient) -> None:
         """Of several who ask at the same moment each gets other runs, and none is left."""
         client.put_deployments((deployment(),))

@@ -1015,6 +1015,15 @@ class RunStoreConformance(Facts):
             assert reading.verdict("move") == verdict
             assert reading.verdict("other") is None
 
+    def test_a_verdict_of_a_strange_name_is_remembered(self, open_store: OpenRunStore) -> None:
+        """Whoever asks makes the id of a move or a claim."""
+        put(open_store, flow_run("flow"))
+        with open_store.writing() as writing:
+            writing.remember(f"{STRANGE}\udcff", "flow", accepted(RUNNING))
+        with open_store.reading() as reading:
+            assert reading.verdict(f"{STRANGE}\udcff") == accepted(RUNNING)
+            assert reading.verdict(STRANGE) is None
+
     # Leases
 
     def test_what_was_not_ended_is_lost(self, open_store: OpenRunStore) -> None:

@@ -37,6 +37,8 @@ class Link:
             answer = self._ask(name, args, kwargs)
             if self._caller.is_dead or self._caller.awake_at > self._world.clock.monotonic():
                 self._world.wait(self._caller, 0.0)
+            if isinstance(answer, Claimed):
+                self._witness.heard(answer)
             return answer
 
         setattr(self, name, ask)

@@ -14,6 +14,7 @@ import attrs
 from headrace.model.queues import Claimed
 from headrace.model.runs import FlowRun
 from headrace.model.states import State, StateType
+from headrace.orchestration.claiming import ADOPTED
 from headrace.ports.run_store import Reading
 from headrace.rules.restarts import MOST_LOST_STARTS
 from headrace.rules.transitions import is_legal
@@ -93,6 +94,7 @@ class Witness:
         self._slots: dict[str, Slot] = {}
         self._agents: dict[str, float] = {}
         self._ticks: dict[tuple[str, int, datetime], str] = {}
+        self._heard: set[tuple[str, int]] = set()
 
     def broken(self, law: str, *details: object) -> Broken:
         """What to raise where something does not hold."""
@@ -305,7 +307,28 @@ class Witness:
         """The same question for the second time."""
         if isinstance(first, Verdict) and first.is_written and second != first:
             raise self.broken("a move that is asked again gets its first answer", args[0], first, second)
-        if isinstance(first, Claimed) and isinstance(second, Claimed):
-            kept = {run.id for run in first.runs if run.id in self.accounts and self.accounts[run.id].holder == args[0].holder}
-            if kept and kept != {run.id for run in second.runs}:
-                raise self.broken("a claim that is asked again is given what it was given", args[0].id, sorted(kept), second.runs)
+        if isinstance(first, Claimed) and isinstance(second, Claimed) and first.runs:
+            given, now = _taken(first), _taken(second)
+            kept = {(run.id, run.epoch) for run in first.runs if self._is_held_by(run, args[0].holder)}
+            if now != kept:
+                raise self.broken("a claim that is asked again is given what it was given", args[0].id, sorted(given), sorted(now))
+
+    def _is_held_by(self, run: FlowRun, holder: str) -> bool:
+        account = self.accounts.get(run.id)
+        return account is not None and (account.holder, account.epoch) == (holder, run.epoch)
+
+    def heard(self, claimed: Claimed) -> None:
+        """Whoever asked for runs has the answer."""
+        self._heard |= _taken(claimed)
+
+    def check_heard(self, agent_id: str) -> None:
+        """What an agent owns that has not begun was told to it, once it has asked and was answered."""
+        for account in self.accounts.values():
+            by, _, claim = account.holder.partition("/")
+            is_its_own = by == agent_id and claim != ADOPTED and account.expires > self._world.clock.monotonic()
+            if is_its_own and account.run.state.is_pending() and (account.run.id, account.epoch) not in self._heard:
+                raise self.broken("what is claimed is told to whoever asked", account.run.id, account.epoch, claim)
+
+
+def _taken(claimed: Claimed) -> set[tuple[str, int]]:
+    return {(run.id, run.epoch) for run in claimed.runs}
