@@ -19,6 +19,8 @@ import pytest
 from servers import s3
 from servers.own import COMMAND, environment, headrace_server
 
+from headrace import instance
+from headrace.settings import load
 from headrace_s3.storage import S3Storage
 
 SECONDS = 120
@@ -168,7 +170,9 @@ def test_create_by_json(headrace: Headrace, bucket: s3.S3Server, tmp_path: Path)
         (["local", "--name", "x", "--json-fields", "@absent"], "file 'absent' cannot be read: No such file"),
         (["file", "--name", "x", "--url", "memory://x"], "what it keeps is gone when the process ends"),
         (["file", "--name", "x", "--url", "sftp://u:p@h/x"], "a password in an address"),
-        (["file", "--name", "x", "--url", "file:///x", "--options", "nonsense"], "it is no JSON"),
+        (["file", "--name", "x", "--url", "file:///x", "--options", "nonsense"], "write NAME=VALUE, or all of it as a JSON object"),
+        (["file", "--name", "x", "--url", "file:///x", "--options", "{"], "it is no JSON"),
+        (["file", "--name", "x", "--url", "file:///x", "--options", "a=1", "--options", "a=2"], "part 'a' is given twice"),
         (["local", "--name", "x", "--path", "/proc/nobody/can"], "nothing was kept, since the storage cannot be used: put:"),
         (["s3", "--name", "x", "--bucket", "b", "--aws-access-key-id", "A", "--aws-secret-access-key", "secret://env/ABSENT"], "ABSENT"),
         ([], "say which type"),
@@ -229,6 +233,34 @@ def test_update(headrace: Headrace, bucket: s3.S3Server) -> None:
         (["prod", "--unset", "bucket"], "bucket"),
     ):
         assert why in refused(headrace("storage", "update", *arguments, S3=s3.SECRET))
+
+
+def test_a_part_is_changed(headrace: Headrace, tmp_path: Path) -> None:
+    """Of an option with parts, NAME=VALUE changes one and --unset takes one away; the others stay as they are, and no secret of them is shown or typed."""
+
+    def opened() -> Any:
+        with instance.open(load({"HEADRACE_HOME": str(tmp_path / "home")})) as house:
+            return house.client.open_storage("files", "a test").options["options"]
+
+    flags = ["--options", "username=leo", "--options", "password=4711", "--options", "port=22"]
+    done(headrace("storage", "create", "file", "--name", "files", "--url", f"file://{tmp_path}/kept", *flags))
+    assert opened() == {"username": "leo", "password": "4711", "port": 22}
+    shown = done(headrace("storage", "update", "files", "--options", "port=2222", "--options", 'note="3"', "--json"))
+    assert json.loads(shown)["options"]["options"] == {"username": "***", "password": "***", "port": 2222, "note": "***"}
+    assert opened() == {"username": "leo", "password": "4711", "port": 2222, "note": "3"}
+    done(headrace("storage", "update", "files", "--options", "password=secret://env/NEW", "--unset", "options.note", NEW="4712"))
+    assert opened() == {"username": "leo", "password": "secret://env/NEW", "port": 2222}
+    for arguments, why in (
+        (["--unset", "options.prot"], "option 'options' has no part 'prot'; did you mean 'port'?"),
+        (["--unset", "optoins.port"], "there is no option 'optoins'; did you mean 'options'?"),
+        (["--options", "4711"], "write NAME=VALUE"),
+    ):
+        why_not = refused(headrace("storage", "update", "files", *arguments, NEW="4712"))
+        assert why in why_not
+        assert "4711" not in why_not
+    done(headrace("storage", "update", "files", "--options", '{"port": 23}'))
+    assert opened() == {"port": 23}
+    assert "headrace storage update files --options" in done(headrace("storage", "update", "--help"))
 
 
 def test_a_lost_key(headrace: Headrace, bucket: s3.S3Server, tmp_path: Path) -> None:
@@ -371,11 +403,35 @@ def test_what_cannot_be_removed_is_told(headrace: Headrace, bucket: s3.S3Server,
     with sqlite3.connect(tmp_path / "home" / "headrace.db") as database:
         database.executemany("INSERT INTO reserved (key, storage, at) VALUES (?, ?, ?)", [(*key, long_ago) for key in keys])
     shown = headrace("storage", "gc", "--json")
+    assert shown.returncode == 1
+    (fault,) = json.loads(shown.stdout)["faults"]
+    assert "it does not answer" in fault
     rows = json.loads(shown.stdout)["keys"]
     assert [(row["key"], row["storage"]) for row in rows if row["fault"] is None] == [("results/1/", "here"), ("results/2/", "here")]
     assert len([row for row in rows if row["fault"] is not None]) == 2
     assert shown.stderr.count("it does not answer") == 1
     assert [row["storage"] for row in found(headrace("storage", "gc", "--plan", "--json"))["keys"]] == ["away", "away"]
+    assert "2 keys are there still" in headrace("storage", "gc").stderr
+    assert [headrace(*command).returncode for command in (("storage", "gc"), ("store", "gc"), ("store", "gc", "--json"))] == [1, 1, 1]
+
+
+def test_what_killed_writers_left_is_removed(headrace: Headrace, tmp_path: Path) -> None:
+    """In the own storage and in folders with a name, once it is a day old; in the folder of this store, and in no other that shares the place."""
+    done(headrace("storage", "create", "local", "--name", "here", "--path", "there"))
+    own = tmp_path / "home" / "storage"
+    mine = [place / folder_of(tmp_path) / "results" / ".writing-1" for place in (own, tmp_path / "there")]
+    others = [tmp_path / "there" / "another" / ".writing-1", mine[1].with_name(".writing-2")]
+    for path in (*mine, *others):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    for path in (*mine, others[0]):
+        os.utime(path, (0, 0))
+    plan = found(headrace("storage", "gc", "--plan", "--json"))
+    assert sorted(row["storage"] for row in plan["unfinished"]) == ["here", "local"]
+    assert all(path.exists() for path in mine)
+    assert "2 values that were left unfinished were removed too" in headrace("storage", "gc").stderr
+    assert not any(path.exists() for path in mine)
+    assert all(path.exists() for path in others)
 
 
 def test_delete(headrace: Headrace, bucket: s3.S3Server, tmp_path: Path) -> None:
@@ -487,19 +543,33 @@ def test_a_conversation_about_options_with_parts(headrace: Headrace, tmp_path: P
     terminal = Terminal("storage", "create", home=tmp_path / "home", cwd=tmp_path)
     terminal.answer("Which one", str(types.index("file") + 1))
     terminal.answer("URL:", f"file://{tmp_path}/kept")
-    terminal.answer("OPTIONS (optional) as JSON, or @ and a file:", "{")
-    terminal.answer("OPTIONS (optional) as JSON, or @ and a file:", '{"auto_mkdir": true}')
+    first = "OPTIONS (optional), first part: its name; or @ and a file that has all as JSON:"
+    terminal.answer(first, "{")
+    terminal.answer(first, '{"auto_mkdir": true}')
     terminal.answer("NAME of the storage:", "parts")
     terminal.answer("Make it the default", "n")
     assert terminal.ended() == 0, terminal.shown
     assert "it is no JSON" in terminal.shown
     assert found(headrace("storage", "inspect", "parts", "--json"))["options"]["options"] == {"auto_mkdir": True}
     terminal = Terminal("storage", "create", home=tmp_path / "home", cwd=tmp_path)
+    terminal.answer("Which one", str(types.index("file") + 1))
+    terminal.answer("URL:", f"file://{tmp_path}/kept")
+    terminal.answer(first, "auto_mkdir")
+    terminal.answer("OPTIONS, auto_mkdir:", "true")
+    terminal.answer("OPTIONS, another part: its name; or nothing:", "passphrase")
+    terminal.answer("OPTIONS, passphrase:", "4711")
+    terminal.answer("OPTIONS, another part: its name; or nothing:", "")
+    terminal.answer("NAME of the storage:", "by-part")
+    terminal.answer("Make it the default", "n")
+    assert terminal.ended() == 0, terminal.shown
+    assert "4711" not in terminal.shown
+    assert found(headrace("storage", "inspect", "by-part", "--json"))["options"]["options"] == {"auto_mkdir": True, "passphrase": "***"}
+    terminal = Terminal("storage", "create", home=tmp_path / "home", cwd=tmp_path)
     terminal.answer("Which one", str(types.index("local") + 1))
     terminal.answer("PATH:", "/proc/nobody/can")
     terminal.answer("Answer once more?", "n")
     assert terminal.ended() == 1
-    assert [row["name"] for row in found(headrace("storage", "ls", "--json"))] == ["parts"]
+    assert [row["name"] for row in found(headrace("storage", "ls", "--json"))] == ["by-part", "parts"]
 
 
 # Over a server
@@ -523,6 +593,7 @@ def test_a_secret_is_known_to_the_server_alone(headrace: Headrace, bucket: s3.S3
         script(tmp_path, FLOW.replace("persist_result=True, log", 'persist_result=True, result_storage="prod", log'))
         (tmp_path / "spec.yaml").write_text(SPEC)
         done(headrace("deployment", "create", "spec.yaml", **mine))
+        assert re.search(r"^storage +prod$", done(headrace("deployment", "inspect", "keeps/there", **mine)), re.MULTILINE)
         done(headrace("work-queue", "create", "q", **theirs))
         done(headrace("deployment", "run", "keeps/there", "--name", "one", **theirs))
         done(headrace("agent", "start", "q", "--run-once", **theirs))

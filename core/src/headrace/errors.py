@@ -680,6 +680,13 @@ class NotAllowed(HeadraceError):
     why: str
 
 
+@attrs.frozen(kw_only=True, repr=False)
+class SecretNotSent(HeadraceError):
+    """a secret is not sent to {where}, as others on the way could read it; give an address that begins with https://, or refer to it (secret://env/NAME)"""
+
+    where: str
+
+
 # Data from outside
 
 

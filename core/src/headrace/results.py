@@ -29,7 +29,7 @@ from headrace.hooks.registry import Registry
 from headrace.model.choices import Choice
 from headrace.model.results import ResultReference
 from headrace.model.states import MISSING, State
-from headrace.model.storages import StoragePlace, is_harmless
+from headrace.model.storages import StoragePlace, is_harmless, storage_name
 from headrace.places import Places
 from headrace.ports.serializer import Serializer
 from headrace.ports.storage import OpenStorage
@@ -184,7 +184,7 @@ class Results:
             raise
 
     def _unreadable(self, reference: ResultReference, why: str) -> ResultUnreadable:
-        return ResultUnreadable(storage=reference.storage.name, key=reference.key or "", why=why)
+        return ResultUnreadable(storage=storage_name(reference.storage), key=reference.key or "", why=why)
 
 
 class _Spool(SpooledTemporaryFile[bytes]):

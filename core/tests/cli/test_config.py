@@ -166,7 +166,7 @@ def test_what_wins_is_told(headrace: Headrace) -> None:
 
 def test_what_is_not_installed_is_told(headrace: Headrace) -> None:
     """A name that no plugin offers may be set, since the plugin may come later; it is a warning that says what to install."""
-    shown = headrace("config", "set", "flow_runner=kubernetes")
+    shown = headrace("config", "set", "flow_runner=kubernetes", more={"HEADRACE_PLUGINS_BLOCKED": "headrace-kubernetes"})
     assert shown.returncode == 0
     assert shown.stderr.startswith("warning: flow_runner=kubernetes: no flow runner named 'kubernetes'; installed: ")
     assert shown.stderr.endswith(" — pip install headrace-kubernetes\n")

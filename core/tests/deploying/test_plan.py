@@ -307,7 +307,12 @@ def test_what_is_deployed_again_is_unchanged(deploy: Deploy, lasting_house: Inst
         (PLAIN, {"leo.py": LEO.replace("times: int", "times: float")}, ("code: leo.py", "signature")),
         (PLAIN, {"leo.py": LEO.replace("retries=2", "retries=1")}, ("code: leo.py", "retries")),
         (PLAIN.replace("name: x", "name: x, project_root: ."), {".headraceignore": "leo.pyx"}, ("code: .headraceignore, specs.yaml",)),
-        (PLAIN.replace("name: x", "name: x, flow_storage: {type: local, path: shelf}"), {}, ("code",)),
+        (PLAIN.replace("name: x", "name: x, flow_storage: {type: local, path: shelf}"), {}, ("storage",)),
+        (
+            PLAIN.replace("name: x", "name: x, flow_storage: {type: local, path: shelf}"),
+            {"leo.py": f"# new\n{LEO}"},
+            ("code: leo.py", "storage"),
+        ),
     ],
 )
 def test_what_changed_is_said(

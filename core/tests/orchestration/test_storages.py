@@ -25,6 +25,7 @@ from headrace.model.choices import Choice
 from headrace.model.deployments import Archive, Code, Deployment
 from headrace.model.events import Event
 from headrace.model.filters import EventFilter
+from headrace.model.moves import Move
 from headrace.model.runs import FlowRun
 from headrace.model.states import State
 from headrace.model.storages import SEALED, NamedStorage, Reserved, named
@@ -331,6 +332,7 @@ def test_results_go_with_their_run(client: LocalClient, vault: Vault) -> None:
         run(client, run_id)
         client.reserve_results(run_id, named("prod"))
         client.reserve_results(run_id, S3)  # which the run describes itself, so that it is not remembered
+        client.move_flow_run(Move(id=f"end {run_id}", run_id=run_id, state=State.completed()))
     client.reserve_results("one", Choice("local"))
     client.delete_flow_run("one")
     assert sorted(vault.removed) == [("local", f"{folder}/results/one/"), ("named", f"{folder}/results/one/")]
@@ -338,6 +340,22 @@ def test_results_go_with_their_run(client: LocalClient, vault: Vault) -> None:
     client.delete_flow_run("two")
     with client.store.reading() as reading:
         assert [each.key for each in reading.reserved(["results/one/", "results/two/"])] == ["results/two/"]
+
+
+@pytest.mark.parametrize("state", [State.running(), State.crashed("gone")])
+def test_what_a_deleted_run_writes_yet_is_removed_later(client: LocalClient, clock: FixedClock, vault: Vault, state: State) -> None:
+    """Its process may go on for a while, or be there though it was thought dead, and knows where its results go: that stays known for a day from then
+    on, and is removed with whatever came, by whoever collects garbage."""
+    run(client, "one")
+    client.reserve_results("one", Choice("local"))
+    if state.is_terminal():
+        client.move_flow_run(Move(id="end", run_id="one", state=state))
+    clock.advance(2 * DAY.total_seconds())
+    client.delete_flow_run("one")
+    assert [place for _, place in vault.removed] == [f"{client.read_place().folder}/results/one/"]
+    assert unneeded(client) == []
+    clock.advance(DAY.total_seconds())
+    assert unneeded(client) == [("local", "results/one/")]
 
 
 def test_a_storage_with_keys_is_not_forgotten(client: LocalClient) -> None:

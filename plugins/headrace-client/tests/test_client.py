@@ -27,13 +27,17 @@ from headrace.errors import (
     NotFound,
     NotOffered,
     NotTrusted,
+    SecretNotSent,
     StoreBusy,
     StoreUnusable,
     WrongData,
 )
+from headrace.model.choices import Choice
 from headrace.model.filters import EventFilter, LogFilter, Page
 from headrace.model.journals import JournalBatch
+from headrace.model.storages import SEALED, NamedStorage
 from headrace.ports.client import OpenClient
+from headrace.testing.clock import START
 from headrace.testing.conformance.client import deployment, flow_run, log_line, queue
 from headrace.wire.problems import MEDIA_TYPE, problem, problem_of
 from headrace_client.client import HttpClient
@@ -71,6 +75,37 @@ def half(exchange: Any) -> None:
 
 
 # How it asks
+
+
+@pytest.mark.parametrize(
+    ("options", "secrets"),
+    [
+        ({}, {"key": "hush"}),
+        ({}, {"options": {"user": "hush"}}),
+        ({}, {"keys": ["secret://env/KEY", "hush"]}),
+        ({"token": "hush"}, {}),
+    ],
+)
+def test_a_secret_is_not_sent_in_clear(options: dict[str, Any], secrets: dict[str, Any]) -> None:
+    """One that is written out does not leave this machine but over TLS: it is refused before anybody is asked, in a sentence without it."""
+    storage = NamedStorage(id="s", name="s", choice=Choice("acme", options), created=START, updated=START)
+    for url, kind in (
+        ("http://nobody.invalid/api", SecretNotSent),
+        ("https://nobody.invalid/api", ApiAway),
+        (f"http://127.0.0.1:{unused_port()}/api", ApiAway),
+        (f"http://localhost:{unused_port()}/api", ApiAway),
+    ):
+        with HttpClient(url=url).open() as client, pytest.raises(kind, match=url) as caught:
+            client.put_storage(storage, secrets)
+        assert "hush" not in str(caught.value)
+
+
+def test_a_reference_is_sent() -> None:
+    """What says only where a secret is found, or means one that the server has, may be read by anybody; so may all else of a storage."""
+    storage = NamedStorage(id="s", name="key", choice=Choice("acme", {"bucket": "b"}), created=START, updated=START)
+    secrets = {"key": "secret://env/KEY", "sealed": SEALED, "options": {"password": "secret://file/x", "port": 22}, "token": ""}
+    with HttpClient(url="http://nobody.invalid/api").open() as client, pytest.raises(ApiAway):
+        client.put_storage(storage, secrets)
 
 
 def test_what_goes_with_a_question(answerer: Any, opened: Opening) -> None:

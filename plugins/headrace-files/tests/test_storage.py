@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,7 +18,7 @@ from fsspec.spec import AbstractBufferedFile, AbstractFileSystem  # type: ignore
 
 from headrace.errors import InvalidOption, NotStored, StorageAway, StorageUnusable, WrongKey
 from headrace.model.choices import Choice
-from headrace.ports.storage import OpenStorage, Storage
+from headrace.ports.storage import OpenStorage, Storage, Tidies
 from headrace.testing.conformance.storage import StorageConformance, broken_off, read
 from headrace_files.addresses import without
 from headrace_files.file import FileStorage
@@ -184,6 +185,30 @@ def test_a_killed_writer_changes_nothing(tmp_path: Path) -> None:
         assert read(storage, "key") == b"old"
         assert list(storage.keys()) == ["key"]
     assert len([path for path in tmp_path.iterdir() if path.name.startswith(UNFINISHED)]) == 1
+
+
+def test_what_a_killed_writer_left_is_removed(tmp_path: Path) -> None:
+    """Once nobody has written to it for long, and below the prefix only; a value that is being written and keys stay, and a plan removes nothing."""
+    now = datetime.now(UTC)
+    long_ago = (now - timedelta(days=2)).timestamp()
+    with LocalStorage(path=tmp_path).open() as storage:
+        assert isinstance(storage, Tidies)
+        assert storage.tidy("mine/", now) == []
+        for key in ("mine/a/b", "mine/c", "others/d"):
+            storage.write(key, [b"value"])
+        left = ["mine/a/.writing-1", "mine/.writing-2", "others/.writing-3"]
+        for place in [*left, "mine/a/b"]:
+            (tmp_path / place).touch()
+            os.utime(tmp_path / place, (long_ago, long_ago))
+        (tmp_path / "mine" / ".writing-4").write_bytes(b"under way")
+        before = now - timedelta(days=1)
+        mine = sorted(left[:2])
+        assert sorted(storage.tidy("mine/", before, is_plan=True)) == mine
+        assert sorted(storage.tidy("mine/", before)) == mine
+        assert storage.tidy("mine/", before) == []
+        assert storage.tidy("", before) == left[2:]
+        assert list(storage.keys()) == ["mine/a/b", "mine/c", "others/d"]
+        assert (tmp_path / "mine" / ".writing-4").exists()
 
 
 def test_names_of_unfinished_values_are_no_keys(tmp_path: Path) -> None:

@@ -59,6 +59,18 @@ def shell(tmp_path: Path) -> Shell:
     return Shell(tmp_path / "home")
 
 
+def test_what_an_earlier_one_left_is_removed(shell: Shell, tmp_path: Path) -> None:
+    """What it was writing when it was killed goes with the next start, once it is a day old."""
+    folder = tmp_path / "values"
+    (folder / "a").mkdir(parents=True)
+    old, new = folder / "a" / ".writing-1", folder / "a" / ".writing-2"
+    for path in (old, new):
+        path.touch()
+    os.utime(old, (0, 0))
+    with shell.serving("--folder", str(folder)):
+        assert [old.exists(), new.exists()] == [False, True]
+
+
 def asked(url: str, method: str = "GET", **headers: str) -> tuple[int, bytes]:
     """The status and the body of an answer."""
     try:

@@ -1,5 +1,6 @@
 """What a server does beside answering."""
 
+import os
 import threading
 from datetime import datetime, timedelta
 from typing import Any
@@ -40,6 +41,19 @@ def test_services_step(house: Instance) -> None:
     while service.rounds.acquire(blocking=False):
         pass
     assert not service.rounds.acquire(timeout=0.05)
+
+
+def test_what_an_earlier_server_left_is_removed(house: Instance) -> None:
+    """What it was writing into its storage when it was killed goes once it is a day old; in the folder of this store, and no other."""
+    service, folder = Ticking(), house.client.read_place().folder
+    left = [house.settings.home / "storage" / place / ".writing-1" for place in (folder, "another")]
+    for path in left:
+        path.parent.mkdir(parents=True)
+        path.touch()
+        os.utime(path, (0, 0))
+    with Beside(house, Rounds(house, {"ticking": service})).stepping():
+        assert service.rounds.acquire(timeout=SECONDS)
+    assert [path.exists() for path in left] == [False, True]
 
 
 def test_the_store_is_told_before_anybody_is_answered(house: Instance) -> None:

@@ -29,6 +29,7 @@ from headrace.model.deployments import Archive, Deployment, RunRequest
 from headrace.model.filters import MOST_ROWS, DeploymentFilter, Page
 from headrace.model.run_names import run_name
 from headrace.model.runs import FlowRun
+from headrace.model.storages import name_in
 from headrace.packaging.statements import checked, signed_by
 from headrace.wire.plain import to_plain
 from headrace.wire.schema_words import words
@@ -108,7 +109,7 @@ def inspect(invocation: Invocation, name: str, as_json: bool) -> None:
             "next time": next_in_words(invocation.registry, found, now),
             "entrypoint": found.code.entrypoint,
             "code": _archive(archive) if archive else "what is installed where it runs",
-            "storage": _choice(archive.storage) or "the orchestration's own" if archive else None,
+            "storage": _storage(archive.storage) if archive else None,
             "flow version": found.flow_version,
             "retries": f"{found.retries} at most, {show.duration(found.retry_delay)} apart" if found.retries else None,
             "restarts after a crash": f"{found.max_restarts} at most" if found.max_restarts else None,
@@ -160,6 +161,11 @@ def _choice(choice: Choice | None) -> str | None:
     if choice is None:
         return None
     return f"{choice.name} {dumps(to_plain(choice.options), ensure_ascii=False)}" if choice.options else choice.name
+
+
+def _storage(choice: Choice | None) -> str | None:
+    """As people write it: by its name, where it has one."""
+    return "the orchestration's own" if choice is None else name_in(choice) or _choice(choice)
 
 
 def _archive(archive: Archive) -> str:

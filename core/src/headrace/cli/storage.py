@@ -4,7 +4,7 @@ import click
 
 from headrace import instance
 from headrace.cli import show
-from headrace.cli.garbage import KINDS, collect, counted, row
+from headrace.cli.garbage import KINDS, Collected, collect, counted, row
 from headrace.cli.invocation import Invocation
 from headrace.cli.storage_create import TypesGroup
 from headrace.cli.storage_fields import fields_of, shown
@@ -12,9 +12,8 @@ from headrace.cli.storage_fields import row as storage_row
 from headrace.cli.storage_trying import tell_tried
 from headrace.cli.storage_update import NamesGroup
 from headrace.errors import NotFound
-from headrace.model.storages import NamedStorage, named
+from headrace.model.storages import NamedStorage, named, storage_name
 from headrace.ports.client import OpenClient
-from headrace.services.garbage import storage_name
 
 
 @click.group()
@@ -98,6 +97,7 @@ storage.add_command(
     headrace storage create local --name here --path /srv/flows
     headrace storage create s3 --name prod --bucket flows --profile-name work
     headrace storage create s3 --name prod --json-fields @s3.json --default
+    headrace storage create file --name f --url ftp://h/x --options username=leo
     """,
     )
 )
@@ -106,12 +106,14 @@ storage.add_command(
         name="update",
         help="""Change options of a storage, given by its name.
 
-    What is not given stays as it is. What is changed is tried first. Name and type stay.
+    What is not given stays as it is. What is changed is tried first. Name and type stay. Of an option that has parts, NAME=VALUE changes one; JSON
+    replaces all of them.
 
     \b
     headrace storage update prod --help
     headrace storage update prod --aws-secret-access-key secret://env/NEW
     headrace storage update prod --unset region_name
+    headrace storage update files --options port=22 --unset options.timeout
     """,
     )
 )
@@ -256,7 +258,8 @@ def gc(invocation: Invocation, is_plan: bool, as_json: bool) -> None:
     """Remove code and results that nothing needs any more.
 
     From all storages. Code is needed while a version of a deployment has it, results while their run is remembered; and whatever is younger than a day
-    stays. Nothing is touched that this orchestration has not written, though others use the same bucket.
+    stays. Nothing is touched that this orchestration has not written, though others use the same bucket. What writers that were killed have left
+    unfinished in folders of this machine goes too. The exit code is 1 if something could not be removed.
 
     \b
     headrace storage gc --plan
@@ -264,15 +267,25 @@ def gc(invocation: Invocation, is_plan: bool, as_json: bool) -> None:
     with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
         found = collect(house, is_plan=is_plan)
     if as_json:
-        show.json({"is_plan": is_plan, **counted(found), "keys": [row(each) for each in found]})
-        return
-    gone = [each for each in found if each.fault is None]
-    left = len(found) - len(gone)
+        unfinished = [{"storage": each.storage, "place": each.place} for each in found.places]
+        keys = [row(each) for each in found.keys]
+        show.json({"is_plan": is_plan, **counted(found), "keys": keys, "unfinished": unfinished, "faults": found.faults})
+    else:
+        _tell_collected(found, is_plan=is_plan)
+    if found.faults:
+        raise click.exceptions.Exit(1)
+
+
+def _tell_collected(found: Collected, *, is_plan: bool) -> None:
+    gone, left = found.gone, len(found.keys) - len(found.gone)
     needed = f"all {' and '.join(KINDS)} are needed, or are younger than a day"
     show.table(
         ("would be removed" if is_plan else "removed", "storage", "reserved"),
         [(each.reserved.key, each.storage, show.moment(each.reserved.at)) for each in gone],
         empty=f"nothing {'would be' if is_plan else 'was'} removed{'' if left else f': {needed}'}",
     )
+    if count := len(found.places):
+        values = "value that was left unfinished" if count == 1 else "values that were left unfinished"
+        show.remark(f"{count} {values} {'would be' if is_plan else 'was' if count == 1 else 'were'} removed too")
     if left:
         show.remark(f"{left} {'key is' if left == 1 else 'keys are'} there still, in storages that cannot be used now")

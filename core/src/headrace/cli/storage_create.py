@@ -14,12 +14,15 @@ from headrace.cli.storage_fields import (
     check_needed,
     check_outlives,
     fields_of,
+    flags_of,
     given,
     json_option,
     may_be_named,
     parted,
     row,
 )
+from headrace.cli.storage_parts import changed
+from headrace.cli.storage_questions import answer
 from headrace.cli.storage_trying import check_that_it_works
 from headrace.errors import AlreadyThere, HeadraceError, MayPass
 from headrace.hooks.registry import Registry
@@ -66,7 +69,7 @@ def type_command(registry: Registry, type_name: str) -> click.Command:
 
     def create(invocation: Invocation, name: str, is_default: bool, is_checked: bool, as_json: bool, **typed: Any) -> None:
         check_may_be_named(registry, type_name)
-        options = given(fields, typed)
+        options = changed({}, given(fields, typed), flags_of(fields))
         check_needed(fields, options, type_name)
         with instance.open(invocation.settings, registry=registry, lasting=True) as house:
             kept = created(house, fields, Choice(type_name, options), name, is_checked=is_checked, is_default=is_default)
@@ -161,7 +164,7 @@ def _asked(house: Instance) -> None:
     fields = fields_of(registry, type_name)
     click.echo(f"{type_name} has {len(fields)} {'option' if len(fields) == 1 else 'options'}; one that is optional may be left empty.")
     while True:
-        options = {field.name: value for field in fields if (value := _answer(field)) not in (None, "")}
+        options = {field.name: value for field in fields if (value := answer(field)) not in (None, "")}
         try:
             choice = usable(house, fields, Choice(type_name, options), is_checked=True)
             break
@@ -197,17 +200,3 @@ def _kept(house: Instance, fields: list[Field], choice: Choice) -> NamedStorage:
             raise
         except HeadraceError as error:  # all answers are kept for another name
             show.error(str(error))
-
-
-def _answer(field: Field) -> Any:
-    if field.meaning:
-        click.secho(f"    {field.meaning}", dim=True)
-    suffix = f"{field.title}{' as JSON, or @ and a file' if field.is_object or field.is_list else ''}"
-    while True:
-        if field.kind is bool:
-            return click.confirm(field.title, default=False)
-        typed = click.prompt(suffix, default=None if field.is_needed else "", show_default=False, hide_input=field.is_secret)
-        try:
-            return field.read(typed) if typed else None
-        except click.BadParameter as error:
-            show.error(error.format_message())

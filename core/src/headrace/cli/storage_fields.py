@@ -10,6 +10,7 @@ import attrs
 import click
 
 from headrace.cli.show import near
+from headrace.cli.storage_parts import Parts, is_whole, parts
 from headrace.cli.typed_json import DoubleKey, parsed
 from headrace.errors import InvalidOption
 from headrace.hooks.registry import Registry
@@ -63,16 +64,22 @@ class Field:
         help_text = self.meaning + ("; required" if self.is_needed else "") + ("; may be secret://…" if self.is_secret else "")
         if self.kind is bool:
             return click.Option([f"{self.flag}/--no-{self.flag[2:]}", self.argument], default=None, help=help_text)
-        return click.Option([self.flag, self.argument], metavar=self._metavar, default=None, help=help_text)
+        if self.is_object:
+            help_text += "; all of it, or a part of it, for which it may be given again"
+        return click.Option([self.flag, self.argument], metavar=self._metavar, default=None, multiple=self.is_object, help=help_text)
 
     @property
     def _metavar(self) -> str:
-        if self.is_object or self.is_list:
+        if self.is_object:
+            return "NAME=VALUE|JSON|@FILE"
+        if self.is_list:
             return "JSON|@FILE"
         return {int: "N", float: "NUMBER", Path: "PATH"}.get(self.kind, "TEXT")
 
     def read(self, typed: Any) -> Any:
-        """The value of what was typed. Raises click.BadParameter."""
+        """The value of what was typed, or parts of it. Raises click.BadParameter."""
+        if isinstance(typed, tuple):
+            return self._read_parts(typed)
         if not isinstance(typed, str):
             return typed
         if self.is_object or self.is_list:
@@ -92,6 +99,16 @@ class Field:
             return
         wanted = {dict: "an object", list: "a list", bool: "true or false", int: "a whole number", float: "a number"}.get(kinds[0], "text")
         raise click.BadParameter(f"option {self.name!r} must be {wanted}", param_hint=JSON_FIELDS)
+
+    def _read_parts(self, typed: tuple[str, ...]) -> Any:
+        wholes, pairs = [each for each in typed if is_whole(each)], [each for each in typed if not is_whole(each)]
+        if len(wholes) > 1:
+            raise click.BadParameter("all of it is given twice; give it once", param_hint=self.flag)
+        found = parts(pairs, self.flag)
+        if not wholes:
+            return found
+        whole = self._read_json(wholes[0])
+        return found.over(whole, self.flag) if pairs else whole
 
     def _read_json(self, typed: str) -> Any:
         if typed.startswith("secret://"):
@@ -130,6 +147,11 @@ def fields_of(registry: Registry, type_name: str) -> list[Field]:
     ]
 
 
+def flags_of(fields: Iterable[Field]) -> dict[str, str]:
+    """How each option is written on the command line."""
+    return {field.name: field.flag for field in fields}
+
+
 def _without_none(kind: Any) -> Any:
     if get_origin(kind) in (Union, UnionType):
         rest = [each for each in get_args(kind) if each is not NoneType]
@@ -145,11 +167,15 @@ def json_option() -> click.Option:
 
 
 def given(fields: Iterable[Field], typed: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that were given, by name; flags go over what JSON has. Raises click.BadParameter."""
+    """The options that were given, by name, some of them perhaps in Parts; flags go over what JSON has. Raises click.BadParameter."""
     known = {field.name: field for field in fields}
     whole = _json_fields(typed.get("json_fields"), known)
-    read = {name: (field, typed.get(field.argument)) for name, field in known.items()}
-    return whole | {name: field.read(value) for name, (field, value) in read.items() if value is not None}
+    texts = {name: typed.get(field.argument) for name, field in known.items()}
+    read = {name: known[name].read(text) for name, text in texts.items() if text not in (None, ())}
+    return whole | {
+        name: value.over(whole[name], known[name].flag) if isinstance(value, Parts) and name in whole else value
+        for name, value in read.items()
+    }
 
 
 def _json_fields(text: str | None, known: Mapping[str, Field]) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from headrace import instance
 from headrace.cli import show
 from headrace.cli.invocation import Invocation
 from headrace.cli.storage_create import check_option, usable
-from headrace.cli.storage_fields import Field, fields_of, given, json_option, parted, row
+from headrace.cli.storage_fields import Field, fields_of, flags_of, given, json_option, parted, row
+from headrace.cli.storage_parts import Parts, changed
 from headrace.errors import NotFound
 from headrace.hooks.registry import Registry
 from headrace.model.choices import Choice
@@ -43,21 +44,21 @@ def _storages(ctx: click.Context) -> list[NamedStorage]:
 
 def _command(registry: Registry, storage: NamedStorage) -> click.Command:
     fields = fields_of(registry, storage.choice.name)
+    flags = flags_of(fields)
 
     def update(invocation: Invocation, unset: tuple[str, ...], is_forced: bool, is_checked: bool, as_json: bool, **typed: Any) -> None:
-        changes = given(fields, typed)
-        dropped = {_known(fields, name) for name in unset}
+        changes, dropped = given(fields, typed), [_known(fields, name) for name in unset]
         if not changes and not dropped:
             raise click.UsageError(
                 f"say what is to change, as in: headrace storage update {storage.name} {fields[0].flag if fields else ''} …"
             )
         with instance.open(invocation.settings, registry=registry, lasting=True) as house:
-            before = {name: value for name, value in storage.choice.options.items() if name not in dropped}
-            left = {name: value for name, value in before.items() if name not in changes}
-            opened = house.client.open_storage(storage.name, "an update").options if _has_sealed(left) else left
-            whole = {name: opened[name] for name in left} | changes
+            whole = after = changed(storage.choice.options, changes, flags, dropped)
+            if SEALED in repr(after):  # to be tried, it is opened
+                whole = changed(house.client.open_storage(storage.name, "an update").options, changes, flags, dropped)
             checked = usable(house, fields, Choice(storage.choice.name, whole), is_checked=is_checked).options
-            plain, secrets = parted(fields, {**before, **{name: checked[name] for name in changes}})
+            replaced = {name: checked[name] for name in changes if not isinstance(changes[name], Parts)}
+            plain, secrets = parted(fields, {**after, **replaced})
             if is_forced:
                 house.client.abandon_keys(storage.id)
             kept = house.client.put_storage(attrs.evolve(storage, choice=Choice(storage.choice.name, plain)), secrets)
@@ -72,7 +73,9 @@ def _command(registry: Registry, storage: NamedStorage) -> click.Command:
         params=[
             *(field.option() for field in fields),
             json_option(),
-            click.Option(["--unset"], multiple=True, metavar="OPTION", help="Take an option away, so that it is as if never given."),
+            click.Option(
+                ["--unset"], multiple=True, metavar="OPTION[.PART]", help="Take an option, or a part of it, away, as if never given."
+            ),
             click.Option(
                 ["--force", "is_forced"], is_flag=True, help="Also where it is, though code or results are there that are not found then."
             ),
@@ -83,12 +86,10 @@ def _command(registry: Registry, storage: NamedStorage) -> click.Command:
     )
 
 
-def _has_sealed(value: Any) -> bool:
-    return SEALED in repr(value)
-
-
-def _known(fields: list[Field], name: str) -> str:
-    plain = name.removeprefix("--").replace("-", "_")
-    if plain not in {field.name for field in fields}:
-        raise click.BadParameter(f"there is no option {name!r}{show.near(plain, [field.name for field in fields])}", param_hint="--unset")
-    return plain
+def _known(fields: list[Field], typed: str) -> tuple[str, str]:
+    """The option that is meant, and the part of it, if it is one. Raises click.BadParameter."""
+    written, _, part = typed.partition(".")
+    name = written.removeprefix("--").replace("-", "_")
+    if name not in {field.name for field in fields}:
+        raise click.BadParameter(f"there is no option {written!r}{show.near(name, [field.name for field in fields])}", param_hint="--unset")
+    return name, part

@@ -34,7 +34,7 @@ def gc(invocation: Invocation, is_plan: bool, as_json: bool) -> None:
     """Forget what is old, and remove what nothing refers to.
 
     Runs, and earlier log lines and histories of task runs, are kept for as long as the settings say. Then what `headrace storage gc` removes is removed,
-    and unpacked code that no deployment has now.
+    and unpacked code that no deployment has now. The exit code is 1 if something could not be removed.
 
     \b
     headrace store gc --plan
@@ -45,7 +45,7 @@ def gc(invocation: Invocation, is_plan: bool, as_json: bool) -> None:
 
     with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
         forgotten = house.client.plan_forgetting() if is_plan else _forget(house)
-        keys = collect(house, is_plan=is_plan)
+        garbage = collect(house, is_plan=is_plan)
         left = leftovers(house)
         if not is_plan:
             remove_leftovers(house, left)
@@ -54,19 +54,21 @@ def gc(invocation: Invocation, is_plan: bool, as_json: bool) -> None:
         "details_of_runs": forgotten.details,
         "events": forgotten.events,
         "agents": forgotten.agents,
-        **counted(keys),
+        **counted(garbage),
         "unpacked_code": len(left),
     }
     if as_json:
-        show.json({"is_plan": is_plan, "is_more": forgotten.is_more, **rows})
-        return
-    show.table(
-        ("would be removed" if is_plan else "removed", "number"),
-        [(name.replace("_", " "), number) for name, number in rows.items()],
-        empty="",
-    )
-    if forgotten.is_more:
-        show.remark("there are more runs than were counted")
+        show.json({"is_plan": is_plan, "is_more": forgotten.is_more, **rows, "faults": garbage.faults})
+    else:
+        show.table(
+            ("would be removed" if is_plan else "removed", "number"),
+            [(name.replace("_", " "), number) for name, number in rows.items()],
+            empty="",
+        )
+        if forgotten.is_more:
+            show.remark("there are more runs than were counted")
+    if garbage.faults:
+        raise click.exceptions.Exit(1)
 
 
 def _forget(house: Instance) -> Forgotten:

@@ -2,10 +2,12 @@
 
 from typing import Any
 
-from headrace.model.deployments import Deployment
+import attrs
+
+from headrace.model.deployments import Code, Deployment
 from headrace.packaging.statements import unsigned
 
-SIGNED = "signature by a key"
+STORAGE, SIGNED = "storage", "signature by a key"
 
 WORDS = {
     "parameters": "parameters",
@@ -23,14 +25,25 @@ WORDS = {
 
 
 def is_other_code(before: Deployment, after: Deployment) -> bool:
-    """Whether something else is run, whoever signed it."""
-    return unsigned(before.code) != unsigned(after.code)
+    """Whether something else is run, whoever signed it and wherever it lies."""
+    return _anywhere(before.code) != _anywhere(after.code)
 
 
 def changed_words(before: Deployment, after: Deployment) -> list[str]:
     """What changed, in words and in this order."""
-    changed = [word for field, word in WORDS.items() if _told(before, field) != _told(after, field)]
+    changed = [STORAGE] if _lies_elsewhere(before.code, after.code) else []
+    changed += [word for field, word in WORDS.items() if _told(before, field) != _told(after, field)]
     return [*changed, SIGNED] if before.code.signature != after.code.signature else changed
+
+
+def _anywhere(code: Code) -> Code:
+    archive = code.archive
+    return attrs.evolve(unsigned(code), archive=attrs.evolve(archive, storage=None, folder="") if archive is not None else None)
+
+
+def _lies_elsewhere(before: Code, after: Code) -> bool:
+    was, now = before.archive, after.archive
+    return was is not None and now is not None and (was.storage, was.folder) != (now.storage, now.folder)
 
 
 def _told(deployment: Deployment, field: str) -> Any:

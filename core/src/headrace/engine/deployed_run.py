@@ -5,8 +5,9 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from headrace import instance
 from headrace.engine.deployed_life import DeployedLife
@@ -14,13 +15,15 @@ from headrace.engine.drive import drive, drive_async
 from headrace.engine.handshake import ToSupervisor
 from headrace.engine.journal import Journal
 from headrace.engine.last_turn import last_turn
+from headrace.engine.loop_thread import LoopThread
+from headrace.engine.patience import Patience
 from headrace.engine.printed_lines import Printed
 from headrace.engine.ready import Ready
 from headrace.engine.run_logs import FLOW_RUNS
 from headrace.engine.terminated import Terminated, TerminatedOnLoop, terminate
 from headrace.engine.voice import Voice
 from headrace.engine.working_folders import working_folder
-from headrace.errors import CodeNotSigned, HeadraceError, RunStopped
+from headrace.errors import CodeNotSigned, HeadraceError, MayPass, RunStopped
 from headrace.instance import Instance
 from headrace.model.definitions import FlowDefinition
 from headrace.model.deployments import Deployment
@@ -39,6 +42,8 @@ MOST_VERSIONS = 20
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """The signals that are held back in a run's processes until somebody there hears them."""
+
+T = TypeVar("T")
 
 
 def run_deployed(run: OrderedRun, ready: Ready, supervisor: ToSupervisor, printed: Printed) -> int:
@@ -66,10 +71,20 @@ class DeployedRun:
         self._printed = printed
         self._life: DeployedLife | None = None
         self._is_to_stop = False
+        self._patience = Patience(
+            seconds=house.settings.outage_seconds,
+            clock=house.clock,
+            share=house.ids.random.random,
+            tell_trouble=self._tell_trouble,
+            tell_end=self._tell_end_of_trouble,
+            check=lambda: None,
+        )
+        self._journal = Journal(house.client.write_journal, flow_run_id=run.run_id, epoch=run.epoch)
+        self._voice = Voice(title=run.identity, flow_run_id=run.run_id, new_id=house.ids.new, say=self._journal.say)
 
     def code(self) -> int:
         """Lives the run, then gives its code the turn that a script has at its end; the exit code."""
-        run = self._house.client.read_flow_run(self._ordered.run_id)
+        run = self._asked(lambda: self._house.client.read_flow_run(self._ordered.run_id))
         if run.epoch != self._ordered.epoch or run.state.is_terminal():
             print(f"the run is not to be run here: it is {run.state.name}, in epoch {run.epoch}", file=sys.stderr)
             return STOPPED
@@ -104,7 +119,7 @@ class DeployedRun:
         house = self._house
         try:
             with _remarks_kept() as remarks:
-                definition = _definition(house, run, self._ordered)
+                definition = self._definition(run)
         except HeadraceError as error:
             self._fail(run, error)
             return
@@ -123,6 +138,16 @@ class DeployedRun:
         else:
             drive(life.life(), life.loop)
 
+    def _definition(self, run: FlowRun) -> FlowDefinition:
+        """The flow of the run's deployment, loaded into this process, whose working folder then is the run's own. What is away is waited for."""
+        house, ordered = self._house, self._ordered
+        deployment = self._asked(lambda: _deployment(house, run, ordered))
+        folder = working_folder(house.settings.home, f"{run.id}.{run.epoch}")
+        definition: FlowDefinition = fetched_flow(
+            house, deployment.code, folder, what=deployment.full_name, works_in=ordered.folder, asked=self._asked
+        ).definition
+        return definition
+
     def _fail(self, run: FlowRun, error: HeadraceError) -> None:
         """The end of a run that could not begin."""
         house = self._house
@@ -130,11 +155,23 @@ class DeployedRun:
         state = State.failed(message=f"The flow could not be got from its deployment: {error}")
         self._keep_printed()
         move = Move(id=f"{run.id}:{run.epoch}:code", run_id=run.id, state=state, epoch=run.epoch)
-        verdict = house.client.move_flow_run(move)
-        journal = Journal(house.client.write_journal, flow_run_id=run.id, epoch=run.epoch)
-        voice = Voice(title=run.name, flow_run_id=run.id, new_id=house.ids.new, say=journal.say)
-        voice.line(house.clock.now(), logging.ERROR, FLOW_RUNS, f"Finished in state {verdict.state or state}")
-        journal.try_flush()
+        verdict = self._asked(lambda: house.client.move_flow_run(move))
+        self._say(logging.ERROR, f"Finished in state {verdict.state or state}")
+
+    def _asked(self, question: Callable[[], T]) -> T:
+        """The answer to a question that is asked again while what can answer it is away; a signal ends that."""
+        return drive(self._patience.asked(question), LoopThread())
+
+    def _tell_trouble(self, error: MayPass, seconds: float) -> None:
+        self._say(logging.WARNING, f"The run waits to begin, for {round(seconds):g} seconds at most: {error}")
+
+    def _tell_end_of_trouble(self, seconds: float) -> None:
+        self._say(logging.INFO, f"What the run waited for is there again, after {seconds:.1f} seconds")
+
+    def _say(self, level: int, message: str) -> None:
+        """A line of the run's log, from before it lives."""
+        self._voice.line(self._house.clock.now(), level, FLOW_RUNS, message)
+        self._journal.try_flush()
 
     def _keep_printed(self) -> None:
         """Returns when all that was printed is in the log; it gets its place there from the supervisor."""
@@ -183,14 +220,6 @@ def _remarks_kept() -> Iterator[list[str]]:
         yield kept
     finally:
         logger.removeHandler(handler)
-
-
-def _definition(house: Instance, run: FlowRun, ordered: OrderedRun) -> FlowDefinition:
-    """The flow of the run's deployment, loaded into this process, whose working folder then is the run's own."""
-    deployment = _deployment(house, run, ordered)
-    folder = working_folder(house.settings.home, f"{run.id}.{run.epoch}")
-    definition: FlowDefinition = fetched_flow(house, deployment.code, folder, what=deployment.full_name, works_in=ordered.folder).definition
-    return definition
 
 
 def _deployment(house: Instance, run: FlowRun, ordered: OrderedRun) -> Deployment:

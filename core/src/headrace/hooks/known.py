@@ -25,6 +25,7 @@ KNOWN = {
     ("storage", "server"): "headrace-client",
     ("command", "docker"): "headrace-docker",
     ("command", "keys"): "headrace-keys",
+    ("command", "kubernetes"): "headrace-kubernetes",
     ("command", "server"): "headrace-server",
     ("command", "plugins new"): "headrace-plugin-template",
     ("task runner", "concurrent"): "headrace-tasks",

@@ -39,6 +39,15 @@ def names_secret(name: str) -> bool:
     return name.lower().rpartition("_")[2] in NAMED_SO
 
 
+def writes_out(value: Any, *, is_secret: bool = True) -> bool:
+    """Whether a secret itself is in plain data, and not only where it is found; `is_secret` False: only under names of secrets."""
+    if isinstance(value, Mapping):
+        return any(writes_out(item, is_secret=is_secret or names_secret(str(name))) for name, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return any(writes_out(item, is_secret=is_secret) for item in value)
+    return is_secret and isinstance(value, str) and bool(value) and not is_reference(value)
+
+
 def secret_options(kind: Any) -> frozenset[str]:
     """Which options of a provider's class are secrets."""
     fields = attrs.fields(kind) if attrs.has(kind) else ()

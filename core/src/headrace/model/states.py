@@ -8,6 +8,7 @@ import attrs
 
 from headrace.errors import ResultNotKept, ResultNotLoaded, RunFailed, RunNotFinished
 from headrace.model.results import ResultReference
+from headrace.model.storages import storage_name
 
 
 class StateType(StrEnum):
@@ -180,7 +181,7 @@ class State:
             return self.data
         if self.reference is None:
             raise ResultNotKept(what="this run")
-        raise ResultNotLoaded(storage=self.reference.storage.name)
+        raise ResultNotLoaded(storage=storage_name(self.reference.storage))
 
     def _failure(self) -> BaseException:
         if isinstance(self.data, BaseException):

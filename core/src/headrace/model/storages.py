@@ -74,3 +74,8 @@ def named(name: str) -> Choice:
 def name_in(choice: Choice) -> str | None:
     """The name that a choice means a storage by; None where it says everything itself."""
     return str(choice.options.get("name")) if choice.name == NAMED else None
+
+
+def storage_name(choice: Choice) -> str:
+    """What a storage is called where it is chosen: its name, else its type."""
+    return name_in(choice) or choice.name

@@ -151,9 +151,11 @@ class LocalClient:
 
     def delete_flow_run(self, run_id: str) -> None:
         with self.store.writing() as writing:
-            if not writing.delete_flow_run(run_id):
+            run = writing.flow_run(run_id)
+            if run is None or not writing.delete_flow_run(run_id):
                 raise NotFound(what="flow run", name=run_id, command="flow-run ls")
-        self.storages.forget_results([run_id])
+        # a process that was thought dead may be there still, and hears only with its next question that nobody wants its results any more
+        self.storages.forget_results([run_id], are_under_way=not run.state.is_terminal() or run.state.is_crashed())
 
     def move_flow_run(self, move: Move) -> Verdict:
         return self.orchestrator.move_flow_run(move)

@@ -299,12 +299,16 @@ class Storages:
                 del wanted[known.key]
         return list(wanted)
 
-    def forget_results(self, run_ids: Iterable[str]) -> None:
-        """Deletes what root runs have kept that are remembered no longer; what cannot be deleted now is unneeded some time."""
+    def forget_results(self, run_ids: Iterable[str], *, are_under_way: bool = False) -> None:
+        """Deletes what root runs have kept that are remembered no longer; what cannot be deleted now is unneeded some time, and so is what runs write yet
+        that are under way."""
         with self.store.reading() as reading:
             known = [each for each in reading.reserved(f"{RESULTS}{run_id}/" for run_id in run_ids) if not _is_needed(reading, each)]
         if not known:
             return
+        if are_under_way:
+            with self.store.writing() as writing:
+                writing.put_reserved(attrs.evolve(each, at=self.clock.now()) for each in known)
         place = self.place()
         for each in known:
             try:
@@ -312,8 +316,9 @@ class Storages:
             except HeadraceError as error:
                 logger.warning("Results of a run that was forgotten could not be deleted: %s", error)
                 continue
-            with self.store.writing() as writing:
-                writing.drop_reserved([each])
+            if not are_under_way:
+                with self.store.writing() as writing:
+                    writing.drop_reserved([each])
 
     def unneeded(self, after: Reserved | None, limit: int) -> list[Reserved]:
         """Keys that were reserved long ago, and that nothing names."""

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,25 @@ from headrace.model.deployments import Code
 from headrace.packaging.bytecode import keep_bytecode
 from headrace.packaging.code_cache import CodeCache
 from headrace.packaging.loading import loaded_flow, read_flow
+from headrace.packaging.manifest import Manifest
 from headrace.packaging.removing import remove
 from headrace.packaging.unpacking import writing
 
+Fetch = Callable[[], Manifest]
 
-def fetched_flow(house: Instance, code: Code, folder: Path, *, what: str, works_in: str | None = None) -> Any:
+
+def _once(fetch: Fetch) -> Manifest:
+    return fetch()
+
+
+def fetched_flow(
+    house: Instance, code: Code, folder: Path, *, what: str, works_in: str | None = None, asked: Callable[[Fetch], Manifest] = _once
+) -> Any:
     """The flow of the code, loaded into this process.
 
     `folder` is made anew, and is the run's own: the files that came with the code lie in it, modules are imported from it, and this process works in
-    it, unless it `works_in` another one. Whatever the run does to it, no other run sees. Raises CodeUnusable.
+    it, unless it `works_in` another one. Whatever the run does to it, no other run sees. The files may be `asked` for again. Raises CodeUnusable, and
+    what the storage raises.
     """
     archive = code.archive
     if archive is None:
@@ -32,7 +43,7 @@ def fetched_flow(house: Instance, code: Code, folder: Path, *, what: str, works_
         _forget_start_folder(house.settings.home)
         return loaded_flow(None, code.entrypoint, what=what)
     cache = CodeCache(archive=archive, cache=house.settings.home / "code", what=what)
-    manifest = cache.copy(folder, lambda: house.code_storage(archive.storage))
+    manifest = asked(lambda: cache.copy(folder, lambda: house.code_storage(archive.storage)))
     _enter(works_in or folder, what)
     house.registry.add(of_project(folder))
     if code.serializer is not None:

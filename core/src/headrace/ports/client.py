@@ -48,24 +48,25 @@ class Kind(StrEnum):
 
 @attrs.frozen(kw_only=True)
 class Operation:
-    """One row of the table."""
+    """One row of the table; `secrets` is the argument that may have secrets in it, which leave this machine over TLS only."""
 
     name: str
     method: str
     path: str
     scope: Scope
     kind: Kind
+    secrets: str | None = None
 
 
 F = TypeVar("F", bound=Callable[..., object])
 _MARK = "__headrace_operation__"
 
 
-def operation(method: str, path: str, *, scope: Scope, kind: Kind = Kind.ASK) -> Callable[[F], F]:
+def operation(method: str, path: str, *, scope: Scope, kind: Kind = Kind.ASK, secrets: str | None = None) -> Callable[[F], F]:
     """Declares an operation of the port."""
 
     def mark(function: F) -> F:
-        setattr(function, _MARK, Operation(name=function.__name__, method=method, path=path, scope=scope, kind=kind))
+        setattr(function, _MARK, Operation(name=function.__name__, method=method, path=path, scope=scope, kind=kind, secrets=secrets))
         return function
 
     return mark
@@ -331,7 +332,7 @@ class OpenClient(Protocol):
         """Forgets the limit of a tag. Raises NotFound."""
         ...
 
-    @operation("POST", "/storages", scope=Scope.OPERATOR)
+    @operation("POST", "/storages", scope=Scope.OPERATOR, secrets="secrets")
     def put_storage(self, storage: NamedStorage, secrets: Mapping[str, Any]) -> NamedStorage:
         """Makes a storage with a name, or changes the one with its id, which keeps its name. `secrets` are options too; what is written out in them is kept
         encrypted, and shown as SEALED from then on. Raises AlreadyThere for a name that is taken, ChangedMeanwhile, InvalidName, NothingSeals, WrongData."""

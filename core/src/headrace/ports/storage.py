@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
-from typing import BinaryIO, Protocol
+from datetime import datetime
+from typing import BinaryIO, Protocol, runtime_checkable
 
 import attrs
 
@@ -43,6 +44,16 @@ class OpenStorage(Protocol):
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         """Every key that starts with the prefix, sorted."""
+        ...
+
+
+@runtime_checkable
+class Tidies(Protocol):
+    """An addition, for an open storage in which something is left of a value whose writer was killed."""
+
+    def tidy(self, prefix: str, before: datetime, *, is_plan: bool = False) -> list[str]:
+        """Removes what is left of such values under keys that start with the prefix, and that nobody has written to since; answers with where it lay, below
+        the storage's place. A plan only looks."""
         ...
 
 

@@ -5,13 +5,15 @@ is being removed nobody writes it: who deploys the same code meanwhile waits for
 """
 
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 
 import attrs
 
 from headrace.errors import HeadraceError
 from headrace.instance import Instance
 from headrace.model.choices import Choice
-from headrace.model.storages import Reserved, name_in
+from headrace.model.storages import LASTS_HOURS, Reserved, named, storage_name
+from headrace.ports.storage import Tidies
 
 AT_ONCE = 100
 
@@ -29,9 +31,13 @@ class Removal:
         return storage_name(self.reserved.storage)
 
 
-def storage_name(choice: Choice) -> str:
-    """What a storage is called where it is chosen: its name, else its type."""
-    return name_in(choice) or choice.name
+@attrs.frozen(kw_only=True)
+class Unfinished:
+    """What a writer that was killed has left in a storage; `fault` is why nobody could look, and then there is no place."""
+
+    storage: str
+    place: str = ""
+    fault: str | None = None
 
 
 def unneeded(house: Instance) -> Iterator[list[Reserved]]:
@@ -60,3 +66,32 @@ def removed(house: Instance, say: Callable[[int], None]) -> Iterator[Removal]:
             yield Removal(reserved=key, fault=faults[storage])
         count += len(portion)
         say(count)
+
+
+def unfinished(house: Instance, *, is_plan: bool) -> Iterator[Unfinished]:
+    """Removes what killed writers have left in the folder of this orchestration, and nobody has written to for a day, where that is on this machine; servers
+    look after their own when they start."""
+    before = house.clock.now() - timedelta(hours=LASTS_HOURS)
+    kinds = {named(each.name): each.choice.name for each in house.client.read_storages()}
+    for choice in {house.places.own: None} | kinds:
+        name = storage_name(choice)
+        try:
+            for place in _tidied(house, choice, before, is_plan=is_plan) if _may_be_here(house, kinds.get(choice)) else ():
+                yield Unfinished(storage=name, place=place)
+        except HeadraceError as error:
+            yield Unfinished(storage=name, fault=str(error))
+
+
+def _may_be_here(house: Instance, kind: str | None) -> bool:
+    """Whether storages of a type may be of this machine; others need not be opened."""
+    if kind is None:
+        return True
+    return house.registry.has("storage", kind) and getattr(house.registry.load("storage", kind), "reaches_others", False) is not True
+
+
+def _tidied(house: Instance, choice: Choice, before: datetime, *, is_plan: bool) -> list[str]:
+    storage = house.storage(choice)
+    if storage.reaches_others or not storage.outlives_process:
+        return []
+    with storage.open() as opened:
+        return opened.tidy(house.client.read_place().key(""), before, is_plan=is_plan) if isinstance(opened, Tidies) else []

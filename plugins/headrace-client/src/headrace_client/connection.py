@@ -9,6 +9,7 @@ import socket
 import ssl
 from collections.abc import Generator, Mapping
 from http import HTTPStatus
+from ipaddress import ip_address
 from typing import Any, BinaryIO
 from urllib.parse import urlencode, urlsplit
 
@@ -92,6 +93,17 @@ class Connection:
         self._process = os.getpid()
         self._of_parents: list[PoolManager] = []
         self._has_answered = False
+
+    @property
+    def is_private(self) -> bool:
+        """Whether nobody on the way can read what is sent: over TLS, or within this machine."""
+        parts = urlsplit(self.url)
+        if parts.scheme == "https":
+            return True
+        try:
+            return ip_address(parts.hostname or "").is_loopback
+        except ValueError:
+            return parts.hostname == "localhost"
 
     def close(self) -> None:
         """Closes the sockets of this process."""

@@ -9,7 +9,8 @@ from math import isfinite
 from typing import Any, get_args
 
 from headrace.clock import Clock
-from headrace.errors import ApiAway, NotAnApi, NotFound, NotOffered, WrongData
+from headrace.errors import ApiAway, NotAnApi, NotFound, NotOffered, SecretNotSent, WrongData
+from headrace.hooks.secrets import writes_out
 from headrace.model.tokens import Scope
 from headrace.ports.client import Kind
 from headrace.wire.endpoints import Endpoint, endpoints
@@ -51,6 +52,8 @@ class OpenHttpClient:
     # The kinds of operation
 
     def _asked(self, endpoint: Endpoint, arguments: Mapping[str, Any], *, seconds: float = 0.0) -> Any:
+        if endpoint.operation.secrets is not None:
+            self._check_way(endpoint, endpoint.operation.secrets, arguments)
         answer = self._connection.asked(_asking(endpoint, arguments, JSON, seconds=seconds + self._read_seconds))
         try:
             data = self._result(endpoint, answer)
@@ -108,6 +111,14 @@ class OpenHttpClient:
             raise NotAnApi(
                 where=self._connection.url, why=f"it answered with {answer.media_type or 'nothing'} where {MEDIA_TYPE} was asked for"
             )
+
+    def _check_way(self, endpoint: Endpoint, name: str, arguments: Mapping[str, Any]) -> None:
+        """Raises SecretNotSent for a secret that is written out, where others could read it before a server refuses it."""
+        if self._connection.is_private:
+            return
+        body = endpoint.call(arguments).body or {}
+        if writes_out(body.get(name)) or writes_out(body, is_secret=False):
+            raise SecretNotSent(where=self._connection.url)
 
     # Answers
 

@@ -9,12 +9,13 @@ import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from headrace.errors import NotStored, StorageAway, StorageUnusable, WrongKey
 from headrace.ports.storage import Written
-from headrace_files.keys import TAKEN, copied, right_key, sorted_keys, unfinished
+from headrace_files.keys import TAKEN, copied, right_key, sorted_keys, unfinished, unfinished_below
 
 _PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE})
 """What somebody may mend while this process goes on."""
@@ -75,6 +76,25 @@ class Folder:
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         return sorted_keys(self._names, prefix)
+
+    def tidy(self, prefix: str, before: datetime, *, is_plan: bool = False) -> list[str]:
+        """What is being written gets younger with each chunk, so only what nobody writes any more is old."""
+        found = [name for name in unfinished_below(self._names, prefix) if self._is_older(name, before)]
+        for name in () if is_plan else found:
+            try:
+                with suppress(FileNotFoundError):
+                    os.unlink(self._path / name)
+            except OSError as error:
+                raise self._unusable(error) from error
+        return found
+
+    def _is_older(self, name: str, before: datetime) -> bool:
+        try:
+            return os.lstat(self._path / name).st_mtime < before.timestamp()
+        except FileNotFoundError:  # its writer has ended
+            return False
+        except OSError as error:
+            raise self._unusable(error) from error
 
     def _place(self, key: str) -> str:
         return f"{self._path}/{right_key(key)}"

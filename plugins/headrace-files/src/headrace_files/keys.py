@@ -40,19 +40,36 @@ def copied(chunks: Iterable[bytes], write: Callable[[bytes], object]) -> Written
     return Written(size=size, sha256=digest.hexdigest())
 
 
-def sorted_keys(names: Callable[[str], Iterable[str]], prefix: str) -> Iterator[str]:
-    """All keys with the prefix, sorted. `names` tells what lies in a folder ("" or "a/b/"); names of folders end in /."""
+Names = Callable[[str], Iterable[str]]
+"""Tells what lies in a folder ("" or "a/b/"); names of folders end in /."""
+
+
+def sorted_keys(names: Names, prefix: str) -> Iterator[str]:
+    """All keys with the prefix, sorted."""
+    return (path for path in _paths(names, prefix) if not _is_unfinished(path))
+
+
+def unfinished_below(names: Names, prefix: str) -> Iterator[str]:
+    """Where unfinished values lie whose keys start with the prefix, which ends in /, or is empty."""
+    return filter(_is_unfinished, _paths(names, prefix))
+
+
+def _is_unfinished(path: str) -> bool:
+    return path.rpartition("/")[2].startswith(UNFINISHED)
+
+
+def _paths(names: Names, prefix: str) -> Iterator[str]:
     if prefix:
         checked_key(prefix.removesuffix("/"))
-    return _keys(names, prefix, "")
+    return _below(names, prefix, "")
 
 
-def _keys(names: Callable[[str], Iterable[str]], prefix: str, folder: str) -> Iterator[str]:
+def _below(names: Names, prefix: str, folder: str) -> Iterator[str]:
     # names of folders are sorted with their / so that what they hold falls into its place between the other keys
     for name in sorted(names(folder)):
         key = folder + name
         if key.endswith("/"):
             if key.startswith(prefix) or prefix.startswith(key):
-                yield from _keys(names, prefix, key)
-        elif key.startswith(prefix) and not name.startswith(UNFINISHED):
+                yield from _below(names, prefix, key)
+        elif key.startswith(prefix):
             yield key

@@ -140,7 +140,12 @@ def _check_open(address: "Address", tokens: list[str]) -> None:
 
 def _kept(invocation: "Invocation", place: Path) -> tuple["Storage", int]:
     """The storage, and how many values are in it. Raises NotInstalled, StorageUnusable for a folder that cannot be used."""
+    from datetime import timedelta
+
+    from headrace.clock import SystemClock
     from headrace.model.choices import Choice
+    from headrace.model.storages import LASTS_HOURS
+    from headrace.ports.storage import Tidies
 
     storage: Storage = invocation.registry.make("storage", Choice("local", {"path": str(place)}))
     try:
@@ -150,6 +155,8 @@ def _kept(invocation: "Invocation", place: Path) -> tuple["Storage", int]:
     if not os.access(place, os.R_OK | os.W_OK | os.X_OK):
         raise StorageUnusable(where=f"folder {place}", why="this user may not read and write it")
     with storage.open() as opened:
+        if isinstance(opened, Tidies):  # what an earlier server was writing when it was killed
+            opened.tidy("", SystemClock().now() - timedelta(hours=LASTS_HOURS))
         return storage, len(list(opened.keys()))
 
 

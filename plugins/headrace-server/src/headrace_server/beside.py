@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from headrace.errors import HeadraceError
 from headrace.instance import Instance
+from headrace.services.garbage import unfinished
 from headrace.services.rounds import Rounds
 from headrace_server.in_process import in_process
 
@@ -38,12 +39,23 @@ class Beside:
             thread.join()
 
     def _run(self) -> None:
+        if self._services is not None:
+            self._tidy()
         while not self._ended.is_set():
             seconds = min(_MOST_SECONDS, self._mark_seconds)
             if self._services is not None and (due := self._services.step()) is not None:
                 seconds = min(seconds, (due - self._house.clock.now()).total_seconds())
             self._ended.wait(max(0.0, seconds))
             self._keep_mark()
+
+    def _tidy(self) -> None:
+        """Removes what an earlier server was writing into its storage when it was killed."""
+        try:
+            for each in unfinished(self._house, is_plan=False):
+                if each.fault is not None:
+                    logger.warning("What was left unfinished in storage %r was not looked for: %s", each.storage, each.fault)
+        except HeadraceError as error:
+            logger.warning("What was left unfinished in storages was not looked for: %s", error)
 
     def _keep_mark(self) -> None:
         try:

@@ -6,7 +6,7 @@ from typing import Any
 from starlette.requests import Request
 
 from headrace.errors import NotAllowed
-from headrace.hooks.secrets import is_reference
+from headrace.hooks.secrets import writes_out
 from headrace.model.storages import SEALED
 from headrace.ports.client import OpenClient, Operation
 from headrace_server.names import is_loopback
@@ -27,17 +27,8 @@ def check_way(request: Request, operation: Operation, arguments: Mapping[str, An
 
 def _has_secrets(operation: Operation, arguments: Mapping[str, Any], client: OpenClient) -> bool:
     if operation.name == BRINGS:
-        return _is_written(arguments["secrets"])
+        return writes_out(arguments["secrets"])
     return any(SEALED in repr(storage.choice.options) for storage in client.read_storages() if storage.name == arguments["name"])
-
-
-def _is_written(value: Any) -> bool:
-    """Whether a secret itself is in it, and not only where it is found."""
-    if isinstance(value, Mapping):
-        return any(map(_is_written, value.values()))
-    if isinstance(value, (list, tuple)):
-        return any(map(_is_written, value))
-    return isinstance(value, str) and bool(value) and not is_reference(value)
 
 
 def told(operation: Operation, arguments: dict[str, Any], who: str) -> dict[str, Any]:
