@@ -63,13 +63,13 @@ def test_core_is_tried_first(name: str) -> None:
 
 @pytest.mark.parametrize(("port", "name"), OFFERS, ids=[f"{port} {name}" for port, name in OFFERS])
 def test_everything_that_is_offered_is_tried(port: str, name: str) -> None:
-    """The tests of its distribution, or these here where it takes another distribution too, have a subclass of the port's conformance class that gives
-    its class as the value to try."""
+    """The tests of its distribution, these here where it takes another distribution too, or those of a session of its name, have a subclass of the
+    port's conformance class that gives its class as the value to try."""
     offer = Registry(runs_code=True).offer(port, name)
     target = str(offer.provider.target).rpartition(":")[2]
     own = ROOT / ("core" if offer.plugin.dist == "headrace-core" else f"plugins/{offer.plugin.dist}") / "tests"
     kind = class_of(port.replace(" ", "_"))
-    files = (*own.rglob("test_*.py"), *Path(__file__).parent.glob("test_*.py"))
+    files = (*own.rglob("test_*.py"), *Path(__file__).parent.glob("test_*.py"), *(ROOT / "tests" / name).glob("test_*.py"))
     assert [node.name for file in files for node in subclasses(file, kind) if target in ast.unparse(node)]
 
 

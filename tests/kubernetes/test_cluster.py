@@ -10,58 +10,30 @@ from typing import Any
 import attrs
 import pytest
 from lightkube.resources.batch_v1 import Job
-from lightkube.resources.core_v1 import Event, Pod, ResourceQuota, Secret
+from lightkube.resources.core_v1 import Event, Pod, ResourceQuota
 from lightkube.types import CascadeType
-from servers import kubernetes
-from servers.kubernetes import awaited
+from servers.kubernetes import SECONDS, Bridge, OwnNamespace, awaited
 
-from headrace.errors import FlowRunnerFailed
 from headrace.model.orders import ExitStatus, Order
 from headrace.ports.flow_runner import OpenFlowRunner, Process
 from headrace.testing.conformance.flow_runner import GRACE_SECONDS, Meeting, Stage
 from headrace_kubernetes import installing
 from headrace_kubernetes.names import name_of
 
-SECONDS = kubernetes.SECONDS
 
-
-@pytest.fixture
-def stage() -> Stage:
-    """Makes orders."""
-    return kubernetes.stage()
-
-
-@pytest.fixture
-def meeting() -> Iterator[Meeting]:
-    """Where processes come to."""
-    with Meeting() as meeting:
-        yield meeting
-
-
-def ended(namespace: str, folder: Path, order: Order, **options: Any) -> Process:
+def ended(namespace: OwnNamespace, folder: Path, order: Order, **options: Any) -> Process:
     """The process of an order, which has ended."""
-    with kubernetes.flow_runner(namespace, folder, **options).open() as opened:
+    with namespace.flow_runner(folder, **options).open() as opened:
         process = opened.start(order)
         assert process.wait(SECONDS) is not None, "it has not ended"
         _ = process.last_words
         return process
 
 
-def own_secrets(client: Any) -> list[Any]:
-    """Those of runs; there may be some of accounts."""
-    return [each for each in client.list(Secret) if each.type == "Opaque"]
-
-
-def job_of(namespace: str, order: Order) -> Any:
-    """The Job of an order, as the cluster has it."""
-    with kubernetes.client(namespace) as client:
-        return client.get(Job, name_of(order.identity))
-
-
 # Ends
 
 
-def test_what_it_said_last(namespace: str, stage: Stage, tmp_path: Path) -> None:
+def test_what_it_said_last(namespace: OwnNamespace, stage: Stage, tmp_path: Path) -> None:
     """Of a process that failed, what its container printed last is told; one that ended well says nothing."""
     order = stage.order("import os; os.write(2, b'first\\nno more \\x1b[31mmoney\\n'); os._exit(3)")
     process = ended(namespace, tmp_path, order)
@@ -70,7 +42,7 @@ def test_what_it_said_last(namespace: str, stage: Stage, tmp_path: Path) -> None
     assert ended(namespace, tmp_path, stage.order("print('fine')")).last_words == ""
 
 
-def test_a_deadline(namespace: str, stage: Stage, tmp_path: Path) -> None:
+def test_a_deadline(namespace: OwnNamespace, stage: Stage, tmp_path: Path) -> None:
     """A run that takes longer than active_deadline is ended by the cluster, and that is said."""
     process = ended(namespace, tmp_path, stage.order("import signal; signal.pause()"), active_deadline=3)
     status = process.wait(0)
@@ -79,17 +51,17 @@ def test_a_deadline(namespace: str, stage: Stage, tmp_path: Path) -> None:
     assert "it ran longer than active_deadline lets it (DeadlineExceeded)" in process.last_words
 
 
-def test_too_little_memory(namespace: str, stage: Stage, tmp_path: Path) -> None:
+def test_too_little_memory(namespace: OwnNamespace, stage: Stage, tmp_path: Path) -> None:
     """A process that needs more memory than it may have is killed; so it ends, and not well."""
     process = ended(namespace, tmp_path, stage.order("x = bytearray(300_000_000); x[::4096] = b'1' * len(x[::4096])"), memory="64Mi")
     assert process.wait(0) == ExitStatus(-9)
 
 
 @pytest.mark.parametrize("cascade", [CascadeType.BACKGROUND, CascadeType.FOREGROUND])
-def test_removed_by_somebody(namespace: str, stage: Stage, tmp_path: Path, meeting: Meeting, cascade: CascadeType) -> None:
+def test_removed_by_somebody(namespace: OwnNamespace, stage: Stage, tmp_path: Path, meeting: Meeting, cascade: CascadeType) -> None:
     """When somebody removes the Job of a run, this has ended once its container has."""
     order = stage.order(meeting.lines)
-    with kubernetes.flow_runner(namespace, tmp_path).open() as opened, kubernetes.client(namespace) as client:
+    with namespace.flow_runner(tmp_path).open() as opened, namespace.client() as client:
         process = opened.start(order)
         meeting.await_one()
         client.delete(Job, name_of(order.identity), cascade=cascade)
@@ -99,10 +71,10 @@ def test_removed_by_somebody(namespace: str, stage: Stage, tmp_path: Path, meeti
         assert meeting.all_are_gone()
 
 
-def test_removed_without_its_pod(namespace: str, stage: Stage, tmp_path: Path, meeting: Meeting) -> None:
+def test_removed_without_its_pod(namespace: OwnNamespace, stage: Stage, tmp_path: Path, meeting: Meeting) -> None:
     """When somebody removes the Job alone, the run lives as long as its pod, and can be stopped."""
     order = stage.order(meeting.lines)
-    with kubernetes.flow_runner(namespace, tmp_path).open() as opened, kubernetes.client(namespace) as client:
+    with namespace.flow_runner(tmp_path).open() as opened, namespace.client() as client:
         process = opened.start(order)
         meeting.await_one()
         client.delete(Job, name_of(order.identity), cascade=CascadeType.ORPHAN)
@@ -138,20 +110,20 @@ def test_removed_without_its_pod(namespace: str, stage: Stage, tmp_path: Path, m
     ],
     ids=["never pulled", "not there", "no name", "no secret", "no node", "no room", "no account"],
 )
-def test_what_does_not_begin(namespace: str, stage: Stage, tmp_path: Path, options: Any, why: str) -> None:
+def test_what_does_not_begin(namespace: OwnNamespace, stage: Stage, tmp_path: Path, options: Any, why: str) -> None:
     """A run whose container cannot begin is given up, with the reason; nothing of it is left in the cluster."""
     order = stage.order("pass")
     process = ended(namespace, tmp_path, order, **options)
     assert process.wait(0) == ExitStatus(None)
     assert why in process.last_words
-    with kubernetes.client(namespace) as client:
-        awaited(lambda: not list(client.list(Job)) and not own_secrets(client), "Job and Secret are gone")
+    with namespace.client() as client:
+        awaited(lambda: not list(client.list(Job)) and not namespace.secrets(), "Job and Secret are gone")
         assert all(pod.metadata.deletionTimestamp for pod in client.list(Pod))
 
 
-def test_a_program_that_is_not_there(namespace: str, stage: Stage, tmp_path: Path) -> None:
+def test_a_program_that_is_not_there(namespace: OwnNamespace, stage: Stage, tmp_path: Path) -> None:
     """An image without such a Python says so."""
-    flow_runner = attrs.evolve(kubernetes.flow_runner(namespace, tmp_path), command=("python9", "-m", "headrace.engine"))
+    flow_runner = attrs.evolve(namespace.flow_runner(tmp_path), command=("python9", "-m", "headrace.engine"))
     with flow_runner.open() as opened:
         process = opened.start(stage.order("pass"))
         status = process.wait(SECONDS)
@@ -160,42 +132,13 @@ def test_a_program_that_is_not_there(namespace: str, stage: Stage, tmp_path: Pat
         assert "say by command how Python is called in the image" in process.last_words
 
 
-# Refusals
+# What is refused, and what is allowed
 
 
-def refused(flow_runner: Any, order: Order) -> str:
-    """What is said of a run that cannot be started."""
-    with flow_runner.open() as opened, pytest.raises(FlowRunnerFailed) as failure:
-        opened.start(order)
-    assert "\n" not in str(failure.value)
-    return str(failure.value)
-
-
-def test_who_is_not_known(namespace: str, stage: Stage, tmp_path: Path) -> None:
-    """A token that the cluster does not know is told, and not shown."""
-    config = kubernetes.kubeconfig(tmp_path / "wrong", {"token": "open-sesame"})
-    said = refused(kubernetes.flow_runner(namespace, tmp_path, kubeconfig=config), stage.order("pass"))
-    assert "does not know who asks" in said
-    assert "sesame" not in said
-
-
-def test_who_may_not(namespace: str, stage: Stage, tmp_path: Path) -> None:
-    """Who has no rights is told which, and where to find them; who may make no Secret leaves no Job behind."""
-    config = kubernetes.account(namespace, "nobody", [], tmp_path)
-    said = refused(kubernetes.flow_runner(namespace, tmp_path, kubeconfig=config), stage.order("pass"))
-    assert (
-        f"may not do this with jobs in namespace '{namespace}'; give them the role that `headrace kubernetes manifest agent` prints" in said
-    )
-    config = kubernetes.account(namespace, "halfway", [each for each in installing.rules() if each["resources"] != ["secrets"]], tmp_path)
-    assert "may not do this with secrets" in refused(kubernetes.flow_runner(namespace, tmp_path, kubeconfig=config), stage.order("pass"))
-    with kubernetes.client(namespace) as client:
-        awaited(lambda: not list(client.list(Job)), "the Job is gone")
-
-
-def test_the_role_is_enough(namespace: str, stage: Stage, tmp_path: Path, meeting: Meeting) -> None:
+def test_the_role_is_enough(namespace: OwnNamespace, stage: Stage, tmp_path: Path, meeting: Meeting) -> None:
     """With the rights of the printed role, and no others, runs are started, followed, found, stopped, given up, and their last words heard."""
-    config = kubernetes.account(namespace, "agent", installing.rules(), tmp_path)
-    flow_runner = kubernetes.flow_runner(namespace, tmp_path, kubeconfig=config, stream_output=True)
+    config = namespace.account("agent", installing.rules(), tmp_path)
+    flow_runner = namespace.flow_runner(tmp_path, kubeconfig=config, stream_output=True)
     with flow_runner.open() as opened:
         failed = opened.start(stage.order("import os; os.write(2, b'why'); os._exit(4)"))
         assert (failed.wait(SECONDS), failed.last_words) == (ExitStatus(4), "why")
@@ -211,80 +154,40 @@ def test_the_role_is_enough(namespace: str, stage: Stage, tmp_path: Path, meetin
     )
 
 
-def test_a_namespace_that_is_not_there(stage: Stage, tmp_path: Path) -> None:
-    """It is named."""
-    assert "there is no namespace 'headrace-nowhere' in the cluster" in refused(
-        kubernetes.flow_runner("headrace-nowhere", tmp_path), stage.order("pass")
-    )
-
-
-@pytest.mark.parametrize(
-    ("customization", "why"),
-    [
-        ({"spec": {"template": {"spec": {"volumes": [{"name": "A B"}]}}}}, "spec.template.spec.volumes[0].name: Invalid value"),
-        ({"spec": {"template": {"spec": {"terminationGracePeriodSeconds": "long"}}}}, "Kubernetes does not take it"),
-    ],
-)
-def test_jobs_that_kubernetes_does_not_take(namespace: str, stage: Stage, tmp_path: Path, customization: Any, why: str) -> None:
-    """What Kubernetes says of a Job that is none is told, with the advice to correct the options."""
-    said = refused(kubernetes.flow_runner(namespace, tmp_path, customizations=[customization]), stage.order("pass"))
-    assert "correct the options of the flow runner" in said
-    assert why in said
-
-
-def test_a_name_that_is_taken(namespace: str, stage: Stage, tmp_path: Path) -> None:
-    """A Job of that name that is no run's is left alone, and nothing is started."""
-    order = stage.order("pass")
-    with kubernetes.client(namespace) as client:
-        spec = {
-            "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "x", "image": kubernetes.IMAGE, "command": ["true"]}]}}
-        }
-        client.create(Job.from_dict({"metadata": {"name": name_of(order.identity)}, "spec": spec}))
-        assert "is no run's; remove it" in refused(kubernetes.flow_runner(namespace, tmp_path), order)
-
-
-def test_a_quota_that_is_used_up(namespace: str, stage: Stage, tmp_path: Path) -> None:
-    """A quota is told: one of Jobs at once, one of pods when the flow runner does not wait for a start any more."""
-    with kubernetes.client(namespace) as client:
+def test_a_quota_of_pods(namespace: OwnNamespace, stage: Stage, tmp_path: Path) -> None:
+    """A quota of pods is told when the flow runner does not wait for a start any more."""
+    with namespace.client() as client:
         client.create(ResourceQuota.from_dict({"metadata": {"name": "few"}, "spec": {"hard": {"pods": "0"}}}))
         awaited(lambda: client.get(ResourceQuota, "few").status.hard, "the quota is known")
         said = ended(namespace, tmp_path, stage.order("pass"), start_timeout=3).last_words
         assert said.startswith("no pod was made for it: Error creating: pods")
         assert "exceeded quota: few" in said
-        client.create(ResourceQuota.from_dict({"metadata": {"name": "none"}, "spec": {"hard": {"count/jobs.batch": "0"}}}))
-        awaited(lambda: client.get(ResourceQuota, "none").status.hard, "the quota is known")
-        assert f"the quota of namespace '{namespace}' is used up" in refused(
-            kubernetes.flow_runner(namespace, tmp_path), stage.order("pass")
-        )
 
 
 # What is there, and what is left
 
 
-def test_nothing_secret_is_seen(namespace: str, stage: Stage, tmp_path: Path) -> None:
-    """Neither the order nor its variables are in the Job, its pod, or what the cluster tells of them; they are in a Secret that the Job owns."""
+def test_nothing_secret_is_seen(namespace: OwnNamespace, stage: Stage, tmp_path: Path) -> None:
+    """Neither the order nor its variables are in the Job, its pod, or what the cluster tells of them."""
     order = stage.order("import os; assert os.environ['PASSWORD'] == 'open $(HOME) sesame'", PASSWORD="open $(HOME) sesame")
     assert ended(namespace, tmp_path, order).wait(0) == ExitStatus(0)
-    with kubernetes.client(namespace) as client:
+    with namespace.client() as client:
         seen = [*client.list(Job), *client.list(Pod), *client.list(Event)]
         assert seen
         assert "sesame" not in json.dumps([each.to_dict() for each in seen])
-        (secret,) = own_secrets(client)
-        (owner,) = secret.metadata.ownerReferences or []
-        assert owner.uid == job_of(namespace, order).metadata.uid
 
 
-def test_values_are_what_they_are(namespace: str, stage: Stage, tmp_path: Path) -> None:
+def test_values_are_what_they_are(namespace: OwnNamespace, stage: Stage, tmp_path: Path) -> None:
     """Dollars in the variables of a flow runner reach the process as they were written."""
     order = stage.order("import os; assert os.environ['PRICE'] == '$$5 $(HOME) $HOME', os.environ['PRICE']")
     assert ended(namespace, tmp_path, order, env={"PRICE": "$$5 $(HOME) $HOME"}).wait(0) == ExitStatus(0)
 
 
-def test_labels_on_the_pod(namespace: str, stage: Stage, tmp_path: Path) -> None:
+def test_labels_on_the_pod(namespace: OwnNamespace, stage: Stage, tmp_path: Path) -> None:
     """The pod is found by the labels of its run."""
     order = stage.order("pass")
     ended(namespace, tmp_path, order, labels={"team": "blue"})
-    with kubernetes.client(namespace) as client:
+    with namespace.client() as client:
         (pod,) = client.list(
             Pod, labels={"headrace/run": order.run_id, "headrace/epoch": "1", "headrace/run-name": order.run_name, "team": "blue"}
         )
@@ -292,20 +195,18 @@ def test_labels_on_the_pod(namespace: str, stage: Stage, tmp_path: Path) -> None
         assert pod.status.phase == "Succeeded"
 
 
-def test_it_is_tried_once(namespace: str, stage: Stage, tmp_path: Path) -> None:
+def test_it_is_tried_once(namespace: OwnNamespace, stage: Stage, tmp_path: Path) -> None:
     """The cluster does not start a run again that has failed."""
     order = stage.order("import os; os._exit(1)")
     ended(namespace, tmp_path, order)
-    with kubernetes.client(namespace) as client:
-        awaited(lambda: any(each.type == "Failed" for each in job_of(namespace, order).status.conditions or []), "the Job has failed")
+    with namespace.client() as client:
+        awaited(lambda: any(each.type == "Failed" for each in namespace.job_of(order).status.conditions or []), "the Job has failed")
         assert len(list(client.list(Pod))) == 1
 
 
-def test_orchestrations_share_a_namespace(namespace: str, stage: Stage, tmp_path: Path, meeting: Meeting) -> None:
+def test_orchestrations_share_a_namespace(namespace: OwnNamespace, stage: Stage, tmp_path: Path, meeting: Meeting) -> None:
     """A flow runner lists the runs of its own orchestration, and no others."""
-    mine, other = (
-        kubernetes.flow_runner(namespace, tmp_path, env={"HEADRACE_API_URL": f"http://127.0.0.1:{port}/api"}) for port in (9, 10)
-    )
+    mine, other = (namespace.flow_runner(tmp_path, env={"HEADRACE_API_URL": f"http://127.0.0.1:{port}/api"}) for port in (9, 10))
     with mine.open() as opened, other.open() as beside:
         process = opened.start(stage.order(meeting.lines))
         meeting.await_one()
@@ -315,11 +216,11 @@ def test_orchestrations_share_a_namespace(namespace: str, stage: Stage, tmp_path
         assert process.wait(SECONDS) == ExitStatus(0)
 
 
-def test_what_it_prints_is_shown(namespace: str, stage: Stage, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_it_prints_is_shown(namespace: OwnNamespace, stage: Stage, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Where that is wanted, the agent shows what the container prints, while it prints it."""
     caplog.set_level(logging.INFO, "headrace.kubernetes")
     order = stage.order("import os, time; os.write(1, b'hello \\x1b\\n'); time.sleep(600)")
-    with kubernetes.flow_runner(namespace, tmp_path, stream_output=True).open() as opened:
+    with namespace.flow_runner(tmp_path, stream_output=True).open() as opened:
         process = opened.start(order)
 
         def is_shown() -> bool:
@@ -334,21 +235,13 @@ def test_what_it_prints_is_shown(namespace: str, stage: Stage, tmp_path: Path, c
 
 
 @pytest.fixture
-def bridge() -> Iterator[kubernetes.Bridge]:
-    """A way to the API server."""
-    with kubernetes.Bridge() as bridge:
-        yield bridge
-
-
-@pytest.fixture
-def over_the_bridge(namespace: str, tmp_path: Path, bridge: kubernetes.Bridge) -> Iterator[OpenFlowRunner]:
-    """A flow runner that goes over it."""
-    config = kubernetes.kubeconfig(tmp_path / "bridge", kubernetes.administrator(), server=bridge.address)
-    with kubernetes.flow_runner(namespace, tmp_path, kubeconfig=config).open() as opened:
+def over_the_bridge(namespace: OwnNamespace, tmp_path: Path, bridge: Bridge) -> Iterator[OpenFlowRunner]:
+    """A flow runner that goes over a bridge."""
+    with namespace.flow_runner(tmp_path, kubeconfig=namespace.over(bridge, tmp_path)).open() as opened:
         yield opened
 
 
-def test_a_watch_that_breaks_off(over_the_bridge: OpenFlowRunner, bridge: kubernetes.Bridge, stage: Stage, meeting: Meeting) -> None:
+def test_a_watch_that_breaks_off(over_the_bridge: OpenFlowRunner, bridge: Bridge, stage: Stage, meeting: Meeting) -> None:
     """It is resumed, and the end of a run is told as soon as ever."""
     process = over_the_bridge.start(stage.order(meeting.lines))
     meeting.await_one()
@@ -361,7 +254,7 @@ def test_a_watch_that_breaks_off(over_the_bridge: OpenFlowRunner, bridge: kubern
     assert process.wait(25) == ExitStatus(0), "nobody called, and it was found out by looking from time to time"
 
 
-def test_a_cluster_that_is_away(over_the_bridge: OpenFlowRunner, bridge: kubernetes.Bridge, stage: Stage, meeting: Meeting) -> None:
+def test_a_cluster_that_is_away(over_the_bridge: OpenFlowRunner, bridge: Bridge, stage: Stage, meeting: Meeting) -> None:
     """While the cluster cannot be asked, a run is not taken for ended; when it is there again, its end is known, though it came meanwhile."""
     order = stage.order(meeting.lines + "import os; os._exit(5)")
     process = over_the_bridge.start(order)
@@ -373,7 +266,7 @@ def test_a_cluster_that_is_away(over_the_bridge: OpenFlowRunner, bridge: kuberne
     assert process.wait(SECONDS) == ExitStatus(5)
 
 
-def test_stopping_while_it_is_away(over_the_bridge: OpenFlowRunner, bridge: kubernetes.Bridge, stage: Stage, meeting: Meeting) -> None:
+def test_stopping_while_it_is_away(over_the_bridge: OpenFlowRunner, bridge: Bridge, stage: Stage, meeting: Meeting) -> None:
     """Who stops a run waits until the cluster can be told."""
     process = over_the_bridge.start(stage.order(meeting.lines))
     meeting.await_one()

@@ -1,7 +1,6 @@
-"""What `headrace kubernetes manifest` prints is taken by a real cluster, and the server in it serves."""
+"""What `headrace kubernetes manifest` prints begins in a real cluster, and the server in it serves."""
 
 import base64
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,16 +8,12 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
-from lightkube import codecs
-from lightkube.core.exceptions import ApiError
 from lightkube.resources.core_v1 import PersistentVolume, Pod, Secret
-from servers import kubernetes
-from servers.kubernetes import awaited
-from servers.own import COMMAND, environment
+from servers.kubernetes import OwnNamespace, awaited
 
 
 @pytest.fixture
-def volume(namespace: str, tmp_path: Path) -> Iterator[None]:
+def volume(namespace: OwnNamespace, tmp_path: Path) -> Iterator[None]:
     """Room for a claim: a folder of this machine."""
     folder = tmp_path / "volume"
     folder.mkdir()
@@ -29,19 +24,12 @@ def volume(namespace: str, tmp_path: Path) -> Iterator[None]:
         "capacity": {"storage": "1Gi"},
         "accessModes": ["ReadWriteOnce"],
         "hostPath": {"path": str(folder)},
-        "storageClassName": namespace,
+        "storageClassName": namespace.name,
     }
-    with kubernetes.client(namespace) as client:
-        client.create(PersistentVolume.from_dict({"metadata": {"name": namespace}, "spec": spec}))
+    with namespace.client() as client:
+        client.create(PersistentVolume.from_dict({"metadata": {"name": namespace.name}, "spec": spec}))
         yield
-        client.delete(PersistentVolume, namespace)
-
-
-def printed(tmp_path: Path, *arguments: str) -> list[Any]:
-    """The objects that were printed."""
-    command = [COMMAND, "kubernetes", "manifest", *arguments, "--image", kubernetes.IMAGE, "--image-pull-policy", "IfNotPresent"]
-    done = subprocess.run(command, env=environment(tmp_path / "home"), capture_output=True, text=True, check=True)
-    return codecs.load_all_yaml(done.stdout)
+        client.delete(PersistentVolume, namespace.name)
 
 
 def asked(address: str, token: str = "") -> int:
@@ -55,10 +43,10 @@ def asked(address: str, token: str = "") -> int:
         return 0
 
 
-def test_a_server(namespace: str, tmp_path: Path, volume: None) -> None:
+def test_a_server(namespace: OwnNamespace, tmp_path: Path, volume: None) -> None:
     """It gets ready, knows the tokens of its Secret and nobody else, and still does after it was restarted and applied anew."""
-    with kubernetes.client(namespace) as client:
-        for each in printed(tmp_path, "server", "--namespace", namespace, "--storage", "1Gi", "--storage-class", namespace):
+    with namespace.client() as client:
+        for each in namespace.manifests(tmp_path, "server", "--storage", "1Gi", "--storage-class", namespace.name):
             client.create(each)
         tokens = {name: base64.b64decode(value).decode() for name, value in (client.get(Secret, "headrace-tokens").data or {}).items()}
         for _ in range(2):
@@ -80,12 +68,10 @@ def ready(client: Any) -> Any:
     return None
 
 
-def test_an_agent(namespace: str, tmp_path: Path) -> None:
-    """The cluster takes all of it."""
-    with kubernetes.client(namespace) as client:
-        for each in printed(tmp_path, "agent", "q", "--namespace", namespace):
+def test_an_agent(namespace: OwnNamespace, tmp_path: Path) -> None:
+    """A pod is made of it, with the account that has the role."""
+    with namespace.client() as client:
+        for each in namespace.manifests(tmp_path, "agent", "q"):
             client.create(each)
         pod = awaited(lambda: list(client.list(Pod)), "the agent's pod is made")[0]
         assert pod.spec.serviceAccountName == "headrace-agent"
-        with pytest.raises(ApiError, match="already exists"):
-            client.create(printed(tmp_path, "agent", "q", "--namespace", namespace)[0])

@@ -6,15 +6,16 @@ from typing import Any
 import pytest
 
 from headrace.model.orders import ExitStatus
-from headrace_kubernetes.pods import age, belongs, end_of, end_of_all, has_begun, hindrance_of, is_news, why_no_pod
+from headrace_kubernetes.pods import age, belongs, end_of, end_of_all, has_begun, hindrance_of, is_held_back, is_news, is_silent, why_no_pod
 
 SPEC: dict[str, Any] = {"containers": [{"name": "proxy"}, {"name": "run", "image": "flows:1", "resources": {"limits": {"memory": "64Mi"}}}]}
 
 
-def pod(state: Any = None, *, phase: str = "Running", **status: Any) -> Any:
+def pod(state: Any = None, *, phase: str = "Running", node: str | None = None, **status: Any) -> Any:
     """A pod whose run's container is in a state, beside another one that goes on."""
     containers = [{"name": "proxy", "state": {"running": {}}}, *([] if state is None else [{"name": "run", "state": state}])]
-    return {"metadata": {"name": "x-1"}, "spec": SPEC, "status": {"phase": phase, "containerStatuses": containers, **status}}
+    spec = {**SPEC, **({} if node is None else {"nodeName": node})}
+    return {"metadata": {"name": "x-1"}, "spec": spec, "status": {"phase": phase, "containerStatuses": containers, **status}}
 
 
 def terminated(code: int, **more: Any) -> Any:
@@ -143,6 +144,32 @@ def test_nothing_hinders_what_runs() -> None:
     for seen in (pod({"running": {}}), pod(terminated(1))):
         assert has_begun(seen)
         assert hindrance_of(seen, "flows:1") is None
+
+
+@pytest.mark.parametrize(
+    ("seen", "is_so"),
+    [
+        (pod(phase="Pending", **UNSCHEDULED), True),
+        (pod(waiting("CreateContainerConfigError"), phase="Pending", node="n"), True),
+        (pod(waiting("ContainerCreating"), phase="Pending", node="n"), False),
+        (pod(phase="Pending", node="n"), False),
+        (pod({"running": {}}, node="n"), False),
+        (pod(terminated(1), node="n"), False),
+    ],
+    ids=["no node", "no Secret", "being made", "just placed", "runs", "has ended"],
+)
+def test_what_is_held_back(seen: Any, is_so: bool) -> None:
+    """A container certainly does not run where its pod has no node, or it is told what it lacks; one that is said to be made may run already."""
+    assert is_held_back(seen) == is_so
+
+
+def test_what_is_silent() -> None:
+    """A pod has ended without a word when neither its container nor the cluster says how."""
+    assert is_silent(pod(phase="Failed"))
+    assert is_silent(pod(waiting("ContainerCreating"), phase="Failed"))
+    assert not is_silent(pod(phase="Failed", reason="Evicted"))
+    assert not is_silent(pod(terminated(1), phase="Failed"))
+    assert not is_silent(pod({"running": {}}))
 
 
 def test_what_is_news() -> None:

@@ -181,3 +181,21 @@ def test_nothing_is_there(tmp_path: Path) -> None:
         assert {json.dumps(asked.query.get("labelSelector", "")) for asked in server.asked if not asked.name} == {
             json.dumps("app.kubernetes.io/managed-by=headrace,headrace/orchestration=")
         }
+
+
+@pytest.mark.parametrize(("phase", "is_alive"), [("Pending", True), ("Failed", False)])
+def test_a_pod_that_is_just_made(phase: str, is_alive: bool, tmp_path: Path) -> None:
+    """A run whose pod comes while it is looked for is not missed; one whose pod has ended meanwhile has ended."""
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": "x", "uid": "7"}
+    made = job(uid="7", annotations={"headrace/identity": ORDER.identity})
+    metadata = {"name": "x-1", "ownerReferences": [owner], "annotations": made["metadata"]["annotations"]}
+    pod = {"metadata": metadata, "spec": made["spec"]["template"]["spec"], "status": {"phase": phase}}
+
+    def answer(asked: Asked) -> Answer:
+        if asked.kind == "jobs":
+            return listing(made)
+        return listing(pod) if "job-name" in asked.query["labelSelector"] else listing()
+
+    with ApiServer(tmp_path, answer).serving() as server:
+        with KubernetesFlowRunner(image="flows:1", kubeconfig=server.kubeconfig).open() as opened:
+            assert list(opened.running()) == ([ORDER.identity] if is_alive else [])

@@ -109,9 +109,8 @@ class _Open:
             self._sight.show_output(pod, container, title or identity)
 
         begun = show if self._runner.stream_output else None
-        process = PodProcess(self._cluster, self._sight, identity, job, start_seconds=self._runner.start_timeout, begun=begun)
-        self._sight.keep(process)
-        return process
+        made = PodProcess(self._cluster, self._sight, identity, job, start_seconds=self._runner.start_timeout, begun=begun)
+        return self._sight.kept(made)
 
     # Finding
 
@@ -131,7 +130,7 @@ class _Open:
                 own = [
                     pod for pod in self._cluster.found(Pod, {"job-name": job["metadata"]["name"]}) if belongs(pod, job["metadata"]["uid"])
                 ]
-                if not own:
+                if not own or any(end_of(pod) is None for pod in own):  # it may have been made just now
                     alive.add(identity)
         return {identity for identity in alive if identity is not None}
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from math import ceil, inf
-from threading import Event
+from threading import Event, Lock
 from typing import TYPE_CHECKING
 
 from headrace.errors import FlowRunnerAway
@@ -15,7 +15,19 @@ from headrace_kubernetes import kinds
 from headrace_kubernetes.cluster import Cluster, Thing
 from headrace_kubernetes.manifest import main_container
 from headrace_kubernetes.names import labels_of_identity
-from headrace_kubernetes.pods import End, Hindrance, age, belongs, end_of, end_of_all, has_begun, hindrance_of, why_no_pod
+from headrace_kubernetes.pods import (
+    End,
+    Hindrance,
+    age,
+    belongs,
+    end_of,
+    end_of_all,
+    has_begun,
+    hindrance_of,
+    is_held_back,
+    is_silent,
+    why_no_pod,
+)
 from headrace_kubernetes.troubles import Away, Missing, Refused
 
 if TYPE_CHECKING:
@@ -29,6 +41,9 @@ ALONE_SECONDS = 1.0
 
 STOP_SECONDS = 120.0
 """How long the cluster may take to end a pod, when the grace of the run is over."""
+
+SILENT_SECONDS = 4.0
+"""How long it is waited for words about a pod that has ended."""
 
 _AWAY_SECONDS = 5.0
 _STOPPING_SECONDS = 0.3
@@ -57,14 +72,15 @@ class PodProcess:
         self._image = main_container(job["spec"]["template"]["spec"]).get("image", "")
         self._start_by = time.monotonic() + start_seconds - age(job, datetime.now(UTC))
         self._begun = begun
-        self._has_begun = False
+        self._has_begun, self._lock = False, Lock()
         self._hindered_by, self._hindered_since = "", 0.0
         self._bell = Event()
         self._look_at, self._looked_at = time.monotonic(), -inf
         self._last_seen: End | None = None
         self._end: End | None = None
         self._words: str | None = None
-        self._pod = ""
+        self._silent_since = inf
+        self._pod, self._is_held_back = "", False
         self.identity = identity
         self.remark = remark
 
@@ -102,7 +118,11 @@ class PodProcess:
         while self._end is None:
             if not is_asked:
                 try:
-                    self._remove(max(1, ceil(grace)))
+                    self._look_once()
+                    if self._end is not None:
+                        return
+                    # of what is held back there is no container that could end, and a node may take a minute to let go of it
+                    self._remove(0 if self._is_held_back else max(1, ceil(grace)))
                     is_asked = True
                 except Refused as error:
                     why = str(error)
@@ -112,11 +132,17 @@ class PodProcess:
                     raise FlowRunnerAway(runner="kubernetes", what=f"stopped job {self._name}", why=why)
                 self._bell.wait(_STOPPING_SECONDS)
 
-    def ring(self, pod: Thing | None = None) -> None:
-        """Called from elsewhere when there is something to look at. A pod that has ended may be gone when it is looked at; how it was is kept."""
-        if pod is not None and belongs(pod, self._uid):
-            self._last_seen = end_of(pod) or self._last_seen
+    def ring(self) -> None:
+        """Called from elsewhere when there is something to look at."""
         self._bell.set()
+
+    def see(self, pod: Thing) -> None:
+        """Told from elsewhere how its pod was just now. One that has ended may be gone when it is looked at; how it was is kept."""
+        if not belongs(pod, self._uid):
+            return
+        self._last_seen = end_of(pod) or self._last_seen
+        if has_begun(pod):
+            self._tell_begun(pod)
 
     # Looking
 
@@ -124,11 +150,6 @@ class PodProcess:
     def has_begun(self) -> bool:
         """Whether its container has been seen to run, or to have run."""
         return self._has_begun or self._end is not None
-
-    @property
-    def awaits_begin(self) -> bool:
-        """Whether somebody is to be told when its container runs."""
-        return self._begun is not None and not self._has_begun
 
     def look(self) -> bool:
         """Whether it lives, asked now. Raises Refused."""
@@ -159,9 +180,11 @@ class PodProcess:
         pods = [pod for pod in self._cluster.found(kinds.Pod, labels) if belongs(pod, self._uid)]
         if pods:
             self._pod = pods[-1]["metadata"]["name"]
+        self._is_held_back = all(is_held_back(pod) for pod in pods)
         end = end_of_all(job, pods)
         if end is not None:
-            self._end = self._better(end)
+            if not self._awaits_words(pods):
+                self._end = self._better(end)
             return
         if any(has_begun(pod) for pod in pods):
             self._tell_begun(pods[-1])
@@ -175,6 +198,15 @@ class PodProcess:
             return None
         return found if found["metadata"]["uid"] == self._uid else None
 
+    def _awaits_words(self, pods: list[Thing]) -> bool:
+        """Whether a pod has ended just now, and it may still be said how."""
+        if not any(is_silent(pod) for pod in pods):
+            return False
+        now = time.monotonic()
+        self._silent_since = min(self._silent_since, now)
+        self._look_at = min(self._look_at, now + ALONE_SECONDS)
+        return now < self._silent_since + SILENT_SECONDS
+
     def _better(self, end: End) -> End:
         """What was seen of the pod before it was gone says more than that it is gone."""
         if end.status.code is None and self._last_seen is not None:
@@ -182,9 +214,10 @@ class PodProcess:
         return end
 
     def _tell_begun(self, pod: Thing) -> None:
-        if not self._has_begun and self._begun is not None:
+        with self._lock:
+            is_news, self._has_begun = not self._has_begun, True
+        if is_news and self._begun is not None:
             self._begun(pod["metadata"]["name"], main_container(pod["spec"])["name"])
-        self._has_begun = True
 
     # Not beginning
 

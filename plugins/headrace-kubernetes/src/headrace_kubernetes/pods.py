@@ -63,9 +63,21 @@ def end_of(pod: Thing) -> End | None:
     return None
 
 
+def is_silent(pod: Thing) -> bool:
+    """Whether it has ended, and nothing is said of how; a node that is busy may say that a little later."""
+    return end_of(pod) == _SILENT_END
+
+
 def has_begun(pod: Thing) -> bool:
     """Whether the run's container runs, or has."""
     return "running" in _state(pod) or end_of(pod) is not None
+
+
+def is_held_back(pod: Thing) -> bool:
+    """Whether its container certainly does not run. That one is being made may be said of it for a while although it runs."""
+    if has_begun(pod):
+        return False
+    return not pod["spec"].get("nodeName") or any(state.get("reason", "") not in _BEGINNING for state in _waiting(pod))
 
 
 def hindrance_of(pod: Thing, image: str) -> Hindrance | None:
@@ -176,6 +188,9 @@ def _why_no_image(reason: str, message: str, image: str) -> str:
     return (
         f"the image {image!r} cannot be pulled; correct its name, or give the namespace credentials for its registry ({reason}: {message})"
     )
+
+
+_SILENT_END = End(status=ExitStatus(None), why=_why_failed({}))
 
 
 # Where it stands

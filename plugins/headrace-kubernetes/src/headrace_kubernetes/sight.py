@@ -1,8 +1,8 @@
 """Jobs and pods kept in sight: who waits for one is called when there is something to look at.
 
 What a watch delivers is not kept. It may break off at any moment, and be too old to go on with; then everybody is called, looks for himself, and it begins
-anew. So nothing is lost, and whoever looks always sees the whole of what is so. One thread does it for all, on an event loop of its own, which can be left
-at once; only pods that were removed are handed on as they were last, since they cannot be looked at any more.
+anew. So nothing is lost, and whoever looks always sees the whole of what is so. Only a pod is handed on as it was just now: that it has begun is no reason
+to ask, and one that was removed cannot be looked at any more. One thread does it for all, on an event loop of its own, which can be left at once.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import threading
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 import attrs
 from lightkube import AsyncClient
@@ -19,7 +19,7 @@ from lightkube import AsyncClient
 from headrace_kubernetes.cluster import TIMES, Cluster, Thing
 from headrace_kubernetes.kinds import Job, Pod
 from headrace_kubernetes.names import IDENTITY
-from headrace_kubernetes.pods import has_begun, is_news
+from headrace_kubernetes.pods import is_news
 from headrace_kubernetes.troubles import FAILURES, understood
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Sight:
         self._labels: dict[str, Any] = dict(labels)
         self._lock = threading.Lock()
         self._seen: WeakValueDictionary[str, PodProcess] = WeakValueDictionary()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop: _Loop | None = None
         self._thread: threading.Thread | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
@@ -56,16 +56,17 @@ class Sight:
         """Whether anybody is called."""
         return not self._is_closed
 
-    def keep(self, process: "PodProcess") -> None:
-        """Calls it from now on, as long as somebody has it."""
+    def kept(self, process: "PodProcess") -> "PodProcess":
+        """The process, called from now on as long as somebody has it; or the one of that identity that is called already, which is to be used instead."""
         with self._lock:
             if self._is_closed:
-                return
-            self._seen[process.identity] = process
+                return process
+            found = self._seen.setdefault(process.identity, process)
             if self._thread is None:
-                self._loop = asyncio.new_event_loop()
+                self._loop = _Loop()
                 self._thread = threading.Thread(target=self._run, args=(self._loop,), name="headrace-kubernetes", daemon=True)
                 self._thread.start()
+            return found
 
     def known(self, identity: str) -> "PodProcess | None":
         """The process of that identity that is kept in sight."""
@@ -98,10 +99,11 @@ class Sight:
 
     # In the thread
 
-    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _run(self, loop: "_Loop") -> None:
         asyncio.set_event_loop(loop)
         try:
             loop.run_until_complete(self._watched())
+            loop.run_until_complete(loop.break_off())
         finally:
             loop.close()
 
@@ -157,8 +159,31 @@ class Sight:
     def _tell(self, kind: str, operation: str, thing: Thing) -> None:
         identity = (thing["metadata"].get("annotations") or {}).get(IDENTITY)
         process = self.known(identity) if identity is not None else None
-        if process is not None and (is_news(kind, operation, thing) or (process.awaits_begin and kind == "Pod" and has_begun(thing))):
-            process.ring(thing if kind == "Pod" else None)
+        if process is None:
+            return
+        if kind == "Pod":
+            process.see(thing)
+        if is_news(kind, operation, thing):
+            process.ring()
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """Knows its connections: one whose handshake is under way when its task is cancelled is closed by nobody else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._connections: WeakSet[asyncio.BaseTransport] = WeakSet()
+
+    async def create_connection(self, *arguments: Any, **options: Any) -> Any:
+        transport, protocol = await super().create_connection(*arguments, **options)
+        self._connections.add(transport)
+        return transport, protocol
+
+    async def break_off(self) -> None:
+        """Closes those that are left."""
+        for transport in tuple(self._connections):
+            transport.close()
+        await asyncio.sleep(0)  # they are closed by the loop, in its next round
 
 
 def _asking(cluster: Cluster) -> "_Asking":

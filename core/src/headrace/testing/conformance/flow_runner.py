@@ -402,6 +402,7 @@ class FlowRunnerConformance(Facts):
         process = opened.start(stage.order(lines))
         meeting.await_one()
         meeting.await_one()
+        assert _comes_to_have_begun(process)  # else how it ends may not be known
         process.stop(GRACE_SECONDS)
         assert process.wait(0) == ExitStatus(-9)
         assert meeting.all_are_gone()
