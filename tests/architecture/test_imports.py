@@ -17,7 +17,21 @@ LINTER = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlin
 FACADES = {f"headrace.{name}" for name in ("deployments", "flow_runners", "task_runners", "schedules", "storage")}
 PUBLIC = {
     f"headrace.{name}"
-    for name in ("model", "rules", "ports", "hooks", "wire", "settings", "errors", "clock", "ids", "processes", "instance", "testing")
+    for name in (
+        "model",
+        "rules",
+        "ports",
+        "hooks",
+        "wire",
+        "settings",
+        "errors",
+        "clock",
+        "ids",
+        "processes",
+        "instance",
+        "storing",
+        "testing",
+    )
 }
 IMPORTED_AS = {
     "azure-core": "azure",

@@ -15,7 +15,7 @@ import attrs
 import many_runs as made
 
 from headrace.model.counts import CountFilter
-from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
+from headrace.model.filters import DeploymentFilter, EventFilter, FlowFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
 from headrace.model.states import TERMINAL, StateType
 
 ROUNDS = 100
@@ -52,6 +52,26 @@ def questions(count: int) -> Iterator[Question]:
         yield Question(
             operation="count_flow_runs", about=about, drawn=lambda draw, fields=fields: {"wanted": CountFilter(**_each(fields, draw))}
         )
+    for about, wanted in (
+        ("from the first", lambda draw: FlowFilter()),
+        ("after one", lambda draw: FlowFilter(after=_flow(draw))),
+        ("text", lambda draw: FlowFilter(text=f"{draw.randrange(10)}")),
+    ):
+        yield Question(
+            operation="read_flows",
+            about=about,
+            drawn=lambda draw, wanted=wanted: {"wanted": wanted(draw), "limit": 25, "since": made.LAST - 7 * DAY},
+        )
+    yield Question(
+        operation="read_ticks",
+        about="of some schedules",
+        drawn=lambda draw: {
+            "schedule_ids": tuple(made.schedule_id(_deployment(draw)) for _ in range(20)),
+            "first": made.FIRST,
+            "last": made.LAST,
+            "limit": 50,
+        },
+    )
     for name in ("read_agents", "read_limits", "read_last_event", "plan_forgetting"):
         yield Question(operation=name, about="all", drawn=lambda draw: {})
     for name in ("read_flow_run", "read_states", "read_news", "explain_flow_run"):
@@ -172,6 +192,7 @@ def _deployments() -> dict[str, Fields]:
         "names": {"names": _some(lambda draw: f"deployment-{draw.randrange(100):02}")},
         "flow_names": {"flow_names": _some(_flow)},
         "tags": {"tags": _some(_tag)},
+        "text": {"text": lambda draw: f"{draw.randrange(10)}"},
     }
 
 

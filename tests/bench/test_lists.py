@@ -36,7 +36,17 @@ ENOUGH = 1000
 """How many rows may be counted and sorted, which are more where there are a million."""
 
 SMALL = {"deployments", "work_queues", "agents", "limits", "tokens", "slots"}
-MADE_ON_THE_WAY = {"json_each", "wanted", "doomed", "CONSTANT", "sqlite_master", "pragma_application_id", "pragma_user_version"}
+MADE_ON_THE_WAY = {
+    "json_each",
+    "wanted",
+    "ran",
+    "known",
+    "doomed",
+    "CONSTANT",
+    "sqlite_master",
+    "pragma_application_id",
+    "pragma_user_version",
+}
 """What may be read whole."""
 
 ELSEWHERE = {
@@ -78,7 +88,10 @@ FIELDS: dict[Callable[..., Any], tuple[Callable[..., Any], dict[str, Any]]] = {
         },
     ),
     listing.logs: (LogFilter, {"flow_run_ids": ("a",), "task_run_id": "a", "least_level": 40, "text": "a"}),
-    listing.deployments: (DeploymentFilter, {"ids": ("a",), "id_prefix": "a", "names": ("a",), "flow_names": ("a",), "tags": ("a",)}),
+    listing.deployments: (
+        DeploymentFilter,
+        {"ids": ("a",), "id_prefix": "a", "names": ("a",), "flow_names": ("a",), "tags": ("a",), "text": "a"},
+    ),
     listing.work_queues: (WorkQueueFilter, {"ids": ("a",), "id_prefix": "a", "names": ("a",)}),
 }
 """Each list by its filter, with a value for every field."""

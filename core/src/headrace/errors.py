@@ -451,6 +451,14 @@ class EventSinkFailed(HeadraceError):
     why: str
 
 
+@attrs.frozen(kw_only=True, repr=False)
+class ScheduleFailed(HeadraceError):
+    """schedule {schedule!r} cannot say its times: {why}"""
+
+    schedule: str
+    why: str
+
+
 # Deployments and where they run
 
 

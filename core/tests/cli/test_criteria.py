@@ -9,6 +9,7 @@ from headrace.cli import criteria
 from headrace.cli.naming import deployment_names
 from headrace.errors import Ambiguous, NotFound, NotInstalled, WrongData
 from headrace.instance import Instance
+from headrace.model.criteria import all_in_words
 from headrace.model.deployments import Code, Deployment
 from headrace.model.queues import WorkQueue
 
@@ -107,4 +108,4 @@ def test_titles_of_many_deployments(house: Instance) -> None:
 )
 def test_in_words(house: Instance, asked: dict[str, Any], words: str) -> None:
     """Lists of texts are read as such, with names in place of ids; anything else is JSON."""
-    assert criteria.all_in_words(queue_with(house, **asked), {"d1": "hello/nightly"}) == words
+    assert all_in_words(queue_with(house, **asked), {"d1": "hello/nightly"}) == words

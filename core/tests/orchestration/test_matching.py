@@ -8,6 +8,7 @@ import attrs
 import pytest
 
 from headrace.errors import AlreadyThere, ChangedMeanwhile, InvalidName, InvalidOption, NotFound, NotInstalled, WrongData
+from headrace.hooks.wanting import is_wanted, reasons
 from headrace.model.deployments import Code, Deployment, RunRequest
 from headrace.model.events import Event
 from headrace.model.filters import Page, WorkQueueFilter
@@ -16,7 +17,6 @@ from headrace.model.queues import WorkQueue
 from headrace.model.runs import FlowRun
 from headrace.model.states import State
 from headrace.orchestration.local_client import LocalClient
-from headrace.orchestration.matching import is_wanted, reasons
 from headrace.ports.run_store import OpenRunStore, Writing
 from headrace.testing.clock import START
 

@@ -31,6 +31,8 @@ MAY_SCAN = {
     "(subquery-2)",
     "json_each",
     "wanted",
+    "ran",
+    "known",
     "pragma_application_id",
     "pragma_user_version",
 }

@@ -94,6 +94,7 @@ class AgentAtWork:
         self._strays = Strays(house)
         self._starts = Starts(beside, house.clock)
         self._renewed_at: float | None = None
+        self._given_up: set[str] = set()
         self._ahead = Ahead(house, self._runners) if looks_ahead else None
         self._has_looked_back = False
         # a run gets a token of its own, where one is needed
@@ -373,7 +374,9 @@ class AgentAtWork:
 
     def _give_up(self, run: FlowRun, reason: str) -> None:
         """Nothing of its code has begun. Should it begin all the same, it stops at once, since it is not its run any more."""
-        logger.info("Flow run %r is not to begin any more: %s", run.name, reason)
+        if run.id not in self._given_up:
+            logger.info("Flow run %r is not to begin any more: %s", run.name, reason)
+        self._given_up = {each.id for each in self._not_begun() if each.id in self._given_up} | {run.id}
         for start in self._starts:
             if start.run.id == run.id:
                 start.is_unwanted = True

@@ -12,11 +12,9 @@ import click
 
 from headrace import instance
 from headrace.cli import lookup, runs, show
-from headrace.cli.coming_times import Coming, OpenSchedule, coming, common_zone, opened
 from headrace.cli.invocation import Invocation
 from headrace.cli.moments import WALL_MOMENT, in_zone
 from headrace.cli.numbers import WholeNumber
-from headrace.cli.schedule_words import in_a_cell, in_short
 from headrace.cli.wanting import advice
 from headrace.errors import NotAllowed
 from headrace.ids import derived_id
@@ -27,6 +25,8 @@ from headrace.model.run_names import run_name
 from headrace.model.runs import FlowRun
 from headrace.model.states import SKIPPED
 from headrace.ports.client import OpenClient
+from headrace.rules.coming_times import Coming, OpenSchedule, coming, common_zone, opened
+from headrace.wire.schedule_words import in_a_cell, in_short
 
 BACKFILL = "backfill"
 """The tag of runs that were asked for so."""
@@ -79,7 +79,7 @@ def backfill(
         found = lookup.deployment(house.client, name)
         if not found.schedules:
             raise click.ClickException(f"deployment {found.full_name!r} has no schedule, so there are no times to make up for")
-        schedules = [opened(each, house.registry) for each in found.schedules]
+        schedules = [opened(each, house.registry.make("schedule", each.kind)) for each in found.schedules]
         first, last = _checked(start, end, schedules, house.clock.now())
         if not only_plans:
             _decide(house)

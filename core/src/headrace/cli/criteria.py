@@ -1,6 +1,5 @@
 """What a work queue asks of runs: as it is typed, and as people are shown it."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -8,19 +7,15 @@ import click
 
 from headrace.cli import lookup, show
 from headrace.cli.naming import deployment_names
-from headrace.cli.typed_json import DoubleKey, parsed
 from headrace.errors import HeadraceError
 from headrace.hooks.registry import Registry
 from headrace.model.choices import Choice
+from headrace.model.criteria import DEPLOYMENTS, FLOW_RUNNERS, TAGS, texts_in
 from headrace.model.queues import WorkQueue
 from headrace.ports.client import OpenClient
+from headrace.wire.typed_json import DoubleKey, parsed
 
 C = TypeVar("C", bound=Callable[..., Any])
-
-TAGS, DEPLOYMENTS, FLOW_RUNNERS = "tags", "deployments", "flow_runners"
-"""The queue matchers that have options of their own."""
-
-EVERYTHING = "every run of every deployment"
 
 
 # Typed
@@ -102,22 +97,7 @@ def _tell_unknown_runners(registry: Registry, names: Iterable[str]) -> None:
 
 def titles(client: OpenClient, queues: Iterable[WorkQueue]) -> dict[str, str]:
     """The full names of the deployments that queues ask for, by id; deleted ones have none."""
-    return deployment_names(client, (item for queue in queues for item in _texts_in(queue.criteria.get(DEPLOYMENTS))))
-
-
-def in_words(wanted: Any, known: Mapping[str, str]) -> str:
-    """What one matcher looks for; ids with a title in `known` are shown by it."""
-    texts = _texts_in(wanted)
-    return ", ".join(known.get(text, text) for text in texts) if texts else json.dumps(wanted, ensure_ascii=False)
-
-
-def all_in_words(queue: WorkQueue, known: Mapping[str, str]) -> str:
-    """All that a queue asks for, on one line."""
-    return "; ".join(f"{name}: {in_words(wanted, known)}" for name, wanted in queue.criteria.items()) or EVERYTHING
-
-
-def _texts_in(wanted: Any) -> list[str]:
-    return wanted if isinstance(wanted, list) and all(isinstance(item, str) for item in wanted) else []
+    return deployment_names(client, (item for queue in queues for item in texts_in(queue.criteria.get(DEPLOYMENTS))))
 
 
 def tell_what_is_missing(registry: Registry, queue: WorkQueue) -> None:

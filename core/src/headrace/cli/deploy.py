@@ -113,7 +113,7 @@ def _planned(house: Instance, file: Path, folder: Path, sign_with: str | None, *
 
 
 def _remark_on(plan: "Sequence[Planned]") -> None:
-    from headrace.deploying.changes import SIGNED
+    from headrace.model.changes import SIGNED
 
     for sentence in _what_travels(plan):
         show.remark(sentence)

@@ -17,7 +17,6 @@ from headrace.cli.execution import Execution, ended_by_signals
 from headrace.cli.invocation import Invocation
 from headrace.cli.moments import DURATION, MOMENT
 from headrace.cli.numbers import WholeNumber
-from headrace.cli.schedule_words import all_in_a_cell, in_words
 from headrace.cli.typed_parameters import typed
 from headrace.cli.versions import history, pause, resume, rollback
 from headrace.cli.wanting import advice
@@ -32,6 +31,7 @@ from headrace.model.runs import FlowRun
 from headrace.model.storages import name_in
 from headrace.packaging.statements import checked, signed_by
 from headrace.wire.plain import to_plain
+from headrace.wire.schedule_words import all_in_a_cell, in_words
 from headrace.wire.schema_words import words
 
 C = TypeVar("C", bound=Callable[..., Any])

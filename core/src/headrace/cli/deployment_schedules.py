@@ -10,16 +10,16 @@ import click
 from headrace import instance
 from headrace.cli import lookup, show, typed_schedules
 from headrace.cli.changing import on_top
-from headrace.cli.coming_times import next_time
 from headrace.cli.deployment_rows import deployment_row
 from headrace.cli.invocation import Invocation
-from headrace.cli.schedule_words import in_words
 from headrace.cli.typed_schedules import TypedSchedule
 from headrace.errors import HeadraceError
 from headrace.hooks.registry import Registry
 from headrace.instance import Instance
 from headrace.model.deployments import Deployment
 from headrace.model.schedules import DeploymentSchedule
+from headrace.rules.coming_times import OpenSchedule, next_time, opened
+from headrace.wire.schedule_words import in_words
 
 
 @click.command()
@@ -106,7 +106,7 @@ def _tell(registry: Registry, kept: Deployment, now: datetime, *, as_json: bool)
 def next_of(registry: Registry, found: Deployment, now: datetime) -> str | None:
     """When the next run of a deployment's schedules is due, with the offset of its zone; None: never, or nobody here can say."""
     try:
-        at = None if found.is_paused else next_time(found.schedules, registry, now)
+        at = None if found.is_paused else next_time(_opened(registry, found), now)
     except HeadraceError:
         return None
     return None if at is None else at.isoformat()
@@ -119,10 +119,14 @@ def next_in_words(registry: Registry, found: Deployment, now: datetime) -> str |
     if found.is_paused:
         return "none while the deployment is paused"
     try:
-        at = next_time(found.schedules, registry, now)
+        at = next_time(_opened(registry, found), now)
     except HeadraceError as error:
         return f"not known here: {error}"
     return "none is to come" if at is None else f"{at:%Y-%m-%d %H:%M:%S %Z} ({show.ago(at, now)})"
+
+
+def _opened(registry: Registry, found: Deployment) -> list[OpenSchedule]:
+    return [opened(each, registry.make("schedule", each.kind)) for each in found.schedules]
 
 
 @click.command()

@@ -15,7 +15,6 @@ from headrace.cli.chosen_runs import Choice
 from headrace.cli.following import Following
 from headrace.cli.invocation import Invocation
 from headrace.cli.log_lines import Titles, row
-from headrace.cli.schedule_words import in_words
 from headrace.cli.wanting import advice
 from headrace.errors import HeadraceError, NotFound, NotPaused
 from headrace.instance import Instance
@@ -27,6 +26,7 @@ from headrace.model.runs import FlowRun
 from headrace.model.states import NOT_ENDED, TERMINAL, State, StateType
 from headrace.ports.client import OpenClient
 from headrace.wire.plain import to_plain
+from headrace.wire.schedule_words import in_words
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 NO_LINES = sys.maxsize
@@ -123,7 +123,7 @@ def inspect(invocation: Invocation, run: str, as_json: bool) -> None:
             "expected start": show.moment(found.expected_start_time),
             "started": show.moment(found.start_time),
             "ended": show.moment(found.end_time),
-            "ran for": show.duration(runs.run_time(found, now)),
+            "ran for": show.duration(found.run_time(now)),
             "tries": found.run_count,
             "retries": f"{found.retries} at most, {show.duration(found.retry_delay)} apart" if found.retries else None,
             "tags": ", ".join(found.tags),

@@ -153,12 +153,6 @@ def _refuse_unknown(read: Callable[[W, Page], list[R]], wanted: W, names: Sequen
             raise click.BadParameter(why, param_hint="--state")
 
 
-def run_time(run: FlowRun | TaskRun, now: datetime) -> float:
-    """The seconds that a run has been running, up to now where it still does."""
-    since = run.state.timestamp if run.state.is_running() else None
-    return run.total_run_time + (max(0.0, (now - since).total_seconds()) if since is not None else 0.0)
-
-
 def shown_state(run: FlowRun, now: datetime) -> show.Painted:
     """The state of a run in its colour; of one that waits, how soon it is due; of one that was to start and is late, that and how late it is."""
     late = run.late_by(now)

@@ -1,11 +1,9 @@
 """`headrace schedule`: when schedules come."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from heapq import merge
-from itertools import islice, takewhile
+from datetime import UTC, datetime
+from itertools import islice
 from shlex import quote
-from statistics import median
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,26 +11,21 @@ import attrs
 import click
 
 from headrace import instance
-from headrace.cli import lookup, runs, show, typed_schedules
-from headrace.cli.coming_times import Coming, OpenSchedule, clock_marks, common_zone, opened, times_of
-from headrace.cli.forecast import CANCELLED, UnderWay, Usual, forecast
+from headrace.cli import lookup, show, typed_schedules
 from headrace.cli.invocation import Invocation
 from headrace.cli.moments import WALL_MOMENT, in_zone
 from headrace.cli.numbers import WholeNumber
-from headrace.cli.schedule_words import in_a_cell, in_short
 from headrace.cli.typed_schedules import TypedSchedule
 from headrace.clock import SystemClock
 from headrace.hooks.registry import Registry
 from headrace.instance import Instance
 from headrace.model.deployments import Deployment
-from headrace.model.filters import FlowRunFilter, Page
-from headrace.model.runs import FlowRun
-from headrace.model.schedules import Overlap
-from headrace.model.states import NOT_ENDED, State, StateType
+from headrace.model.filters import Page
+from headrace.rules.coming_times import Coming, OpenSchedule, common_zone, opened
+from headrace.rules.forecast import CANCELLED, MOST_MEASURED, UnderWay, Usual, marked, measured, not_ended, under_way_of, usual_of
+from headrace.wire.schedule_words import in_a_cell, in_short
 
 MOST_TIMES = 10_000
-MOST_MEASURED = 20
-"""How many runs are looked at to say how long they take."""
 
 
 @click.group()
@@ -122,7 +115,7 @@ def preview(
 def _typed(registry: Registry, given: TypedSchedule, timezone: ZoneInfo | None) -> _Asked:
     """What is typed; no run store is needed for it."""
     found = typed_schedules.understood(given.written(timezone), registry, where="the schedule")
-    return _Asked(schedules=[opened(each, registry, timezone) for each in found], now=SystemClock().now())
+    return _Asked(schedules=[opened(each, registry.make("schedule", each.kind), timezone) for each in found], now=SystemClock().now())
 
 
 def _deployed(invocation: Invocation, name: str, given: TypedSchedule, timezone: ZoneInfo | None) -> _Asked:
@@ -130,62 +123,26 @@ def _deployed(invocation: Invocation, name: str, given: TypedSchedule, timezone:
         raise click.UsageError("--anchor, --day-or and --no-day-or belong to a schedule that is typed; a deployment has its own")
     with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
         found = lookup.deployment(house.client, name)
-        schedules = [opened(each, house.registry, timezone) for each in found.schedules]
+        schedules = [opened(each, house.registry.make("schedule", each.kind), timezone) for each in found.schedules]
         now, usual = house.clock.now(), _usual(house, found)
         return _Asked(schedules=schedules, now=now, deployment=found, usual=usual, under_way=_under_way(house, found, usual, now))
 
 
 def _usual(house: Instance, deployment: Deployment) -> Usual | None:
-    """How long a run of a deployment takes, going by the last that completed, or were cancelled for the next one before they could."""
-    completed = FlowRunFilter(deployment_ids=(deployment.id,), state_types=(StateType.COMPLETED,))
-    cancelled = attrs.evolve(completed, state_types=(StateType.CANCELLED,), state_names=(State.cancelled().name,))
-    ended = [run for wanted in (completed, cancelled) for run in house.client.read_flow_runs(wanted, Page(limit=MOST_MEASURED))]
-    found = [run for run in ended if run.state.is_completed() or _was_replaced(run)]
-    measured = sorted(found, key=lambda run: run.id, reverse=True)[:MOST_MEASURED]
-    if not measured:
-        return None
-    number = sum(map(_was_replaced, measured))
-    return Usual(length=timedelta(seconds=median(map(_took, measured))), is_least=2 * number >= len(measured))
-
-
-def _was_replaced(run: FlowRun) -> bool:
-    """Whether it was cancelled for the next one, for all that can be told."""
-    return run.state.is_cancelled() and run.run_count > 0 and run.tick is not None and run.tick.overlap is Overlap.CANCEL_PREVIOUS
-
-
-def _took(run: FlowRun) -> float:
-    """The seconds that it ran; of one that was replaced, those from its time to its end, which is as long as it was let."""
-    if run.tick is None or run.end_time is None or not _was_replaced(run):
-        return run.total_run_time
-    return max(run.total_run_time, (run.end_time - run.tick.at).total_seconds())
+    """How long a run of a deployment takes."""
+    return usual_of(run for wanted in measured(deployment) for run in house.client.read_flow_runs(wanted, Page(limit=MOST_MEASURED)))
 
 
 def _under_way(house: Instance, deployment: Deployment, usual: Usual | None, now: datetime) -> dict[str, UnderWay]:
     """The runs that are under way, by their schedules."""
-    ids = tuple(each.id for each in deployment.schedules)
-    known = house.client.read_flow_runs(FlowRunFilter(schedule_ids=ids, state_types=NOT_ENDED), Page()) if ids else []
-    found: dict[str, UnderWay] = {}
-    for run in known:
-        if run.tick is not None and (run.run_count > 0 or run.state.is_pending()):
-            left = None if usual is None else usual.length - timedelta(seconds=runs.run_time(run, now))
-            found[run.tick.schedule_id] = UnderWay(name=run.name, end=now + left if left is not None and left > timedelta() else None)
-    return found
+    known = house.client.read_flow_runs(not_ended(deployment), Page()) if deployment.schedules else []
+    return under_way_of(known, usual, now)
 
 
 def _marked(asked: _Asked, first: datetime, last: datetime | None) -> Iterator[tuple[Coming, tuple[str, ...]]]:
     """The times, each with what is to be said of it beside the one before it."""
-    streams = [
-        forecast(
-            times_of(place, each, first), each.schedule, asked.usual, asked.under_way.get(each.schedule.id) if first <= asked.now else None
-        )
-        for place, each in enumerate(asked.schedules)
-    ]
-    times = merge(*streams, key=lambda row: row[0].at.astimezone(UTC))
-    shown: datetime | None = None
-    for found, marks in times if last is None else takewhile(lambda row: row[0].at.astimezone(UTC) <= last, times):
-        before = (first if shown is None else shown).astimezone(asked.schedules[found.place].zone)
-        yield found, (*clock_marks(found.at, before), *marks)
-        shown = found.at
+    under_way = asked.under_way if first <= asked.now else {}
+    return marked(asked.schedules, first, last, usual=asked.usual, under_way=under_way)
 
 
 def _row(asked: _Asked, found: Coming, marks: Sequence[str]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import attrs
 import click
 
+from headrace.model.durations import told_duration
 from headrace.model.states import State, StateType
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -186,15 +187,7 @@ def moment_ago(at: datetime | None, now: datetime) -> str:
 
 def duration(seconds: float) -> str:
     """A length of time, as exactly as people care for: 0.09s, 12.3s, 3m 4s, 2h 5m, 4d 3h."""
-    if seconds < 9.995:
-        return f"{seconds:.2f}s"
-    if seconds < 59.95:
-        return f"{seconds:.1f}s"
-    whole = round(seconds)
-    for size, unit, small, small_unit in ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "m")):
-        if whole >= size:
-            return f"{whole // size}{unit} {whole % size // small}{small_unit}"
-    return f"{whole // 60}m {whole % 60}s"
+    return told_duration(seconds)
 
 
 # Cells and lines

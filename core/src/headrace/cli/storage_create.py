@@ -12,26 +12,22 @@ from headrace.cli.storage_fields import (
     Field,
     check_may_be_named,
     check_needed,
-    check_outlives,
     fields_of,
     flags_of,
     given,
     json_option,
-    may_be_named,
-    parted,
     row,
 )
 from headrace.cli.storage_parts import changed
 from headrace.cli.storage_questions import answer
 from headrace.cli.storage_trying import check_that_it_works
-from headrace.errors import AlreadyThere, HeadraceError, MayPass
+from headrace.errors import HeadraceError, MayPass
 from headrace.hooks.registry import Registry
 from headrace.instance import Instance
 from headrace.model.choices import Choice
-from headrace.model.names import checked_name
 from headrace.model.storages import NamedStorage
-from headrace.ports.storage import Storage
-from headrace.wire.parameters import plain_parameters
+from headrace.storing import keeping
+from headrace.storing.fields import may_be_named, parted
 
 
 class TypesGroup(click.Group):
@@ -72,7 +68,9 @@ def type_command(registry: Registry, type_name: str) -> click.Command:
         options = changed({}, given(fields, typed), flags_of(fields))
         check_needed(fields, options, type_name)
         with instance.open(invocation.settings, registry=registry, lasting=True) as house:
-            kept = created(house, fields, Choice(type_name, options), name, is_checked=is_checked, is_default=is_default)
+            kept = keeping.created(house, name, Choice(type_name, options), check(type_name, is_checked=is_checked))
+            if is_default:
+                kept = house.client.set_default_storage(kept.id)
         if as_json:
             show.json(row(kept))
         else:
@@ -101,42 +99,12 @@ def check_option() -> click.Option:
     return click.Option(["--check/--no-check", "is_checked"], default=True, help="Try it first; without, nothing is asked of it.")
 
 
-def created(
-    house: Instance, fields: list[Field], choice: Choice, name: str, *, is_checked: bool, is_default: bool | None = None
-) -> NamedStorage:
-    """The storage as it is kept, after it was tried."""
-    checked_name("storage", name)
-    if any(each.name == name for each in house.client.read_storages()):
-        raise AlreadyThere(what="storage", name=name, command="storage update")
-    choice = usable(house, fields, choice, is_checked=is_checked)
-    plain, secrets = parted(fields, choice.options)
-    now = house.clock.now()
-    storage = NamedStorage(id=house.ids.new(), name=name, choice=Choice(choice.name, plain), created=now, updated=now)
-    kept = house.client.put_storage(storage, secrets)
-    return house.client.set_default_storage(kept.id) if is_default else kept
-
-
-def usable(house: Instance, fields: list[Field], choice: Choice, *, is_checked: bool) -> Choice:
-    """The choice with its options in one form, after it was tried. Raises what is wrong with them."""
-    try:
-        storage: Storage = house.registry.make("storage", Choice(choice.name, house.registry.resolved(choice.options)))
-    except HeadraceError:
-        if not is_checked and _has_references(choice.options):
-            return choice  # its secrets may be found where it is used
-        raise
-    check_outlives(choice.name, is_lasting=storage.outlives_process)
-    if is_checked:
-        show.progress(f"trying storage type {choice.name!r}")
-        check_that_it_works(storage, house.client.read_place().key(f"check/{house.ids.new()}"))
-    options = {
-        name: value if _has_references(value) or not hasattr(storage, name) else plain_parameters({name: getattr(storage, name)})[name]
-        for name, value in choice.options.items()
-    }
-    return Choice(choice.name, options)
-
-
-def _has_references(value: Any) -> bool:
-    return "secret://" in repr(value)
+def check(type_name: str, *, is_checked: bool) -> keeping.Check | None:
+    """How the storage is tried, if it is."""
+    if not is_checked:
+        return None
+    show.progress(f"trying storage type {type_name!r}")
+    return check_that_it_works
 
 
 # The conversation
@@ -166,7 +134,7 @@ def _asked(house: Instance) -> None:
     while True:
         options = {field.name: value for field in fields if (value := answer(field)) not in (None, "")}
         try:
-            choice = usable(house, fields, Choice(type_name, options), is_checked=True)
+            choice = keeping.usable(house, Choice(type_name, options), check(type_name, is_checked=True))
             break
         except (HeadraceError, click.ClickException) as error:
             show.error(error.format_message() if isinstance(error, click.ClickException) else str(error))

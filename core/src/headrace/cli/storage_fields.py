@@ -1,20 +1,22 @@
 """The options of a type of storage, as flags, as JSON and as questions; all of it is made of the fields of its class."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import MappingProxyType, NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from types import MappingProxyType
+from typing import Any
 
 import attrs
 import click
 
 from headrace.cli.show import near
 from headrace.cli.storage_parts import Parts, is_whole, parts
-from headrace.cli.typed_json import DoubleKey, parsed
 from headrace.errors import InvalidOption
 from headrace.hooks.registry import Registry
 from headrace.model.storages import SEALED, SERVER, NamedStorage
+from headrace.storing import fields as options
+from headrace.storing.fields import check_outlives, hidden, may_be_named
+from headrace.wire.typed_json import DoubleKey, parsed
 
 JSON_FIELDS = "--json-fields"
 OURS = frozenset({"name", "default", "no_default", "check", "no_check", "json", "json_fields", "unset", "help"})
@@ -25,14 +27,8 @@ _KINDS: Mapping[Any, tuple[type, ...]] = MappingProxyType({bool: (bool,), int: (
 
 
 @attrs.frozen(kw_only=True)
-class Field:
-    """One option of a type of storage. `kind` is its type without None."""
-
-    name: str
-    kind: Any
-    meaning: str
-    is_needed: bool
-    is_secret: bool
+class Field(options.Field):
+    """One option of a type of storage, as commands have it."""
 
     @property
     def flag(self) -> str:
@@ -48,16 +44,6 @@ class Field:
     def title(self) -> str:
         """As it is asked for."""
         return self.name.replace("_", " ").upper() + ("" if self.is_needed else " (optional)")
-
-    @property
-    def is_object(self) -> bool:
-        """Whether it has parts of its own."""
-        return get_origin(self.kind) not in (None, list, tuple, Sequence) and issubclass(get_origin(self.kind), Mapping)
-
-    @property
-    def is_list(self) -> bool:
-        """Whether it is several of something."""
-        return get_origin(self.kind) in (list, tuple, Sequence)
 
     def option(self) -> click.Option:
         """The flag; one that is not given has no value at all."""
@@ -130,33 +116,12 @@ class Field:
 
 def fields_of(registry: Registry, type_name: str) -> list[Field]:
     """The options of a type, in the order of its class. Raises NotInstalled, DoubleProvider, ProviderUnusable."""
-    kind = registry.load("storage", type_name)
-    if not attrs.has(kind):
-        return []
-    hints = get_type_hints(kind)
-    return [
-        Field(
-            name=field.alias or field.name,
-            kind=_without_none(hints.get(field.name, str)),
-            meaning=field.metadata.get("meaning", ""),
-            is_needed=field.default is attrs.NOTHING,
-            is_secret=bool(field.metadata.get("secret")),
-        )
-        for field in attrs.fields(kind)
-        if field.init and field.metadata.get("option", True)
-    ]
+    return [Field(**attrs.asdict(field, recurse=False)) for field in options.fields_of(registry, type_name)]
 
 
 def flags_of(fields: Iterable[Field]) -> dict[str, str]:
     """How each option is written on the command line."""
     return {field.name: field.flag for field in fields}
-
-
-def _without_none(kind: Any) -> Any:
-    if get_origin(kind) in (Union, UnionType):
-        rest = [each for each in get_args(kind) if each is not NoneType]
-        return rest[0] if len(rest) == 1 else str
-    return kind
 
 
 def json_option() -> click.Option:
@@ -207,25 +172,11 @@ def _content(typed: str, flag: str) -> str:
         raise click.BadParameter(f"file {typed[1:]!r} cannot be read: {why}", param_hint=flag) from None
 
 
-def parted(fields: Iterable[Field], options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Options that all may see, and those that are secrets."""
-    secret = {field.name for field in fields if field.is_secret}
-    return (
-        {name: value for name, value in options.items() if name not in secret},
-        {name: value for name, value in options.items() if name in secret},
-    )
-
-
 def check_needed(fields: Iterable[Field], options: Mapping[str, Any], type_name: str) -> None:
     """Raises click.UsageError for options that are missing."""
     missing = [field.flag for field in fields if field.is_needed and options.get(field.name) in (None, "")]
     if missing:
         raise click.UsageError(f"storage type {type_name!r} needs {' and '.join(missing)}")
-
-
-def may_be_named(registry: Registry, type_name: str) -> bool:
-    """Whether a storage of this type means the same wherever it is used: what is gone with its process, and a server's own, do not."""
-    return type_name != SERVER and bool(getattr(registry.load("storage", type_name), "outlives_process", False))
 
 
 def check_may_be_named(registry: Registry, type_name: str) -> None:
@@ -234,13 +185,6 @@ def check_may_be_named(registry: Registry, type_name: str) -> None:
         why = "the server's own storage is used wherever nothing else is said, and needs no name"
         raise InvalidOption(where="storage create", option="type", value=type_name, why=why)
     check_outlives(type_name, is_lasting=may_be_named(registry, type_name))
-
-
-def check_outlives(type_name: str, *, is_lasting: bool) -> None:
-    """Raises InvalidOption for a storage whose content does not outlive the process that wrote it."""
-    if not is_lasting:
-        why = "what it keeps is gone when the process ends that wrote it, so that nobody would find it by a name"
-        raise InvalidOption(where="storage create", option="type", value=type_name, why=why)
 
 
 def row(storage: NamedStorage) -> dict[str, Any]:
@@ -261,12 +205,3 @@ def shown(value: Any) -> str:
     if value == SEALED:
         return "***"
     return value if isinstance(value, str) else json.dumps(hidden(value), ensure_ascii=False)
-
-
-def hidden(value: Any) -> Any:
-    """Plain data as it may be shown."""
-    if value == SEALED:
-        return "***"
-    if isinstance(value, Mapping):
-        return {key: hidden(item) for key, item in value.items()}
-    return [hidden(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -11,8 +11,8 @@ import attrs
 import click
 
 from headrace.cli.show import near
-from headrace.cli.typed_json import DoubleKey, parsed
-from headrace.hooks.secrets import SCHEME, is_reference, names_secret
+from headrace.hooks.secrets import SCHEME, is_reference
+from headrace.storing.fields import part_value
 
 WHOLES = ("{", "[", "@", SCHEME)
 """What an answer begins with that is all of an option, and not a part of it."""
@@ -48,16 +48,6 @@ def parts(pairs: Sequence[str], flag: str) -> Parts:
             raise click.BadParameter(f"part {name!r} is given twice; give it once", param_hint=flag)
         values[name] = part_value(name, text)
     return Parts(values)
-
-
-def part_value(name: str, text: str) -> Any:
-    """What the text of a part means."""
-    if names_secret(name):
-        return text
-    try:
-        return parsed(text)
-    except (DoubleKey, ValueError):
-        return text
 
 
 def changed(

@@ -6,7 +6,8 @@ import click
 
 from headrace.cli import show
 from headrace.cli.storage_fields import Field
-from headrace.cli.storage_parts import is_whole, part_value
+from headrace.cli.storage_parts import is_whole
+from headrace.storing.fields import part_value
 
 
 def answer(field: Field) -> Any:

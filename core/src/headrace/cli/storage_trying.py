@@ -8,7 +8,7 @@ import click
 
 from headrace.cli import show
 from headrace.ports.storage import Storage
-from headrace.services.storage_check import Step, tried
+from headrace.storing.trying import Step, said, tried
 
 
 def tell_tried(storage: Storage, key: str, name: str, *, as_json: bool) -> bool:
@@ -26,11 +26,6 @@ def tell_tried(storage: Storage, key: str, name: str, *, as_json: bool) -> bool:
     else:
         show.error(said(steps[-1]))
     return fault is None
-
-
-def said(step: Step) -> str:
-    """Why a step did not work."""
-    return str(step.fault) if step.name == "open" else f"{step.name}: {step.fault}"
 
 
 def check_that_it_works(storage: Storage, key: str) -> None:

@@ -2,19 +2,18 @@
 
 from typing import Any
 
-import attrs
 import click
 
 from headrace import instance
 from headrace.cli import show
 from headrace.cli.invocation import Invocation
-from headrace.cli.storage_create import check_option, usable
-from headrace.cli.storage_fields import Field, fields_of, flags_of, given, json_option, parted, row
-from headrace.cli.storage_parts import Parts, changed
+from headrace.cli.storage_create import check, check_option
+from headrace.cli.storage_fields import Field, fields_of, flags_of, given, json_option, row
+from headrace.cli.storage_parts import changed
 from headrace.errors import NotFound
 from headrace.hooks.registry import Registry
-from headrace.model.choices import Choice
-from headrace.model.storages import SEALED, NamedStorage
+from headrace.model.storages import NamedStorage
+from headrace.storing import keeping
 
 
 class NamesGroup(click.Group):
@@ -53,15 +52,14 @@ def _command(registry: Registry, storage: NamedStorage) -> click.Command:
                 f"say what is to change, as in: headrace storage update {storage.name} {fields[0].flag if fields else ''} …"
             )
         with instance.open(invocation.settings, registry=registry, lasting=True) as house:
-            whole = after = changed(storage.choice.options, changes, flags, dropped)
-            if SEALED in repr(after):  # to be tried, it is opened
-                whole = changed(house.client.open_storage(storage.name, "an update").options, changes, flags, dropped)
-            checked = usable(house, fields, Choice(storage.choice.name, whole), is_checked=is_checked).options
-            replaced = {name: checked[name] for name in changes if not isinstance(changes[name], Parts)}
-            plain, secrets = parted(fields, {**after, **replaced})
-            if is_forced:
-                house.client.abandon_keys(storage.id)
-            kept = house.client.put_storage(attrs.evolve(storage, choice=Choice(storage.choice.name, plain)), secrets)
+            kept = keeping.changed(
+                house,
+                storage,
+                lambda options: changed(options, changes, flags, dropped),
+                "an update",
+                check(storage.choice.name, is_checked=is_checked),
+                is_forced=is_forced,
+            )
         if as_json:
             show.json(row(kept))
         else:

@@ -72,7 +72,7 @@ def inspect(invocation: Invocation, run: str, as_json: bool) -> None:
             "expected start": show.moment(found.expected_start_time),
             "started": show.moment(found.start_time),
             "ended": show.moment(found.end_time),
-            "ran for": show.duration(runs.run_time(found, now)),
+            "ran for": show.duration(found.run_time(now)),
             "tries": found.run_count,
             "tags": ", ".join(found.tags),
             "inputs from": "; ".join(f"{name}: {', '.join(ids)}" for name, ids in found.inputs.items() if ids),

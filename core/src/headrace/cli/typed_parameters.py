@@ -15,27 +15,18 @@ import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, NoReturn
 
 import click
 
 from headrace.cli import show
-from headrace.cli.typed_json import DoubleKey, parsed
-from headrace.wire.schema_words import followed, types_of, words
+from headrace.wire.schema_types import example, takes_text, type_names, types_taken
+from headrace.wire.schema_words import words
+from headrace.wire.typed_json import MOST_NESTED, DoubleKey, is_deeper, parsed
 
-_NAMES: Mapping[type, str] = MappingProxyType(
-    {type(None): "null", bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
-)
-_EVERY = frozenset(_NAMES.values())
-_EXAMPLES: Mapping[str, Any] = MappingProxyType({"integer": 3, "number": 1.5, "boolean": True, "string": "…"})
-_MOST_DEPTH = 5
 _LONGEST = 60
 _LONGEST_EXAMPLE = 200
-_MOST_NESTED = 100
-"""How deep a value may go; what is deeper, whoever keeps it and whoever reads it could fail at."""
-
-_TOO_DEEP = f"is nested more than {_MOST_NESTED} levels deep; put what it holds into a file, and give its place"
+_TOO_DEEP = f"is nested more than {MOST_NESTED} levels deep; put what it holds into a file, and give its place"
 _BARE_NUMBER = re.compile(r"([+-]?)(?=\.?[0-9])([0-9]*)\.([0-9]*)((?:[eE][+-]?[0-9]+)?)")
 """A number as most languages take it, with a digit on one side of its point at least; JSON wants one on both."""
 
@@ -92,30 +83,30 @@ def _asked(schema: Mapping[str, Any], name: str, where: str) -> Any:
 
 
 def _read(name: str, text: str, schema: Any, whole: Mapping[str, Any]) -> Any:
-    taken = _types(schema, whole)
+    taken = types_taken(schema, whole)
     if taken == {"string"}:
         return text
     try:
         value = parsed(text)
     except DoubleKey as error:
         kind = "array" if text.lstrip().startswith("[") else "object"
-        if kind not in taken and _takes_text(schema, text, whole):
+        if kind not in taken and takes_text(schema, text, whole):
             return text
         raise click.UsageError(f"--param {name}={_cut(text)}: {error}; write it once") from None
     except ValueError:
-        return text if _takes_text(schema, text, whole) else _refuse(name, text, schema, whole)
-    if _type_names(value) & taken or not _takes_text(schema, text, whole):
+        return text if takes_text(schema, text, whole) else _refuse(name, text, schema, whole)
+    if type_names(value) & taken or not takes_text(schema, text, whole):
         return value
     return text
 
 
 def _refuse(name: str, text: str, schema: Any, whole: Mapping[str, Any]) -> NoReturn:
     number = _BARE_NUMBER.fullmatch(text)
-    if number is not None and "number" in _types(schema, whole):
+    if number is not None and "number" in types_taken(schema, whole):
         written = f"{number[1].strip('+')}{number[2] or '0'}.{number[3] or '0'}{number[4]}"
         raise click.UsageError(f"--param {name}={_cut(text)}: JSON has no such number; write {written}")
-    example = f"{name}={shlex.quote(json.dumps(_example(schema, whole), ensure_ascii=False))}"
-    advice = f", e.g. {example}" if len(example) <= _LONGEST_EXAMPLE else ""
+    given = f"{name}={shlex.quote(json.dumps(example(schema, whole), ensure_ascii=False))}"
+    advice = f", e.g. {given}" if len(given) <= _LONGEST_EXAMPLE else ""
     raise click.UsageError(f"--param {name}={_cut(text)}: parameter {name!r} takes {words(schema, whole)}; write a JSON value{advice}")
 
 
@@ -127,85 +118,10 @@ def _check_that_it_can_be_kept(name: str, value: Any) -> None:
     except RecursionError:
         why = _TOO_DEEP
     else:
-        if not _is_deeper(value, _MOST_NESTED):
+        if not is_deeper(value, MOST_NESTED):
             return
         why = _TOO_DEEP
     raise click.UsageError(f"parameter {name!r} {why}")
-
-
-def _is_deeper(value: Any, levels: int) -> bool:
-    held = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return levels < 0 or any(_is_deeper(each, levels - 1) for each in held)
-
-
-# What a schema takes
-
-
-def _branches(schema: Any, whole: Mapping[str, Any], depth: int = _MOST_DEPTH) -> list[Mapping[str, Any]]:
-    """The schemas of which one must hold; `{}` for what is not understood."""
-    schema = followed(schema, whole)
-    if not isinstance(schema, Mapping) or not depth:
-        return [{}]
-    choices = schema.get("anyOf", schema.get("oneOf"))
-    if not isinstance(choices, list) or not choices:
-        return [schema]
-    return [branch for choice in choices for branch in _branches(choice, whole, depth - 1)]
-
-
-def _types(schema: Any, whole: Mapping[str, Any]) -> frozenset[str]:
-    return frozenset[str]().union(*map(_types_of, _branches(schema, whole)))
-
-
-def _types_of(branch: Mapping[str, Any]) -> frozenset[str]:
-    options = _options(branch)
-    if options is not None:
-        return frozenset[str]().union(*map(_type_names, options))
-    taken = frozenset(types_of(branch)) or _EVERY
-    return taken - {"integer", "number"} if "format" in branch and "string" in types_of(branch) else taken
-
-
-def _takes_text(schema: Any, text: str, whole: Mapping[str, Any]) -> bool:
-    branches = _branches(schema, whole)
-    return any("string" in _types_of(branch) and text in (_options(branch) or [text]) for branch in branches)
-
-
-def _options(branch: Mapping[str, Any]) -> list[Any] | None:
-    options = [branch["const"]] if "const" in branch else branch.get("enum")
-    return options if isinstance(options, list) else None
-
-
-def _type_names(value: Any) -> frozenset[str]:
-    """A whole number is a number too, however it is written."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return frozenset({_NAMES[type(value)]})
-    return frozenset({"integer", "number"}) if value == int(value) else frozenset({"number"})
-
-
-def _example(schema: Any, whole: Mapping[str, Any], depth: int = _MOST_DEPTH) -> Any:
-    """A value that is taken, as far as a glance at the schema tells."""
-    branch = min(_branches(schema, whole), key=lambda each: _weight(each, inside=depth < _MOST_DEPTH))
-    options = _options(branch)
-    if options or not depth:
-        return options[0] if options else None
-    kind = _kind(branch)
-    if kind == "array":
-        items = branch.get("prefixItems")
-        return [_example(item, whole, depth - 1) for item in (items if isinstance(items, list) else [branch.get("items")])]
-    if kind == "object":
-        fields, required = branch.get("properties"), branch.get("required")
-        fields = fields if isinstance(fields, Mapping) else {"a": branch.get("additionalProperties")}
-        needed = [name for name in fields if name in required] if isinstance(required, list) else fields
-        return {name: _example(fields[name], whole, depth - 1) for name in needed}
-    return _EXAMPLES.get(kind)
-
-
-def _weight(branch: Mapping[str, Any], *, inside: bool) -> int:
-    """The lighter, the better an example: nothing at all shows little, unless it ends something that may contain itself."""
-    return {"null": 1 if inside else 3, "array": 2, "object": 2}.get(_kind(branch), 0)
-
-
-def _kind(branch: Mapping[str, Any]) -> str:
-    return next(iter(types_of(branch)), "string")
 
 
 def _cut(text: str) -> str:

@@ -9,10 +9,10 @@ import attrs
 import click
 
 from headrace.cli.moments import ZONE
-from headrace.cli.typed_json import DoubleKey, parsed
 from headrace.errors import InvalidOption, OptionsDoNotFit, WrongSpec
 from headrace.hooks.registry import Registry
 from headrace.model.schedules import DeploymentSchedule
+from headrace.wire.typed_json import DoubleKey, parsed
 
 C = TypeVar("C", bound=Callable[..., Any])
 

@@ -53,7 +53,7 @@ def _code(version: Deployment) -> str:
 
 def _changes(versions: Sequence[Deployment]) -> Iterator[str]:
     """What each version changed in the one before it."""
-    from headrace.deploying.changes import changed_words, is_other_code  # what other commands need not load
+    from headrace.model.changes import changed_words, is_other_code  # what other commands need not load
 
     for after, before in zip(versions, [*versions[1:], None], strict=True):
         if before is None:

@@ -14,6 +14,7 @@ from headrace.cli.invocation import Invocation
 from headrace.cli.numbers import NumberCommand, WholeNumber
 from headrace.errors import WrongData
 from headrace.instance import Instance
+from headrace.model.criteria import EVERYTHING, all_in_words, in_words
 from headrace.model.filters import MOST_ROWS, Page, WorkQueueFilter
 from headrace.model.queues import WorkQueue
 from headrace.model.runs import FlowRun
@@ -75,7 +76,7 @@ def create(
 def _remark_on(queue: WorkQueue) -> None:
     """Says what may not have been meant."""
     if not queue.criteria:
-        show.remark(f"work queue {queue.name!r} has no criteria, so it wants {criteria.EVERYTHING}")
+        show.remark(f"work queue {queue.name!r} has no criteria, so it wants {EVERYTHING}")
     if queue.concurrency_limit == 0:
         show.remark(_nothing_starts(queue))
 
@@ -101,7 +102,7 @@ def ls(invocation: Invocation, limit: int, as_json: bool) -> None:
         return
     show.table(
         ("id", "name", "paused", "limit", "wants"),
-        [(queue.id, queue.name, _paused(queue), queue.concurrency_limit, criteria.all_in_words(queue, known)) for queue in found],
+        [(queue.id, queue.name, _paused(queue), queue.concurrency_limit, all_in_words(queue, known)) for queue in found],
         empty="there is no work queue yet; make one with: headrace work-queue create NAME",
     )
 
@@ -128,13 +129,13 @@ def inspect(invocation: Invocation, name: str, as_json: bool) -> None:
     if as_json:
         show.json({**_row(queue), "under_way": under_way})
         return
-    wants = {f"wants {matcher}": criteria.in_words(wanted, known) for matcher, wanted in queue.criteria.items()}
+    wants = {f"wants {matcher}": in_words(wanted, known) for matcher, wanted in queue.criteria.items()}
     show.record(
         {
             "id": queue.id,
             "name": queue.name,
             "description": queue.description,
-            **(wants or {"wants": criteria.EVERYTHING}),
+            **(wants or {"wants": EVERYTHING}),
             "paused": _paused(queue),
             "limit": queue.concurrency_limit,
             "under way": under_way,

@@ -7,11 +7,11 @@ from typing import Any
 
 import attrs
 
-from headrace.deploying.changes import changed_words, is_other_code
 from headrace.deploying.spec import Spec, SpecFile
 from headrace.deploying.verify import Described, NotTaken, Place, Source, described, place_of, source_of, undescribed
 from headrace.errors import HeadraceError, SpecsRefused, StorageUnusable, WrongSpec
 from headrace.instance import Instance
+from headrace.model.changes import changed_words, is_other_code
 from headrace.model.deployments import Archive, Code, Deployment
 from headrace.model.filters import DeploymentFilter, Page
 from headrace.model.storages import StoragePlace

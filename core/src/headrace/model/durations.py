@@ -1,4 +1,4 @@
-"""Lengths of time as they are written: 2, 30s, 5m, 1h30m, 1d, 2w."""
+"""Lengths of time as they are written, 2, 30s, 5m, 1h30m, 1d, 2w, and as they are told to people."""
 
 import re
 from datetime import timedelta
@@ -45,3 +45,16 @@ def written_duration(length: timedelta) -> str:
         elif count:
             texts.append(f"{count}{unit}")
     return "".join(texts) or "0s"
+
+
+def told_duration(seconds: float) -> str:
+    """A length of time, as exactly as people care for: 0.09s, 12.3s, 3m 4s, 2h 5m, 4d 3h."""
+    if seconds < 9.995:
+        return f"{seconds:.2f}s"
+    if seconds < 59.95:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    for size, unit, small, small_unit in ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "m")):
+        if whole >= size:
+            return f"{whole // size}{unit} {whole % size // small}{small_unit}"
+    return f"{whole // 60}m {whole % 60}s"

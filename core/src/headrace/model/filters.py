@@ -62,13 +62,22 @@ class LogFilter:
 
 @attrs.frozen(kw_only=True)
 class DeploymentFilter:
-    """Which deployments; fields as for flow runs."""
+    """Which deployments; fields as for flow runs. `text` is somewhere in the whole name, whatever the case of its letters from A to Z."""
 
     ids: tuple[str, ...] = ()
     id_prefix: str | None = None
     names: tuple[str, ...] = ()
     flow_names: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    text: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class FlowFilter:
+    """Which flows: those whose names come after one, with `text` somewhere in it, whatever the case of its letters from A to Z."""
+
+    after: str = ""
+    text: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -87,3 +96,12 @@ class EventFilter:
     after: int = 0
     kinds: tuple[str, ...] = ()
     subjects: tuple[str, ...] = ()
+
+
+def has_text(name: str, text: str | None) -> bool:
+    """Whether a name has a text in it, whatever the case of letters from A to Z; of no other letters, so that every store finds the same."""
+    return _small(text or "") in _small(name)
+
+
+def _small(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass").lower()

@@ -52,6 +52,11 @@ class _Run:
             total_run_time=self.total_run_time + ran,
         )
 
+    def run_time(self, now: datetime) -> float:
+        """The seconds that it has been running, up to now where it still does."""
+        since = self.state.timestamp if self.state.is_running() else None
+        return self.total_run_time + (max(0.0, (now - since).total_seconds()) if since is not None else 0.0)
+
 
 @attrs.frozen(kw_only=True)
 class FlowRun(_Run):

@@ -6,6 +6,7 @@ from enum import StrEnum
 import attrs
 
 from headrace.model.choices import Choice
+from headrace.model.states import StateType
 
 MOST_MISSED = 10
 """How many runs are made up for where all are to be, and nothing is said."""
@@ -61,6 +62,17 @@ class Tick:
     at: datetime
     start_by: datetime | None = None
     overlap: Overlap = Overlap.ALLOW
+
+
+@attrs.frozen(kw_only=True)
+class TickRun:
+    """The run that was made for a time of a schedule, in short: which one it is, and the type and name of the state that it is in."""
+
+    schedule_id: str
+    at: datetime
+    run_id: str
+    state_type: StateType
+    state_name: str
 
 
 @attrs.frozen(kw_only=True)

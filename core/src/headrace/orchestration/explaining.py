@@ -7,13 +7,14 @@ import attrs
 
 from headrace.clock import Clock
 from headrace.errors import NotFound
+from headrace.hooks.wanting import Matcher, reasons
 from headrace.model.deployments import Deployment
 from headrace.model.explanations import Explanation, Obstacle, Wait
 from headrace.model.moves import Move
 from headrace.model.runs import LATE_AFTER, FlowRun
 from headrace.model.states import State
 from headrace.model.storages import name_in
-from headrace.orchestration.matching import Matcher, all_queues, reasons
+from headrace.orchestration.matching import all_queues
 from headrace.orchestration.scheduling import earlier_runs, later_runs
 from headrace.ports.run_store import OpenRunStore, Reading
 from headrace.rules.decide import RuleBook

@@ -15,7 +15,18 @@ from headrace.model.counts import CountFilter, FlowRunCounts, window_of
 from headrace.model.deployments import Deployment, RunRequest
 from headrace.model.events import Event
 from headrace.model.explanations import Explanation
-from headrace.model.filters import MOST_ROWS, DeploymentFilter, EventFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
+from headrace.model.filters import (
+    MOST_ROWS,
+    DeploymentFilter,
+    EventFilter,
+    FlowFilter,
+    FlowRunFilter,
+    LogFilter,
+    Page,
+    TaskRunFilter,
+    WorkQueueFilter,
+)
+from headrace.model.flows import Flow
 from headrace.model.journals import JournalBatch
 from headrace.model.leases import LeaseOrder
 from headrace.model.limits import ConcurrencyLimit
@@ -26,8 +37,8 @@ from headrace.model.news import EventNews, News
 from headrace.model.queues import Claimed, ClaimRequest, WorkQueue
 from headrace.model.retention import Forgotten, Retention
 from headrace.model.runs import FlowRun, TaskRun
-from headrace.model.schedules import DeploymentSchedule, Scheduled
-from headrace.model.states import State
+from headrace.model.schedules import DeploymentSchedule, Scheduled, TickRun
+from headrace.model.states import State, StateType
 from headrace.model.storages import NamedStorage, Reserved, StoragePlace
 from headrace.model.tokens import DIGEST_LENGTH, Scope, Token
 from headrace.orchestration.claiming import Claiming
@@ -41,12 +52,15 @@ from headrace.orchestration.serving import Serving
 from headrace.orchestration.storages import Around, Storages
 from headrace.orchestration.waiting import events_after
 from headrace.ports.queue_matcher import QueueMatcher
-from headrace.ports.run_store import OpenRunStore
+from headrace.ports.run_store import OpenRunStore, Reading
 from headrace.ports.schedule import Schedule
 from headrace.rules.decide import RuleBook
 from headrace.rules.facts import Retry
 from headrace.rules.ticks import Horizon
 from headrace.rules.verdicts import Verdict
+
+_BEGUN = tuple(kind for kind in StateType if kind is not StateType.SCHEDULED)
+"""What runs are that do not wait for their time."""
 
 
 @attrs.frozen(kw_only=True)
@@ -145,6 +159,11 @@ class LocalClient:
         with self.store.reading() as reading:
             states = tuple(reading.count_flow_runs(attrs.evolve(wanted, created_after=first, created_before=last)))
         return FlowRunCounts(created_after=first, created_before=last, states=states)
+
+    def read_flows(self, wanted: FlowFilter, limit: int, since: datetime | None = None) -> list[Flow]:
+        first, last = window_of(CountFilter(created_after=since), self.clock.now())
+        with self.store.reading() as reading:
+            return [_flow(reading, name, first, last) for name in reading.flow_names(wanted, limit)]
 
     def explain_flow_run(self, run_id: str) -> Explanation:
         return self.explaining.explain(run_id)
@@ -252,6 +271,10 @@ class LocalClient:
         return self.deployments.request_run(request)
 
     # Work queues and agents
+
+    def read_ticks(self, schedule_ids: tuple[str, ...], first: datetime, last: datetime, limit: int) -> list[TickRun]:
+        with self.store.reading() as reading:
+            return reading.ticks(schedule_ids, first, last, limit)
 
     def schedule_runs(self) -> Scheduled:
         return self.scheduling.make_runs()
@@ -416,3 +439,9 @@ class LocalClient:
         with self.store.writing() as writing:
             if not writing.delete_limit(tag):
                 raise NotFound(what="concurrency limit of tag", name=tag, command="concurrency-limit ls")
+
+
+def _flow(reading: Reading, name: str, first: datetime, last: datetime) -> Flow:
+    counted = CountFilter(flow_names=(name,), created_after=first, created_before=last)
+    newest = reading.flow_runs(FlowRunFilter(flow_names=(name,), state_types=_BEGUN), Page(limit=1))
+    return Flow(name=name, states=tuple(reading.count_flow_runs(counted)), newest_run=newest[0] if newest else None)

@@ -5,7 +5,6 @@ a look into an index. A queue that is new looks through old runs in portions, ea
 waiting; until that is done the queue says so (`is_matched`), and whoever claims from it finishes it first.
 """
 
-import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -13,38 +12,15 @@ from typing import Any
 import attrs
 
 from headrace.clock import Clock
-from headrace.errors import AlreadyThere, ChangedMeanwhile, HeadraceError, InvalidOption, NotFound
+from headrace.errors import AlreadyThere, ChangedMeanwhile, InvalidOption, NotFound
+from headrace.hooks.wanting import Matcher, is_wanted
 from headrace.model.events import Event
 from headrace.model.filters import FlowRunFilter, Page, WorkQueueFilter
 from headrace.model.names import checked_name
 from headrace.model.queues import WorkQueue
-from headrace.model.reasons import Reason
 from headrace.model.runs import FlowRun
 from headrace.model.states import NOT_ENDED
-from headrace.ports.queue_matcher import QueueMatcher
 from headrace.ports.run_store import OpenRunStore, Reading, Writing
-
-logger = logging.getLogger("headrace.matching")
-
-Matcher = Callable[[str], QueueMatcher]
-"""Gives a queue matcher by its name, or raises NotInstalled."""
-
-
-def reasons(queue: WorkQueue, run: FlowRun, matcher: Matcher) -> Iterator[Reason]:
-    """What each matcher that the queue names says of a run, one after the other."""
-    for name, wanted in queue.criteria.items():
-        try:
-            yield matcher(name).matches(wanted, run)
-        except HeadraceError as error:  # a plugin that was there when the queue was made
-            yield Reason(fits=False, why=str(error))
-        except Exception as error:  # a plugin's own fault; it stands in no other queue's way
-            logger.warning("The queue matcher %r failed on queue %r and run %r: %r", name, queue.name, run.name, error)
-            yield Reason(fits=False, why=f"the queue matcher {name!r} failed: {type(error).__name__}: {error}")
-
-
-def is_wanted(queue: WorkQueue, run: FlowRun, matcher: Matcher) -> bool:
-    """Whether the run fits all of the queue's criteria."""
-    return all(reason.fits for reason in reasons(queue, run, matcher))
 
 
 @attrs.frozen(kw_only=True)

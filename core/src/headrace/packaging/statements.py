@@ -14,7 +14,7 @@ import attrs
 from headrace.errors import CodeNotSigned, HeadraceError, NoneTrusted, SignatureRefused
 from headrace.hooks.registry import Registry
 from headrace.model.choices import Choice
-from headrace.model.deployments import Code, Deployment, Signature
+from headrace.model.deployments import Deployment, Signature
 from headrace.wire.plain import to_plain
 
 TITLE = b"headrace statement of what a deployment runs, version 1\n"
@@ -47,11 +47,6 @@ def signed(deployment: Deployment, key: str, registry: Registry) -> Deployment:
     """The same, signed by the key of that name. Raises CannotSign, KeysUnusable."""
     signature = registry.signed(statement_of(deployment), key)
     return attrs.evolve(deployment, code=attrs.evolve(deployment.code, signature=signature))
-
-
-def unsigned(code: Code) -> Code:
-    """The same code without anybody's word for it."""
-    return attrs.evolve(code, signature=None)
 
 
 def checked(deployment: Deployment, flow_runner: Choice, registry: Registry) -> str:

@@ -19,7 +19,8 @@ from headrace.model.counts import CountFilter, FlowRunCounts
 from headrace.model.deployments import Deployment, RunRequest
 from headrace.model.events import Event
 from headrace.model.explanations import Explanation
-from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
+from headrace.model.filters import DeploymentFilter, EventFilter, FlowFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
+from headrace.model.flows import Flow
 from headrace.model.journals import JournalBatch
 from headrace.model.leases import LeaseOrder
 from headrace.model.limits import ConcurrencyLimit
@@ -29,7 +30,7 @@ from headrace.model.news import EventNews, News
 from headrace.model.queues import Claimed, ClaimRequest, WorkQueue
 from headrace.model.retention import Forgotten
 from headrace.model.runs import FlowRun, TaskRun
-from headrace.model.schedules import DeploymentSchedule, Scheduled
+from headrace.model.schedules import DeploymentSchedule, Scheduled, TickRun
 from headrace.model.states import State
 from headrace.model.storages import NamedStorage, Reserved, StoragePlace
 from headrace.model.tokens import Scope, Token
@@ -95,6 +96,12 @@ class OpenClient(Protocol):
     def count_flow_runs(self, wanted: CountFilter) -> FlowRunCounts:
         """How many flow runs are in which state, of those made in a window of time: the last day, unless another one is wanted. Answered from
         counters, however many runs there are."""
+        ...
+
+    @operation("POST", "/flows/query", scope=Scope.VIEWER)
+    def read_flows(self, wanted: FlowFilter, limit: int, since: datetime | None = None) -> list[Flow]:
+        """Flows that fit, of which something is deployed, or ran and is remembered, in the order of their names; who wants more asks for those after the
+        last. Those of their runs are counted that were made since the hour of a moment: in the last day, unless another one is given."""
         ...
 
     @operation("GET", "/flow-runs/{run_id}/explanation", scope=Scope.VIEWER)
@@ -269,6 +276,12 @@ class OpenClient(Protocol):
     @operation("POST", "/waits", scope=Scope.AGENT)
     def note_waits(self) -> int:
         """Remembers what keeps runs waiting that are due; how many were looked at, those first that have waited longest."""
+        ...
+
+    @operation("POST", "/schedules/ticks", scope=Scope.VIEWER)
+    def read_ticks(self, schedule_ids: tuple[str, ...], first: datetime, last: datetime, limit: int) -> list[TickRun]:
+        """The runs that were made for times of schedules between two moments, both included, and are remembered; by schedule, and of each at most `limit`,
+        the latest, in the order of their times."""
         ...
 
     @operation("POST", "/schedules/runs", scope=Scope.AGENT)

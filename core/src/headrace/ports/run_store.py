@@ -11,14 +11,14 @@ from headrace.model.counts import CountFilter, StateCount
 from headrace.model.deployments import Archive, Deployment
 from headrace.model.events import Event
 from headrace.model.explanations import Wait
-from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
+from headrace.model.filters import DeploymentFilter, EventFilter, FlowFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
 from headrace.model.journals import RunState
 from headrace.model.leases import Lease
 from headrace.model.limits import ConcurrencyLimit
 from headrace.model.logs import LogLine
 from headrace.model.queues import WorkQueue
 from headrace.model.runs import FlowRun, TaskRun
-from headrace.model.schedules import SchedulePlan
+from headrace.model.schedules import SchedulePlan, TickRun
 from headrace.model.states import State
 from headrace.model.storages import NamedStorage, Reserved
 from headrace.model.tokens import Token
@@ -37,6 +37,10 @@ class Reading(Protocol):
     def count_flow_runs(self, wanted: CountFilter) -> list[StateCount]:
         """How many flow runs that fit are in which state, sorted by its type and name. Times are taken as whole hours of UTC, and a time that is not
         given is no bound. Answered from counters."""
+        ...
+
+    def flow_names(self, wanted: FlowFilter, limit: int) -> list[str]:
+        """Names of flows that fit and that runs or deployments have, each once, in their order."""
         ...
 
     def count_ended(self, until: datetime, after: str, most: int) -> int:
@@ -125,6 +129,10 @@ class Reading(Protocol):
     def ticks_waiting(self, schedule_id: str, until: datetime, limit: int) -> list[FlowRun]:
         """Runs of a schedule for times not after `until` that wait to be started for the first time, earliest time first; none that somebody asked for
         once more."""
+        ...
+
+    def ticks(self, schedule_ids: Sequence[str], first: datetime, last: datetime, limit: int) -> list[TickRun]:
+        """The runs of schedules for times between two moments, both included, by schedule and time; of each schedule the latest, at most `limit`."""
         ...
 
     def ticks_begun(self, schedule_id: str, limit: int) -> list[FlowRun]:

@@ -23,14 +23,24 @@ from headrace.model.counts import CountFilter, StateCount, first_of_hour
 from headrace.model.deployments import Archive, Deployment
 from headrace.model.events import Event
 from headrace.model.explanations import Wait
-from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
+from headrace.model.filters import (
+    DeploymentFilter,
+    EventFilter,
+    FlowFilter,
+    FlowRunFilter,
+    LogFilter,
+    Page,
+    TaskRunFilter,
+    WorkQueueFilter,
+    has_text,
+)
 from headrace.model.journals import RunState
 from headrace.model.leases import Lease
 from headrace.model.limits import ConcurrencyLimit
 from headrace.model.logs import LogLine
 from headrace.model.queues import WorkQueue
 from headrace.model.runs import FlowRun, TaskRun
-from headrace.model.schedules import SchedulePlan, Tick
+from headrace.model.schedules import SchedulePlan, Tick, TickRun
 from headrace.model.states import AWAITING_RESTART, AWAITING_RETRY, MISSING, SKIPPED, State
 from headrace.model.storages import NamedStorage, Reserved
 from headrace.model.tokens import Token
@@ -104,6 +114,10 @@ class _Look:
     def count_flow_runs(self, wanted: CountFilter) -> list[StateCount]:
         counts = Counter((run.state.type, run.state.name) for run in self._tables.flow_runs.values() if _is_counted(run, wanted))
         return [StateCount(type=kind, name=name, count=count) for (kind, name), count in sorted(counts.items())]
+
+    def flow_names(self, wanted: FlowFilter, limit: int) -> list[str]:
+        names = {run.flow_name for run in self._tables.flow_runs.values()} | {each.flow_name for each in self._tables.deployments.values()}
+        return sorted(name for name in names if name > wanted.after and has_text(name, wanted.text))[: max(limit, 0)]
 
     def count_ended(self, until: datetime, after: str, most: int) -> int:
         runs = (run for run in self._tables.flow_runs.values() if run.id == run.root_id and run.state.is_terminal())
@@ -212,6 +226,17 @@ class _Look:
         waiting = [(tick, run) for tick, run in self._ticks(schedule_id) if tick.at <= until and run.state.is_scheduled()]
         never_began = (run for _, run in waiting if run.run_count == 0 and run.state.name not in (AWAITING_RETRY, AWAITING_RESTART))
         return list(islice(never_began, max(limit, 0)))
+
+    def ticks(self, schedule_ids: Sequence[str], first: datetime, last: datetime, limit: int) -> list[TickRun]:
+        return [each for schedule_id in sorted(set(schedule_ids)) for each in self._latest_ticks(schedule_id, first, last, max(limit, 0))]
+
+    def _latest_ticks(self, schedule_id: str, first: datetime, last: datetime, limit: int) -> list[TickRun]:
+        found = [
+            TickRun(schedule_id=schedule_id, at=tick.at, run_id=run.id, state_type=run.state.type, state_name=run.state.name)
+            for tick, run in self._ticks(schedule_id)
+            if first <= tick.at <= last
+        ]
+        return found[max(len(found) - limit, 0) :]
 
     def ticks_begun(self, schedule_id: str, limit: int) -> list[FlowRun]:
         begun = (run for _, run in self._ticks(schedule_id) if _is_under_way(run))
@@ -721,6 +746,7 @@ def _is_wanted_deployment(deployment: Deployment, wanted: DeploymentFilter) -> b
         and _is_one_of(deployment.name, wanted.names)
         and _is_one_of(deployment.flow_name, wanted.flow_names)
         and set(wanted.tags) <= set(deployment.tags)
+        and has_text(deployment.full_name, wanted.text)
     )
 
 

@@ -19,7 +19,7 @@ import attrs
 
 from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
 from headrace.model.states import StateType
-from headrace_sqlite.columns import hour_text, moment_text
+from headrace_sqlite.columns import hour_text, moment_text, storable
 
 Question = tuple[str, dict[str, Any]]
 
@@ -142,6 +142,8 @@ def _deployment_clauses(wanted: DeploymentFilter) -> Iterator[_Clause]:
     yield from _one_of("deployments", "flow_name", wanted.flow_names)
     for number, tag in enumerate(sorted(set(wanted.tags))):
         yield _Clause(f":tag{number} IN (SELECT value FROM json_each(s.tags))", {f"tag{number}": tag})
+    if wanted.text:
+        yield _Clause("instr(lower(s.flow_name || '/' || s.name), lower(:text)) > 0", {"text": storable(wanted.text)})
 
 
 def _work_queue_clauses(wanted: WorkQueueFilter) -> Iterator[_Clause]:

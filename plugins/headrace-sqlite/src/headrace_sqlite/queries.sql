@@ -21,6 +21,16 @@ WHERE counted IN (SELECT value FROM json_each(:counted)) AND hour >= :first AND 
     AND (:flow_names IS NULL OR flow_name IN (SELECT value FROM json_each(:flow_names)))
 GROUP BY state_type, state_name ORDER BY state_type, state_name;
 
+-- name: flow_names: Names of flows after one, that runs or deployments have; each of those that ran is found from the one before it, whatever ran.
+WITH RECURSIVE ran (name) AS (
+    SELECT min(flow_name) FROM flow_runs WHERE flow_name > :after
+    UNION ALL
+    SELECT (SELECT min(flow_name) FROM flow_runs WHERE flow_name > ran.name) FROM ran WHERE ran.name IS NOT NULL
+)
+SELECT name FROM (SELECT name FROM ran WHERE name IS NOT NULL UNION SELECT flow_name FROM deployments WHERE flow_name > :after) AS known
+WHERE :text IS NULL OR instr(lower(name), lower(:text)) > 0
+ORDER BY name LIMIT :limit;
+
 -- name: count_ended: How many root runs that have ended were made until a moment, after one of them; between the ids of its hours, and no further than is asked.
 SELECT count(*) FROM (
     SELECT 1 FROM flow_runs INDEXED BY flow_runs_that_ended
@@ -116,6 +126,16 @@ FROM flow_runs INDEXED BY flow_runs_by_schedule_and_state
 WHERE schedule_id = :schedule_id AND state_type = 'SCHEDULED' AND state_name NOT IN ('AwaitingRetry', 'AwaitingRestart')
     AND tick_at <= :until AND coalesce(json_extract(value, '$.run_count'), 0) = 0
 ORDER BY tick_at, id LIMIT :limit;
+
+-- name: ticks: The runs of schedules for times between two moments, by schedule and time; of each schedule the latest.
+SELECT t.schedule_id, t.tick_at, t.id, t.state_type, t.state_name
+FROM json_each(:schedule_ids) AS wanted CROSS JOIN flow_runs AS t
+WHERE t.rowid IN (
+    SELECT s.rowid FROM flow_runs AS s INDEXED BY flow_runs_by_tick
+    WHERE s.schedule_id = wanted.value AND s.tick_at >= :first AND s.tick_at <= :last
+    ORDER BY s.tick_at DESC, s.tick_version DESC LIMIT :limit
+)
+ORDER BY t.schedule_id, t.tick_at, t.id;
 
 -- name: ticks_begun: Runs of a schedule that are under way, earliest time first.
 SELECT value

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -15,13 +15,13 @@ from headrace.model.counts import CountFilter, StateCount
 from headrace.model.deployments import Archive, Deployment
 from headrace.model.events import Event
 from headrace.model.explanations import Wait
-from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
+from headrace.model.filters import DeploymentFilter, EventFilter, FlowFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
 from headrace.model.leases import Lease
 from headrace.model.limits import ConcurrencyLimit
 from headrace.model.logs import LogLine
 from headrace.model.queues import WorkQueue
 from headrace.model.runs import FlowRun, TaskRun
-from headrace.model.schedules import SchedulePlan
+from headrace.model.schedules import SchedulePlan, TickRun
 from headrace.model.states import State, StateType
 from headrace.model.storages import NamedStorage, Reserved
 from headrace.model.tokens import Token
@@ -55,6 +55,11 @@ class SqliteReading:
         last = LAST_HOUR if wanted.created_before is None else hour_text(wanted.created_before)
         rows = self._execute("count_flow_runs", first=first, last=last, **_counted(wanted))
         return [StateCount(type=StateType(kind), name=name, count=count) for kind, name, count in rows]
+
+    def flow_names(self, wanted: FlowFilter, limit: int) -> list[str]:
+        text = None if wanted.text is None else storable(wanted.text)
+        rows = self._execute("flow_names", after=storable(wanted.after), text=text, limit=max(limit, 0))
+        return [name for (name,) in rows]
 
     def count_ended(self, until: datetime, after: str, most: int) -> int:
         row = self._row("count_ended", until=moment_text(until), hour=hour_text(until), after=after, most=max(most, 0))
@@ -149,6 +154,14 @@ class SqliteReading:
     def ticks_waiting(self, schedule_id: str, until: datetime, limit: int) -> list[FlowRun]:
         rows = self._execute("ticks_waiting", schedule_id=schedule_id, until=moment_text(until), limit=max(limit, 0))
         return [from_text(FlowRun, text) for (text,) in rows]
+
+    def ticks(self, schedule_ids: Sequence[str], first: datetime, last: datetime, limit: int) -> list[TickRun]:
+        between = {"first": moment_text(first), "last": moment_text(last), "limit": max(limit, 0)}
+        rows = self._execute("ticks", schedule_ids=json.dumps(sorted(set(schedule_ids))), **between)
+        return [
+            TickRun(schedule_id=schedule_id, at=datetime.fromisoformat(at), run_id=run_id, state_type=StateType(kind), state_name=name)
+            for schedule_id, at, run_id, kind, name in rows
+        ]
 
     def ticks_begun(self, schedule_id: str, limit: int) -> list[FlowRun]:
         rows = self._execute("ticks_begun", schedule_id=schedule_id, limit=max(limit, 0))

@@ -30,7 +30,8 @@ from headrace.model.choices import Choice
 from headrace.model.counts import CountFilter, FlowRunCounts, StateCount
 from headrace.model.deployments import Code, Deployment, RunRequest
 from headrace.model.explanations import Kind
-from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
+from headrace.model.filters import DeploymentFilter, EventFilter, FlowFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
+from headrace.model.flows import Flow
 from headrace.model.journals import JournalBatch, RunState
 from headrace.model.limits import ConcurrencyLimit
 from headrace.model.logs import LogLine
@@ -273,6 +274,19 @@ class ClientConformance(Facts):
         assert client.count_flow_runs(CountFilter(created_before=datetime.min.replace(tzinfo=UTC))).states == ()
         clock.advance(timedelta(days=3).total_seconds())
         assert client.count_flow_runs(CountFilter(deployment_ids=(NOBODY,))).states == client.count_flow_runs(CountFilter()).states == ()
+
+    def test_flows(self, client: OpenClient, clock: FixedClock) -> None:
+        """What is deployed or ran, by name, with the runs of a window counted, and the newest of all."""
+        client.put_deployments((deployment(flow_name="betel"),))
+        old = client.create_flow_run(flow_run("old", flow_name="etl", created=START - timedelta(days=2)), "me")
+        new = client.create_flow_run(flow_run("new", flow_name="ETL_2"), "me")
+        client.create_flow_run(flow_run("to come", state=State.scheduled(START), flow_name="ETL_2", created=START - timedelta(days=2)))
+        pending = (StateCount(type=StateType.PENDING, name="Pending", count=1),)
+        flows = [Flow(name="ETL_2", states=pending, newest_run=new), Flow(name="betel"), Flow(name="etl", newest_run=old)]
+        assert client.read_flows(FlowFilter(), 10) == flows
+        assert client.read_flows(FlowFilter(after="ETL_2"), 1) == flows[1:2]
+        assert client.read_flows(FlowFilter(text="tl"), 10) == [flows[0], flows[2]]
+        assert client.read_flows(FlowFilter(text="etl"), 10, START - timedelta(days=3))[1].states == pending
 
     def test_a_run_moves(self, client: OpenClient, clock: FixedClock) -> None:
         """A legal move is accepted and written; one that is not is refused with a reason, and nothing is written."""
@@ -556,6 +570,13 @@ class ClientConformance(Facts):
             clock.advance(3600)
             client.schedule_runs()
         assert (ticks("Scheduled"), ticks("Skipped")) == (hours[1:], hours[:1])
+        told = client.read_ticks((schedule.id,), hours[0], hours[1], 10)
+        assert [(each.at, each.state_type, each.state_name) for each in told] == [
+            (hours[0], StateType.CANCELLED, "Skipped"),
+            (hours[1], StateType.SCHEDULED, "Scheduled"),
+        ]
+        assert client.read_flow_run(told[0].run_id).state.name == "Skipped"
+        assert client.read_ticks((schedule.id,), hours[0], hours[1], 1) == told[1:]
         with pytest.raises(NotInstalled):
             client.put_deployments((deployment(schedules=(DeploymentSchedule(kind=Choice("unheard-of")),)),))
 

@@ -19,7 +19,7 @@ from headrace.model.counts import CountFilter, StateCount
 from headrace.model.deployments import Archive, Code, Deployment
 from headrace.model.events import Event
 from headrace.model.explanations import Kind, Obstacle, Wait
-from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
+from headrace.model.filters import DeploymentFilter, EventFilter, FlowFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
 from headrace.model.journals import RunState
 from headrace.model.leases import Lease
 from headrace.model.limits import ConcurrencyLimit
@@ -27,7 +27,7 @@ from headrace.model.logs import LogLine
 from headrace.model.queues import WorkQueue
 from headrace.model.results import ResultReference
 from headrace.model.runs import FlowRun, TaskRun
-from headrace.model.schedules import DeploymentSchedule, Overlap, SchedulePlan, Tick
+from headrace.model.schedules import DeploymentSchedule, Overlap, SchedulePlan, Tick, TickRun
 from headrace.model.states import MISSING, State, StateType
 from headrace.model.storages import NamedStorage, Reserved
 from headrace.model.tokens import Scope, Token, digest_of
@@ -357,6 +357,7 @@ DEPLOYMENT_FILTERS: list[tuple[dict[str, Any], Callable[[Deployment], bool]]] = 
     ({"flow_names": ("flow-a", "flow-b", "flow-c", "Flow-e")}, lambda each: each.flow_name in {"flow-a", "flow-b", "flow-c"}),
     ({"tags": ("x",)}, lambda each: "x" in each.tags),
     ({"tags": ("y", "x")}, lambda each: {"x", "y"} <= set(each.tags)),
+    ({"text": "W-a/Name"}, lambda each: each.flow_name == "flow-a"),
 ]
 
 LISTED_WORK_QUEUES = [work_queue(f"{letter}{number}", name=f"name-{number} {letter}") for letter in "abc" for number in range(4)]
@@ -891,6 +892,24 @@ class RunStoreConformance(Facts):
         running = StateCount(type=StateType.RUNNING, name="Running", count=1)
         two = attrs.evolve(scheduled, count=2)
         assert seen == [[attrs.evolve(scheduled, count=3)], [running, two], [running], [two], [scheduled]]
+
+    def test_flows_have_names(self, open_store: OpenRunStore) -> None:
+        """Those of runs and of deployments, each once, in their order; with a text in them, whatever the case of letters from A to Z."""
+        put(
+            open_store,
+            *(flow_run(f"{number}", flow_name=name) for number, name in enumerate(("etl", "Ärger_1", "ETL_2", "etl", "%", STRANGE))),
+        )
+        put(open_store, deployment("a", flow_name="etl"), deployment("b", flow_name="betel", name="b"))
+        names = sorted({"etl", "Ärger_1", "ETL_2", "%", STRANGE, "betel"})
+        with open_store.reading() as reading:
+            assert reading.flow_names(FlowFilter(), 10) == names
+            assert [reading.flow_names(FlowFilter(after=names[1]), limit) for limit in (2, 0, -1)] == [names[2:4], [], []]
+            asked = {"eTl": {"ETL_2", "etl"}, "ärg": set(), "RGE": {"Ärger_1"}, "_1": {"Ärger_1"}, "b%": set(), "": set(names)}
+            for text, found in asked.items():
+                assert reading.flow_names(FlowFilter(text=text), 10) == sorted(found), text
+        with open_store.writing() as writing:
+            writing.delete_flow_run("2")
+            assert "ETL_2" not in writing.flow_names(FlowFilter(), 10)
 
     def test_what_ended_is_counted(self, open_store: OpenRunStore) -> None:
         """Root runs that have ended, made until a moment, that one included, behind an id; no further than is asked, and none that is under way."""
@@ -1557,6 +1576,34 @@ class RunStoreConformance(Facts):
             assert ids(reading.ticks_begun("s", 2)) == ["stops", "goes on"]
             assert [reading.ticks_waiting("s", NOW, limit) + reading.ticks_begun("s", limit) for limit in (0, -1)] == [[], []]
             assert ids(reading.ticks_begun("unknown", 10)) == []
+
+    def test_runs_of_times(self, open_store: OpenRunStore) -> None:
+        """In short, by schedule and time: those for times between two moments, and of each schedule the latest, whatever state they are in."""
+        states = [stamped(State.completed()), stamped(State.skipped("why")), SCHEDULED, SCHEDULED]
+        runs = [
+            flow_run(f"{schedule}{number}", state, tick=Tick(schedule_id=schedule, version=1, at=later(number)))
+            for schedule in "ts"
+            for number, state in enumerate(states)
+        ]
+        put(open_store, flow_run("by hand"), *runs)
+
+        def told(schedule: str, *numbers: int) -> list[TickRun]:
+            return [
+                TickRun(
+                    schedule_id=schedule,
+                    at=later(number),
+                    run_id=f"{schedule}{number}",
+                    state_type=states[number].type,
+                    state_name=states[number].name,
+                )
+                for number in numbers
+            ]
+
+        with open_store.reading() as reading:
+            assert reading.ticks(("t", "s", "t", "unknown"), NOW, later(2), 10) == [*told("s", 0, 1, 2), *told("t", 0, 1, 2)]
+            assert reading.ticks(("s", "t"), later(1), later(9), 2) == [*told("s", 2, 3), *told("t", 2, 3)]
+            assert reading.ticks(("s",), later(2), later(1), 10) == reading.ticks((), NOW, later(9), 10) == []
+            assert [reading.ticks(("s",), NOW, later(9), limit) for limit in (0, -1)] == [[], []]
 
     @pytest.mark.parametrize(
         ("after", "left"),

@@ -6,10 +6,10 @@ from itertools import count, islice
 
 import pytest
 
-from headrace.cli.coming_times import Coming
-from headrace.cli.forecast import UnderWay, Usual, forecast
 from headrace.model.choices import Choice
 from headrace.model.schedules import DeploymentSchedule, OnMissed, Overlap
+from headrace.rules.coming_times import Coming
+from headrace.rules.forecast import UnderWay, Usual, forecast
 from headrace.testing.clock import START
 
 EIGHT = Usual(length=timedelta(seconds=8))

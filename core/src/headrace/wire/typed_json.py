@@ -3,6 +3,9 @@
 import json
 from typing import Any, NoReturn
 
+MOST_NESTED = 100
+"""How deep a value may go; what is deeper, whoever keeps it and whoever reads it could fail at."""
+
 
 class DoubleKey(ValueError):
     """A key stands twice in an object, so that one of its values would be lost."""
@@ -32,3 +35,9 @@ def _no_number(text: str) -> NoReturn:
 def _finite(text: str) -> float:
     number = float(text)
     return number if number - number == 0 else _no_number(text)
+
+
+def is_deeper(value: Any, levels: int) -> bool:
+    """Whether lists and objects are nested in it by more than so many levels."""
+    held = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels < 0 or any(is_deeper(each, levels - 1) for each in held)

@@ -6,15 +6,15 @@ from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
 
 import attrs
-import click
 import pytest
 
-from headrace.cli.coming_times import OpenSchedule, clock_marks, coming, common_zone, next_time, opened
+from headrace.errors import ScheduleFailed
 from headrace.hooks import Provider, hookimpl
 from headrace.hooks.registry import Registry, inline
 from headrace.model.choices import Choice
 from headrace.model.schedules import DeploymentSchedule
 from headrace.ports.schedule import Schedule
+from headrace.rules.coming_times import OpenSchedule, clock_marks, coming, common_zone, next_time, opened
 from headrace.testing.clock import START
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -54,7 +54,8 @@ def schedule(**options: object) -> DeploymentSchedule:
 
 
 def every(minutes: int = 30, **options: object) -> OpenSchedule:
-    return opened(schedule(minutes=minutes, **options), REGISTRY)
+    wanted = schedule(minutes=minutes, **options)
+    return opened(wanted, REGISTRY.make("schedule", wanted.kind))
 
 
 def marks(zone: ZoneInfo, start: datetime, minutes: int, number: int) -> list[tuple[str, list[str]]]:
@@ -80,14 +81,14 @@ def test_zones() -> None:
 
 def test_the_next_time() -> None:
     """It is after the moment that is asked about, and None where nothing is to come."""
-    assert next_time([schedule(minutes=60), schedule(minutes=45)], REGISTRY, START) == START + timedelta(minutes=45)
-    assert next_time([schedule(most=START)], REGISTRY, START) is None
-    assert next_time([], REGISTRY, START) is None
+    assert next_time([every(60), every(45)], START) == START + timedelta(minutes=45)
+    assert next_time([every(most=START)], START) is None
+    assert next_time([], START) is None
 
 
 def test_a_kind_that_fails() -> None:
     """What a plugin's schedule raises is told as its own fault, in a sentence."""
-    with pytest.raises(click.ClickException, match=r"schedule 'every' cannot say its times: RuntimeError: on purpose"):
+    with pytest.raises(ScheduleFailed, match=r"schedule 'every' cannot say its times: RuntimeError: on purpose"):
         list(coming([every(breaks=True)], START))
 
 

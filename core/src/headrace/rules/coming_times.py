@@ -4,19 +4,25 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from heapq import merge
 from itertools import takewhile
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 import attrs
-import click
 
-from headrace.errors import HeadraceError
-from headrace.hooks.registry import Registry
+from headrace.errors import HeadraceError, ScheduleFailed
 from headrace.model.schedules import DeploymentSchedule
-from headrace.ports.schedule import Schedule
 
 _JUST_BEFORE = timedelta(microseconds=1)
 _SECOND = timedelta(seconds=1)
 _NOTHING = timedelta(0)
+
+
+class Kind(Protocol):
+    """What a kind of schedule can say, given its options."""
+
+    def after(self, moment: datetime) -> Iterator[datetime]:
+        """The times after a moment, in their order."""
+        ...
 
 
 @attrs.frozen(kw_only=True)
@@ -24,7 +30,7 @@ class OpenSchedule:
     """A schedule whose kind is at hand; `zone` is the one in which people are shown its times."""
 
     schedule: DeploymentSchedule
-    kind: Schedule
+    kind: Kind
     zone: tzinfo
 
 
@@ -36,13 +42,12 @@ class Coming:
     place: int
 
 
-def opened(schedule: DeploymentSchedule, registry: Registry, zone: tzinfo | None = None) -> OpenSchedule:
-    """A schedule ready to be asked; in a zone, else in the one that it names, else in UTC. Raises NotInstalled and the errors of its kind."""
-    kind: Schedule = registry.make("schedule", schedule.kind)
+def opened(schedule: DeploymentSchedule, kind: Kind, zone: tzinfo | None = None) -> OpenSchedule:
+    """A schedule ready to be asked; in a zone, else in the one that it names, else in UTC."""
     return OpenSchedule(schedule=schedule, kind=kind, zone=zone or _named_zone(kind) or UTC)
 
 
-def _named_zone(kind: Schedule) -> tzinfo | None:
+def _named_zone(kind: Kind) -> tzinfo | None:
     name = getattr(kind, "timezone", None)
     try:
         return ZoneInfo(name) if isinstance(name, str) else None
@@ -73,12 +78,12 @@ def times_of(place: int, opened: OpenSchedule, start: datetime) -> Iterator[Comi
         raise
     except Exception as error:  # a plugin's, which is no bug of ours
         name = opened.schedule.kind.name
-        raise click.ClickException(f"schedule {name!r} cannot say its times: {type(error).__name__}: {error}") from error
+        raise ScheduleFailed(schedule=name, why=f"{type(error).__name__}: {error}") from error
 
 
-def next_time(schedules: Iterable[DeploymentSchedule], registry: Registry, now: datetime) -> datetime | None:
-    """When the next of their times is, in the zone of its schedule. Raises NotInstalled and the errors of their kinds."""
-    found = next(coming([opened(each, registry) for each in schedules], now + _JUST_BEFORE), None)
+def next_time(schedules: Iterable[OpenSchedule], now: datetime) -> datetime | None:
+    """When the next of their times is, in the zone of its schedule. Raises the errors of their kinds, and ScheduleFailed."""
+    found = next(coming(schedules, now + _JUST_BEFORE), None)
     return None if found is None else found.at
 
 

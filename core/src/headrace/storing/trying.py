@@ -43,6 +43,11 @@ def tried(storage: Storage, key: str) -> Iterator[Step]:
         yield Step(name="open", seconds=0.0, fault=str(error))
 
 
+def said(step: Step) -> str:
+    """Why a step did not work."""
+    return str(step.fault) if step.name == "open" else f"{step.name}: {step.fault}"
+
+
 def _timed(name: str, act: Callable[[], None]) -> Step:
     start = perf_counter()
     try:

@@ -5,7 +5,6 @@ from typing import Any
 import attrs
 
 from headrace.model.deployments import Code, Deployment
-from headrace.packaging.statements import unsigned
 
 STORAGE, SIGNED = "storage", "signature by a key"
 
@@ -38,7 +37,7 @@ def changed_words(before: Deployment, after: Deployment) -> list[str]:
 
 def _anywhere(code: Code) -> Code:
     archive = code.archive
-    return attrs.evolve(unsigned(code), archive=attrs.evolve(archive, storage=None, folder="") if archive is not None else None)
+    return attrs.evolve(code, signature=None, archive=attrs.evolve(archive, storage=None, folder="") if archive is not None else None)
 
 
 def _lies_elsewhere(before: Code, after: Code) -> bool:

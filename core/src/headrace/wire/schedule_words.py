@@ -4,8 +4,8 @@ from json import dumps
 from types import MappingProxyType
 from typing import Any
 
-from headrace.cli import show
 from headrace.model.deployments import Deployment
+from headrace.model.durations import told_duration
 from headrace.model.schedules import DeploymentSchedule, OnMissed
 from headrace.wire.plain import to_plain
 
@@ -42,7 +42,7 @@ def in_words(schedule: DeploymentSchedule) -> str:
     """What it is, and what becomes of its times: `cron 0 9 * * *, timezone Europe/Berlin; on missed run_latest, overlap queue`."""
     said = ", ".join([_kind(schedule, None), *(f"{name} {_written(value)}" for name, value in _others(schedule).items())])
     most = f"({schedule.most_missed})" if schedule.on_missed is OnMissed.RUN_ALL else ""
-    late = "" if schedule.max_lateness is None else f", at most {show.duration(schedule.max_lateness)} late"
+    late = "" if schedule.max_lateness is None else f", at most {told_duration(schedule.max_lateness)} late"
     return f"{said}; on missed {schedule.on_missed}{most}, overlap {schedule.overlap}{late}"
 
 

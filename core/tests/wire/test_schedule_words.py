@@ -6,11 +6,11 @@ from typing import Any
 import attrs
 import pytest
 
-from headrace.cli.schedule_words import all_in_a_cell, in_a_cell, in_short, in_words
 from headrace.model.choices import Choice
 from headrace.model.deployments import Code, Deployment
 from headrace.model.schedules import DeploymentSchedule, Overlap
 from headrace.testing.clock import START
+from headrace.wire.schedule_words import all_in_a_cell, in_a_cell, in_short, in_words
 
 RULE = "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1;BYHOUR=9,10,11,12,13,14,15,16,17"
 
