@@ -15,8 +15,14 @@ DISTS = [CORE, *PLUGINS]
 EXTRA = {"headrace-azure", "headrace-docker", "headrace-gcs", "headrace-kubernetes", "headrace-s3"}
 """What is heavy, and comes with the metapackage only where it is asked for."""
 
-BUILDS_ON = {"headrace-azure": "files", "headrace-gcs": "files", "headrace-s3": "files", "headrace-kv": "client"}
-"""Object stores are file systems, as headrace-files has them; what headrace-kv asks, and how, is what headrace-client does."""
+BUILDS_ON = {
+    "headrace-azure": "files",
+    "headrace-gcs": "files",
+    "headrace-s3": "files",
+    "headrace-kv": "client",
+    "headrace-dashboard": "server",
+}
+"""Object stores are file systems, as headrace-files has them; what headrace-kv asks, and how, is what headrace-client does; a dashboard is served."""
 
 TAKES_TO_SERVE = {"headrace-kv": ["files", "server"]}
 """Who serves what a plugin is the client of has an extra for it."""

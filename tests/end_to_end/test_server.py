@@ -75,7 +75,7 @@ def test_it_starts_and_ends(shell: Shell, number: int) -> None:
         process.send_signal(number)
         assert process.wait(SECONDS) == 0
         assert process.stderr is not None
-        assert process.stderr.read() == "Server stopped.\n"
+        assert process.stderr.read() == f"To look at it: {address.removesuffix('api')}\nServer stopped.\n"
     away = shell("server", "status", "--url", address, code=1).stderr
     assert away.startswith(
         f"error: the web API at {address} does not answer: Connection refused; start its server (`headrace server start`)"

@@ -18,11 +18,12 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 
 
 @contextmanager
-def headrace_server(home: Path, *options: str, **more: str) -> Iterator[str]:
-    """The address of a server in a home, on a port that nobody has; it ends at once, without a last word."""
+def headrace_server(home: Path, *options: str, folder: Path | None = None, **more: str) -> Iterator[str]:
+    """The address of a server in a home, on a port that nobody has, started in a folder; it ends at once, without a last word."""
     process = subprocess.Popen(
         [COMMAND, "server", "start", "--port", "0", *options],
         env=environment(home, **more),
+        cwd=folder,
         text=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -138,7 +138,10 @@ class Containers:
     def _joined(self, identity: str) -> ContainerProcess:
         """The process of a container that somebody has made; it is started if they do not live to do it."""
         until = self._clock.monotonic() + BIRTH_SECONDS
-        while (state := self._state(identity)) == "created" and self._clock.monotonic() < until:
+        while (state := self._state(identity)) in (
+            None,
+            "created",
+        ) and self._clock.monotonic() < until:  # the name comes before the container
             time.sleep(_PAUSE_SECONDS)
         if state is None:
             raise Refused("its container was removed while it was to start")

@@ -14,10 +14,9 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Match, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
-from headrace.errors import HeadraceError
 from headrace.instance import Instance
 from headrace.model.queues import Claimed
 from headrace.model.tokens import Scope as Reach
@@ -30,6 +29,7 @@ from headrace_server.doors import Asker, Doors
 from headrace_server.files import MOST_BYTES, Bound, Files
 from headrace_server.in_process import in_process
 from headrace_server.own import Own
+from headrace_server.pages import LOGIN, Behind, Lent, OpenRoute
 from headrace_server.routing import API, AsSent, Exactly, Handler, guarded, places, sent_path
 from headrace_server.streams import Streams
 from headrace_server.threads import Threads
@@ -159,13 +159,17 @@ class App:
 
     def _of_plugins(self) -> Iterator[BaseRoute]:
         """Routes that plugins bring, each behind the doors."""
-        for plugin, call in self.house.registry.calls("headrace_routes", client=self.house.client):
+        brought: list[BaseRoute] = []
+        lent = Lent(house=self.house, doors=self.doors, waiting=self.waiting)
+        for plugin, call in self.house.registry.calls("headrace_routes", client=self.house.client, server=lent):
             try:
-                routes = [Behind(self, route) for route in call() or ()]
+                routes = list(call() or ())
             except Exception:
                 logger.exception("Plugin %r of %s brings no routes, since it failed", plugin.name, plugin.dist)
             else:
-                yield from routes
+                brought += routes
+        login = next((route.path for route in brought if isinstance(route, OpenRoute) and route.name == LOGIN), None)
+        return (Behind(self.doors, route, login) for route in brought)
 
     # What every handler has around it
 
@@ -204,27 +208,3 @@ async def _gone(request: Request) -> None:
 async def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException), "it is called for these alone"
     return problem_answers.of_refusal(error)
-
-
-class Behind(BaseRoute):
-    """A plugin's route behind the doors."""
-
-    def __init__(self, app: App, route: BaseRoute) -> None:
-        self._app = app
-        self._route = route
-        self.methods = getattr(route, "methods", None)
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        return self._route.matches(scope)
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        reach = Reach.VIEWER if request.method in ("GET", "HEAD") else Reach.OPERATOR
-        operation = Operation(name="a page", method=request.method, path=scope["path"], scope=reach, kind=Kind.ASK)
-        try:
-            await self._app.doors.admitted(request, operation, None)
-            await self._app.doors.admitted(request, operation, {})
-        except HeadraceError as error:
-            await problem_answers.of_error(error)(scope, receive, send)
-            return
-        await self._route.handle(scope, receive, send)

@@ -96,6 +96,8 @@ def start(
         with Beside(house, services).stepping(), signals_heard(serving.end):
             show.remark(_greeting(serving.url, names_of_services))
             show.remark(f"To use it: headrace config set HEADRACE_API_URL={serving.url}")
+            if serving.page is not None:
+                show.remark(f"To look at it: {serving.page}")
             serving.serve()
         show.remark("Server stopped.")
         if serving.is_forced:

@@ -23,6 +23,12 @@ from headrace_server.tokens import Tokens
 ASKER = "headrace.asker"
 """Where a request keeps who asks, so that it is found out once."""
 
+IS_PAGE = "headrace.is_page"
+"""Where a request keeps that it is for a page, and not for the API."""
+
+COOKIE = "headrace_token"
+"""By what a browser says who asks for a page. The API does not look at it: whoever asks that has a token in hand."""
+
 logger = logging.getLogger("headrace.server")
 
 
@@ -88,15 +94,20 @@ class Doors:
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer":
             return await self._with_token(request, token.strip())
+        if request.scope.get(IS_PAGE) and (token := request.cookies.get(COOKIE, "")):
+            return await self._with_token(request, token)
         if self.needs_token:
             raise NotAuthenticated(why="no token was sent")
         return SOMEBODY_HERE
 
     async def _with_token(self, request: Request, token: str) -> Asker:
-        """A token that is wrong is refused, also where none is needed: who sends one believes to be known."""
-        if (run := await asyncio.to_thread(self.tokens.run_of, token)) is not None:
+        return await asyncio.to_thread(self.check, request, token)
+
+    def check(self, request: Request, token: str) -> Asker:
+        """Who has a token. One that is wrong is refused, also where none is needed: who sends one believes to be known. Raises NotAuthenticated."""
+        if (run := self.tokens.run_of(token)) is not None:
             return Asker(name=f"flow run {run[0]}", scope=Scope.RUN, run=run)
-        if (known := await asyncio.to_thread(self.tokens.found, token)) is not None:
+        if (known := self.tokens.found(token)) is not None:
             return Asker(name=known.name, scope=known.scope)
         address = request.client.host if request.client is not None else "somewhere"
         self.attempts.note(address)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from headrace.ports.client import OpenClient
     from headrace_server.doors import Asker
+    from headrace_server.pages import Lent, Panel
 
 
 class ServerSpecs:
@@ -28,12 +29,26 @@ class ServerSpecs:
         """
 
     @hookspec
-    def headrace_routes(self, client: "OpenClient") -> "Iterable[BaseRoute]":  # type: ignore[empty-body]
+    def headrace_routes(self, client: "OpenClient", server: "Lent") -> "Iterable[BaseRoute]":  # type: ignore[empty-body]
         """Routes beside those of the API; to read them takes the scope viewer, to change anything the scope operator::
 
         @hookimpl(optionalhook=True)
         def headrace_routes(client):
             yield Route("/acme/runs", AcmePage(client))
+
+        `server` lends what pages may need beside the client. A route that is an `OpenRoute` of headrace_server.pages is open to everybody.
+        """
+
+    @hookspec
+    def headrace_panels(self, place: str, page: Any) -> "Iterable[Panel]":  # type: ignore[empty-body]
+        """Boxes on pages of a dashboard; `place` is the page, such as "overview" or "flow-run", and `page` has what it shows::
+
+        @hookimpl(optionalhook=True)
+        def headrace_panels(place, page):
+            if place == "flow-run":
+                yield Panel(title="Cost", content=f"{cost_of(page.run):.2f} EUR", link="acme/costs")
+
+        At the place "menu" the link of a panel is that of a page in the menu.
         """
 
 

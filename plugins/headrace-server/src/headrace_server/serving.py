@@ -15,6 +15,7 @@ from headrace_server.doors import Doors
 from headrace_server.files import MOST_BYTES
 from headrace_server.listening import Address, Listening, in_a_thread
 from headrace_server.own import Own
+from headrace_server.routing import API
 
 
 class Serving(Listening[App]):
@@ -24,6 +25,11 @@ class Serving(Listening[App]):
         doors = Doors.of(house, address.host, address.names, needs_token=address.needs_token)
         own = Own.of(house, services)
         super().__init__(address, lambda: App(house, doors, own, storage_bytes=storage_bytes, pages=address.dashboard))
+
+    @property
+    def page(self) -> str | None:
+        """The address of its first page, where a plugin brings one."""
+        return f"{self.url.removesuffix(API)}/" if any(getattr(route, "path", "") == "/" for route in self._app.routes[""]) else None
 
     @property
     def waiters(self) -> int:

@@ -1,0 +1,170 @@
+"""One flow run: how it is and was, what it said, what it did, and what may be done with it."""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+from starlette.responses import Response, StreamingResponse
+
+from headrace.errors import NotFound
+from headrace.model.deployments import Deployment
+from headrace.model.explanations import Explanation
+from headrace.model.filters import FlowRunFilter, LogFilter, Page, TaskRunFilter
+from headrace.model.logs import LogLine
+from headrace.model.runs import FlowRun, TaskRun
+from headrace.model.states import State
+from headrace_dashboard.assets import HEADERS
+from headrace_dashboard.charts import Timeline, timeline_of
+from headrace_dashboard.forms import Form
+from headrace_dashboard.graph import Graph, graph_of
+from headrace_dashboard.pages.flow_runs import changed
+from headrace_dashboard.shown import LEVELS
+from headrace_dashboard.view import Done, View, as_json
+
+LINES = 200
+TASKS = 200
+MOST_TASKS = 1000
+
+
+class FlowRunPage(View):
+    """One flow run."""
+
+    template = "flow_run.html"
+    at = "flow-run"
+    section = "flow-runs"
+    live = ("flow-run.",)
+
+    @cached_property
+    def run(self) -> FlowRun:
+        return self.client.read_flow_run(self.place("run_id"))
+
+    @property
+    def title(self) -> str:  # type: ignore[override]
+        return self.run.name
+
+    @property
+    def subjects(self) -> Sequence[str]:  # type: ignore[override]
+        return tuple({self.run.id, self.run.root_id})
+
+    @cached_property
+    def deployment(self) -> Deployment | None:
+        """Of which it is a run, if that is still there."""
+        if self.run.deployment_id is None:
+            return None
+        try:
+            return self.client.read_deployment(self.run.deployment_id)
+        except NotFound:
+            return None
+
+    @cached_property
+    def parent(self) -> FlowRun | None:
+        """The run that it is a subflow of."""
+        if self.run.parent_task_run_id is None:
+            return None
+        try:
+            return self.client.read_flow_run(self.client.read_task_run(self.run.parent_task_run_id).flow_run_id)
+        except NotFound:
+            return None
+
+    @cached_property
+    def states(self) -> Sequence[State]:
+        """All that it was, the last one first."""
+        return self.client.read_states(self.run.id)[::-1]
+
+    @cached_property
+    def explanation(self) -> Explanation | None:
+        """Why it is not running; None where it is, or has ended."""
+        return self.client.explain_flow_run(self.run.id) if not self.run.state.is_terminal() else None
+
+    @property
+    def parameters(self) -> str:
+        return as_json(self.run.parameters)
+
+    # What it did
+
+    @cached_property
+    def tasks(self) -> Sequence[TaskRun]:
+        """The first of its task runs, in their order."""
+        return self.client.read_task_runs(TaskRunFilter(flow_run_ids=(self.run.id,)), Page(limit=TASKS, newest_first=False))
+
+    @cached_property
+    def subflows(self) -> Sequence[FlowRun]:
+        found = self.client.read_flow_runs(FlowRunFilter(root_ids=(self.run.root_id,)), Page(limit=TASKS, newest_first=False))
+        own = {task.id for task in self.tasks}
+        return [run for run in found if run.parent_task_run_id in own]
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        return timeline_of(self.tasks, self.run.start_time, self.run.end_time or self.now)
+
+    @cached_property
+    def graph(self) -> Graph:
+        return graph_of(self.tasks)
+
+    # What it said
+
+    @cached_property
+    def least_level(self) -> int:
+        asked = self.asked("level")
+        return int(asked) if asked.isdigit() and int(asked) in LEVELS else 0
+
+    @cached_property
+    def _lines(self) -> Sequence[LogLine]:
+        wanted = LogFilter(flow_run_ids=(self.run.id,), least_level=self.least_level, text=self.asked("text") or None)
+        is_last = self.asked("after") == ""
+        page = Page(limit=LINES + 1, after=self.asked("after") or None, newest_first=is_last)
+        found = self.client.read_logs(wanted, page)
+        return found[::-1] if is_last else found
+
+    @property
+    def lines(self) -> Sequence[LogLine]:
+        return self._lines[-LINES:]
+
+    @property
+    def has_earlier(self) -> bool:
+        return len(self._lines) > LINES
+
+    @property
+    def levels(self) -> dict[int, str]:
+        return LEVELS
+
+    # What can be done
+
+    def do_cancel(self, _: Form) -> Done:
+        """Has it stopped."""
+        refused = changed(self, self.run, "cancel")
+        return Done(f"It was not cancelled: {refused}" if refused else f"{self.run.name} is being cancelled.")
+
+    def do_retry(self, _: Form) -> Done:
+        """Has it started again; what finished in it is not computed again."""
+        changed(self, self.run, "retry")
+        return Done(f"{self.run.name} is tried again.")
+
+    def do_resume(self, _: Form) -> Done:
+        """Lets it go on."""
+        self.client.resume_flow_run(self.run.id, self.house.ids.new())
+        return Done(f"{self.run.name} goes on.")
+
+    def do_delete(self, _: Form) -> Done:
+        """Forgets it."""
+        name = self.run.name
+        changed(self, self.run, "delete")
+        return Done(f"{name} was deleted.", to=self.link("flow-runs"))
+
+
+class LogFile(View):
+    """All that a run said, as a file."""
+
+    title = "Log"
+
+    def answer(self) -> Response:
+        run = self.client.read_flow_run(self.place("run_id"))
+        name = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in run.name)
+        headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}.log.txt"'}
+        return StreamingResponse(self._lines(run), media_type="text/plain; charset=utf-8", headers=headers)
+
+    def _lines(self, run: FlowRun) -> Iterator[str]:
+        after: str | None = None
+        while found := self.client.read_logs(LogFilter(flow_run_ids=(run.id,)), Page(limit=1000, after=after, newest_first=False)):
+            for line in found:
+                yield f"{line.timestamp.isoformat()} {line.level:>3} {line.logger}: {line.message}\n"
+            after = found[-1].id

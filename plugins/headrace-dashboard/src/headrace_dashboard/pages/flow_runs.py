@@ -1,0 +1,212 @@
+"""Flow runs: a list by what is asked for, newest first, on which many may be changed at once."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import cached_property
+from urllib.parse import urlencode
+
+import attrs
+
+from headrace.errors import HeadraceError
+from headrace.model.deployments import Deployment
+from headrace.model.filters import DeploymentFilter, FlowRunFilter, Page
+from headrace.model.moves import Move
+from headrace.model.runs import FlowRun
+from headrace.model.states import TERMINAL, State, StateType
+from headrace_dashboard.forms import Form
+from headrace_dashboard.view import Done, View
+from headrace_dashboard.views import SavedView, Views
+
+ROWS = 50
+MOST_CHANGED = 10_000
+AT_ONCE = 200
+SINCE = {"1h": timedelta(hours=1), "1d": timedelta(days=1), "7d": timedelta(days=7), "30d": timedelta(days=30)}
+CHANGES = {"cancel": "cancelled", "retry": "tried again", "delete": "deleted"}
+
+
+@attrs.frozen
+class Change:
+    """What is to be done with many runs, before it is: how many there are, and of how many of them it can be done. `ids`: they were ticked."""
+
+    name: str
+    count: int
+    fitting: int
+    is_more: bool
+    ids: tuple[str, ...]
+
+
+class FlowRunsPage(View):
+    """Many flow runs."""
+
+    template = "flow_runs.html"
+    at = "flow-runs"
+    title = "Flow runs"
+    section = "flow-runs"
+    live = ("flow-run.",)
+
+    # What is asked for
+
+    @cached_property
+    def states(self) -> tuple[StateType, ...]:
+        return tuple(kind for kind in StateType if kind in self.request.query_params.getlist("state"))
+
+    @cached_property
+    def wanted(self) -> FlowRunFilter:
+        """The filter that the query says."""
+        return FlowRunFilter(
+            state_types=self.states,
+            flow_names=self._listed("flow"),
+            deployment_ids=tuple(each.id for each in self._deployments_asked),
+            tags=self._listed("tag"),
+            names=self._listed("name"),
+            created_after=self._since,
+            created_before=self._moment("before"),
+        )
+
+    def _listed(self, name: str) -> tuple[str, ...]:
+        return tuple(text for each in self.request.query_params.getlist(name) if (text := each.strip()))
+
+    @property
+    def _since(self) -> datetime | None:
+        window = SINCE.get(self.asked("since"))
+        return self.now - window if window is not None else self._moment("from")
+
+    def _moment(self, name: str) -> datetime | None:
+        try:
+            moment = datetime.fromisoformat(self.asked(name))
+        except ValueError:
+            return None
+        return moment if moment.tzinfo is not None else None
+
+    @cached_property
+    def _deployments_asked(self) -> list[Deployment]:
+        found = []
+        for text in self._listed("deployment"):
+            flow, _, name = text.partition("/")
+            found += self.client.read_deployments(DeploymentFilter(names=(name,), flow_names=(flow,)), Page())
+        return found
+
+    @property
+    def is_filtered(self) -> bool:
+        return any(name != "after" and value for name, value in self.request.query_params.items())
+
+    # What is shown
+
+    @cached_property
+    def _rows(self) -> list[FlowRun]:
+        if self._listed("deployment") and not self._deployments_asked:
+            return []
+        return self.client.read_flow_runs(self.wanted, Page(limit=ROWS + 1, after=self.asked("after") or None))
+
+    @property
+    def runs(self) -> Sequence[FlowRun]:
+        return self._rows[:ROWS]
+
+    @property
+    def next_after(self) -> str | None:
+        """After which run the next page begins."""
+        return self._rows[ROWS - 1].id if len(self._rows) > ROWS else None
+
+    @cached_property
+    def deployments(self) -> Mapping[str, Deployment]:
+        """Those of the runs shown."""
+        return deployments_of(self, self.runs)
+
+    @cached_property
+    def views(self) -> Sequence[SavedView]:
+        """What was asked for before, under a name."""
+        return self._views.all()
+
+    @property
+    def saved(self) -> SavedView | None:
+        """The view that asks for the same."""
+        return next((view for view in self.views if view.query == self.query), None)
+
+    @property
+    def query(self) -> str:
+        """What is asked for, without where in the list one is."""
+        return urlencode([(name, value) for name, value in self.request.query_params.multi_items() if name != "after" and value])
+
+    @property
+    def _views(self) -> Views:
+        return Views(self.server.store)
+
+    # What can be done
+
+    def do_save(self, form: Form) -> Done:
+        """Keeps what is asked for under a name. Raises InvalidName."""
+        name = form.text("view")
+        self._views.save(name, self.query)
+        return Done(f"The view {name!r} is saved.")
+
+    def do_forget(self, form: Form) -> Done:
+        """Forgets a view."""
+        name = form.text("view")
+        self._views.delete(name)
+        return Done(f"The view {name!r} is deleted.")
+
+    @cached_property
+    def change(self) -> Change | None:
+        """What was chosen to be done, and is to be said yes to."""
+        name = self.typed.text("change")
+        if name not in CHANGES:
+            return None
+        runs = self._chosen()
+        return Change(name, len(runs), sum(_is_fitting(name, run) for run in runs), len(runs) >= MOST_CHANGED, self.typed.texts("run"))
+
+    def do_preview(self, _: Form) -> None:
+        """Shows how many runs would be changed."""
+
+    def do_change(self, form: Form) -> Done:
+        """Does it."""
+        name = form.text("change")
+        done, refused = 0, ""
+        for run in self._chosen():
+            if not _is_fitting(name, run):
+                continue
+            try:
+                refused = changed(self, run, name) or refused
+                done += not refused
+            except HeadraceError as error:
+                refused = str(error)
+        said = f"{done:,} {'run was' if done == 1 else 'runs were'} {CHANGES[name]}."
+        return Done(f"{said} Others were not: {refused}" if refused else said)
+
+    def _chosen(self) -> list[FlowRun]:
+        """The runs that were ticked, or all that are asked for."""
+        ids = self.typed.texts("run")
+        wanted = FlowRunFilter(ids=ids) if ids else self.wanted
+        found: list[FlowRun] = []
+        after: str | None = None
+        while len(found) < MOST_CHANGED and (page := self.client.read_flow_runs(wanted, Page(limit=AT_ONCE, after=after))):
+            found += page
+            after = page[-1].id
+        return found
+
+
+def deployments_of(view: View, runs: Sequence[FlowRun]) -> Mapping[str, Deployment]:
+    """The deployments of some runs, by id."""
+    ids = tuple({run.deployment_id for run in runs if run.deployment_id is not None})
+    return {each.id: each for each in view.client.read_deployments(DeploymentFilter(ids=ids), Page(limit=len(ids)))} if ids else {}
+
+
+def _is_fitting(change: str, run: FlowRun) -> bool:
+    """Whether it can be done with the run."""
+    if run.root_id != run.id:
+        return False
+    if change == "cancel":
+        return not run.state.is_terminal() and run.state.type is not StateType.CANCELLING
+    return run.state.type in TERMINAL
+
+
+def changed(view: View, run: FlowRun, change: str) -> str:
+    """Why a run was not changed; empty if it was. Raises what the client raises."""
+    if change == "delete":
+        view.client.delete_flow_run(run.id)
+    elif change == "retry":
+        view.client.retry_flow_run(run.id, view.house.ids.new())
+    else:
+        state = State(type=StateType.CANCELLING, message="Cancelled from the dashboard.")
+        verdict = view.client.move_flow_run(Move(id=view.house.ids.new(), run_id=run.id, state=state))
+        return "" if verdict.state is not None else verdict.reason
+    return ""

@@ -1,0 +1,135 @@
+"""The overview: what ran and how it ended, what is late or failing, and how queues and agents are."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import cached_property
+
+import attrs
+
+from headrace.model.agents import Agent
+from headrace.model.counts import CountFilter, FlowRunCounts
+from headrace.model.deployments import Deployment
+from headrace.model.filters import DeploymentFilter, FlowRunFilter, Page, WorkQueueFilter
+from headrace.model.queues import WorkQueue
+from headrace.model.runs import LATE_AFTER, FlowRun
+from headrace.model.states import StateType
+from headrace_dashboard.charts import History, history_of
+from headrace_dashboard.pages.flow_runs import deployments_of
+from headrace_dashboard.view import View
+
+WINDOWS = {"6h": timedelta(hours=6), "1d": timedelta(days=1), "7d": timedelta(days=7), "30d": timedelta(days=30)}
+ROWS = 8
+MOST_QUEUES = 20
+MOST_DUE = 200
+
+
+@attrs.frozen
+class Health:
+    """How a queue is: how many of its runs are under way and waiting, how late the first one is, and who serves it."""
+
+    queue: WorkQueue
+    under_way: int
+    waiting: int
+    is_more: bool
+    late: timedelta | None
+    agents: Sequence[Agent]
+
+
+class OverviewPage(View):
+    """The first page."""
+
+    template = "overview.html"
+    at = "overview"
+    title = "Overview"
+    live = ("flow-run.", "work-queue.")
+    every = 10
+
+    @cached_property
+    def window(self) -> str:
+        """How far back is looked."""
+        return self.asked("window") if self.asked("window") in WINDOWS else "1d"
+
+    @cached_property
+    def begin(self) -> datetime:
+        return self._moment("from") or self.now - WINDOWS[self.window]
+
+    @cached_property
+    def end(self) -> datetime:
+        return self._moment("to") or self.now
+
+    @property
+    def is_zoomed(self) -> bool:
+        return self._moment("from") is not None
+
+    def _moment(self, name: str) -> datetime | None:
+        try:
+            moment = datetime.fromisoformat(self.asked(name))
+        except ValueError:
+            return None
+        return moment if moment.tzinfo is not None else None
+
+    @cached_property
+    def history(self) -> History:
+        return history_of(self.client, self.begin, self.end, wanted=CountFilter())
+
+    @cached_property
+    def counts(self) -> Mapping[StateType, int]:
+        """How many runs of the window are in which state."""
+        found: FlowRunCounts = self.client.count_flow_runs(CountFilter(created_after=self.begin, created_before=self.end))
+        counts: dict[StateType, int] = {}
+        for state in found.states:
+            counts[state.type] = counts.get(state.type, 0) + state.count
+        return counts
+
+    @cached_property
+    def recent(self) -> Sequence[FlowRun]:
+        return self.client.read_flow_runs(FlowRunFilter(root_only=True), Page(limit=ROWS))
+
+    @cached_property
+    def failing(self) -> Sequence[FlowRun]:
+        wanted = FlowRunFilter(root_only=True, state_types=(StateType.FAILED, StateType.CRASHED), created_after=self.begin)
+        return self.client.read_flow_runs(wanted, Page(limit=ROWS))
+
+    @cached_property
+    def deployments(self) -> Mapping[str, Deployment]:
+        return deployments_of(self, [*self.recent, *self.failing, *self.late])
+
+    @cached_property
+    def late(self) -> Sequence[FlowRun]:
+        """Runs that wait in queues, and were due before."""
+        found = {run.id: run for each in self.queues for run in self._due[each.queue.id] if run.late_by(self.now)}
+        return sorted(found.values(), key=lambda run: (run.state.scheduled_time, run.id))[:ROWS]
+
+    @cached_property
+    def _queues(self) -> Sequence[WorkQueue]:
+        return self.client.read_work_queues(WorkQueueFilter(), Page(limit=MOST_QUEUES))
+
+    @cached_property
+    def _due(self) -> Mapping[str, Sequence[FlowRun]]:
+        return {queue.id: self.client.read_due(queue.id, self.now, MOST_DUE) for queue in self._queues}
+
+    @cached_property
+    def queues(self) -> Sequence[Health]:
+        return [self._health(queue) for queue in self._queues]
+
+    def _health(self, queue: WorkQueue) -> Health:
+        due = self._due[queue.id]
+        firsts = [run.state.scheduled_time for run in due if run.state.scheduled_time is not None]
+        late = self.now - min(firsts) if firsts else None
+        return Health(
+            queue=queue,
+            under_way=self.client.count_under_way(queue.id),
+            waiting=len(due),
+            is_more=len(due) >= MOST_DUE,
+            late=late if late is not None and late > LATE_AFTER else None,
+            agents=[agent for agent in self.agents if queue.id in agent.queues],
+        )
+
+    @cached_property
+    def agents(self) -> Sequence[Agent]:
+        return [agent for agent in self.client.read_agents() if agent.live]
+
+    @cached_property
+    def is_empty(self) -> bool:
+        """Whether there is nothing yet, so that it is told how one begins."""
+        return not self.recent and not self.client.read_deployments(DeploymentFilter(), Page(limit=1))

@@ -1,0 +1,184 @@
+"""A server with its dashboard, over a real store, asked over HTTP."""
+
+import shutil
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+from re import DOTALL, findall, sub
+from typing import Any
+from urllib.parse import urlencode
+
+import attrs
+import httpx2 as httpx
+import pytest
+from servers.own import headrace_server
+
+import headrace
+from headrace.instance import Instance
+from headrace.model.deployments import Code, Deployment, RunRequest
+from headrace.model.filters import FlowRunFilter, Page, WorkQueueFilter
+from headrace.model.journals import JournalBatch, RunState
+from headrace.model.logs import LogLine
+from headrace.model.moves import Move
+from headrace.model.queues import ClaimRequest, WorkQueue
+from headrace.model.runs import FlowRun, TaskRun
+from headrace.model.states import State
+from headrace.settings import load
+
+BROWSER = shutil.which("chromium") or "chromium"
+
+
+@attrs.frozen
+class Site:
+    """A dashboard in its own process, and the house that it shows."""
+
+    address: str
+    house: Instance
+    http: httpx.Client
+
+    def page(self, path: str = "", **query: object) -> str:
+        """A page as HTML; it is there."""
+        answer = self.http.get(path, params=query or None)
+        assert answer.status_code == 200, (answer.status_code, shown(answer.text))
+        return answer.text
+
+    def text(self, path: str = "", **query: object) -> str:
+        """What a page says, without what it is made of."""
+        return shown(self.page(path, **query))
+
+    def post(self, path: str, do: str, **fields: object) -> httpx.Response:
+        """Does something on a page, as its form would; the redirect is not followed."""
+        content = urlencode({"do": do, **fields}, doseq=True)
+        return self.http.post(path, content=content, headers={"Content-Type": "application/x-www-form-urlencoded"})
+
+    def said(self, path: str, do: str, **fields: object) -> str:
+        """What the next page says when something was done."""
+        answer = self.post(path, do, **fields)
+        assert answer.status_code == 303, (answer.status_code, shown(answer.text))
+        following = self.http.get(str(httpx.URL(str(answer.url)).join(answer.headers["location"])))
+        notes: list[str] = findall(r'<p class="note good"[^>]*>(.*?)</p>', following.text, DOTALL)
+        return unescape(notes[0]) if notes else ""
+
+    # What there is
+
+    @property
+    def runs(self) -> list[FlowRun]:
+        """All flow runs, newest first."""
+        return self.house.client.read_flow_runs(FlowRunFilter(), Page())
+
+    def deployment(self, name: str = "daily", flow: str = "etl", **more: Any) -> Deployment:
+        """A deployment of a flow."""
+        now = self.house.clock.now()
+        made = Deployment(
+            id=f"{flow}-{name}", name=name, flow_name=flow, code=Code(entrypoint="flows:etl"), created=now, updated=now, **more
+        )
+        return self.house.client.put_deployments((made,))[0]
+
+    def queue(self, name: str = "prod", **more: Any) -> WorkQueue:
+        """A work queue."""
+        now = self.house.clock.now()
+        return self.house.client.put_work_queue(WorkQueue(id=f"queue-{name}", name=name, created=now, updated=now, **more))
+
+    def run(self, name: str, of: str = "etl-daily", **more: Any) -> FlowRun:
+        """A run of a deployment, due now."""
+        return self.house.client.request_run(RunRequest(id=self.house.ids.new(), deployment_id=of, name=name, is_named=True, **more))
+
+    def claim(self) -> list[FlowRun]:
+        """An agent takes what is due in the queues."""
+        queues = self.house.client.read_work_queues(WorkQueueFilter(), Page())
+        asked = ClaimRequest(id=self.house.ids.new(), agent_id="agent", queue_ids=tuple(queue.id for queue in queues), limit=100)
+        return list(self.house.client.claim_runs(asked).runs)
+
+    def move(self, run_id: str, state: State, epoch: int = 1) -> None:
+        """A run enters a state."""
+        self.house.client.move_flow_run(Move(id=self.house.ids.new(), run_id=run_id, state=state, epoch=epoch))
+
+    def script_run(self, name: str, *states: State, flow: str = "etl", **more: Any) -> FlowRun:
+        """A run that was started from a script, and went through these states."""
+        run_id = self.house.ids.new()
+        first = State.pending()
+        made = FlowRun(id=run_id, name=name, state=first, created=self.house.clock.now(), flow_name=flow, root_id=run_id, epoch=1, **more)
+        self.house.client.create_flow_run(made, holder="script")
+        for state in states:
+            self.house.client.move_flow_run(Move(id=self.house.ids.new(), run_id=run_id, state=state, epoch=1))
+        return self.house.client.read_flow_run(run_id)
+
+    def task(self, run: FlowRun, name: str, *, takes: tuple[str, ...] = (), state: State | None = None) -> TaskRun:
+        """A task run that has begun, and ended unless a state says otherwise."""
+        now = self.house.clock.now()
+        made = TaskRun(
+            id=self.house.ids.new(),
+            name=name,
+            state=attrs.evolve(State.running(), timestamp=now),
+            created=now,
+            start_time=now,
+            flow_run_id=run.id,
+            task_name=name,
+            task_key=name,
+            call=0,
+            inputs={"x": takes} if takes else {},
+        )
+        ended = attrs.evolve(state or State.completed(), timestamp=now)
+        return attrs.evolve(made, state=ended, revision=2, end_time=now)
+
+    def journal(self, run: FlowRun, *messages: str, level: int = 20, tasks: tuple[TaskRun, ...] = ()) -> None:
+        """The run says something, and its tasks are as given."""
+        now = self.house.clock.now()
+        lines = tuple(
+            LogLine(id=self.house.ids.new(), flow_run_id=run.id, timestamp=now, level=level, logger="flow", message=message)
+            for message in messages
+        )
+        states = tuple(RunState(run_id=task.id, revision=task.revision, state=task.state) for task in tasks)
+        self.house.client.write_journal(JournalBatch(flow_run_id=run.id, epoch=1, logs=lines, task_runs=tasks, states=states))
+
+
+def shown(html: str) -> str:
+    """The text of a page."""
+    return " ".join(unescape(sub(r"<[^>]+>", " ", sub(r"<(script|style|head).*?</\1>", " ", html, flags=DOTALL))).split())
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home of one's own."""
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def site(home: Path) -> Iterator[Site]:
+    """The dashboard of a home, without services beside it."""
+    with headrace_server(home, "--no-services") as api:
+        address = api.removesuffix("api")
+        with headrace.open(load({"HEADRACE_HOME": str(home)}), lasting=True) as house, httpx.Client(base_url=address) as http:
+            yield Site(address, house, http)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A real browser."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        quiet = (
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--disable-background-networking",
+            "--disable-component-update",
+        )
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=quiet)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def browser(chromium: Any, site: Site) -> Iterator[Any]:
+    """A page of a browser, whose every error fails the test, and which asks nobody but the site."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, timezone_id="Europe/Berlin", base_url=site.address)
+    page = context.new_page()
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("request", lambda request: None if request.url.startswith((site.address, "data:")) else wrong.append(f"asks {request.url}"))
+    yield page
+    context.close()
+    assert wrong == []
