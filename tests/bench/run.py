@@ -276,14 +276,17 @@ def dispatch_kubernetes(home: Path) -> list[Row]:
     """Runs in pods of the cluster that KUBECONFIG names, whose node is this machine, by way of a server."""
     sys.path.insert(0, str(TESTS))
     from dispatch import parts_elsewhere
-    from servers.kubernetes import IMAGE, patches
+    from servers.kubernetes import named_cluster, patches
     from servers.own import headrace_server
 
     from headrace.model.choices import Choice
 
+    cluster = named_cluster()
+    assert cluster is not None, "KUBECONFIG and KUBERNETES_TEST_IMAGE name one"
     home.chmod(0o777)
     with headrace_server(home / "server") as address:
-        runner = Choice("kubernetes", {"image": IMAGE, "image_pull_policy": "IfNotPresent", "customizations": list(patches(home))})
+        options = {"image": cluster.image, "image_pull_policy": "IfNotPresent", "customizations": list(patches(home))}
+        runner = Choice("kubernetes", options)
         return _rows("kubernetes", parts_elsewhere(home, address, runner, ROUNDS))
 
 
