@@ -41,6 +41,7 @@ def test_lines(site: Any) -> None:
     assert "line 249" not in site.text(f"flow-runs/{run.id}", level=40)
     assert "rather bad" in site.text(f"flow-runs/{run.id}", level=40)
     assert "line 7 " in site.text(f"flow-runs/{run.id}", text="line 7") + " "
+    assert "rather bad" in site.text(f"flow-runs/{run.id}", level="²")
     assert "No line fits." in site.text(f"flow-runs/{run.id}", text="nothing of that")
     file = site.http.get(f"flow-runs/{run.id}/log.txt")
     assert file.headers["content-disposition"] == 'attachment; filename="otter.log.txt"'

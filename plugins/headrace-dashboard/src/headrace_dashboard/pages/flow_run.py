@@ -8,21 +8,18 @@ from starlette.responses import Response, StreamingResponse
 from headrace.errors import NotFound
 from headrace.model.deployments import Deployment
 from headrace.model.explanations import Explanation
-from headrace.model.filters import FlowRunFilter, LogFilter, Page, TaskRunFilter
-from headrace.model.logs import LogLine
+from headrace.model.filters import LogFilter, Page, TaskRunFilter
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.states import State
 from headrace_dashboard.assets import HEADERS
 from headrace_dashboard.charts import Timeline, timeline_of
 from headrace_dashboard.forms import Form
 from headrace_dashboard.graph import Graph, graph_of
+from headrace_dashboard.log_lines import LogLines
 from headrace_dashboard.pages.flow_runs import changed
-from headrace_dashboard.shown import LEVELS
 from headrace_dashboard.view import Done, View, as_json
 
-LINES = 200
 TASKS = 200
-MOST_TASKS = 1000
 
 
 class FlowRunPage(View):
@@ -87,12 +84,6 @@ class FlowRunPage(View):
         return self.client.read_task_runs(TaskRunFilter(flow_run_ids=(self.run.id,)), Page(limit=TASKS, newest_first=False))
 
     @cached_property
-    def subflows(self) -> Sequence[FlowRun]:
-        found = self.client.read_flow_runs(FlowRunFilter(root_ids=(self.run.root_id,)), Page(limit=TASKS, newest_first=False))
-        own = {task.id for task in self.tasks}
-        return [run for run in found if run.parent_task_run_id in own]
-
-    @cached_property
     def timeline(self) -> Timeline:
         return timeline_of(self.tasks, self.run.start_time, self.run.end_time or self.now)
 
@@ -100,32 +91,10 @@ class FlowRunPage(View):
     def graph(self) -> Graph:
         return graph_of(self.tasks)
 
-    # What it said
-
     @cached_property
-    def least_level(self) -> int:
-        asked = self.asked("level")
-        return int(asked) if asked.isdigit() and int(asked) in LEVELS else 0
-
-    @cached_property
-    def _lines(self) -> Sequence[LogLine]:
-        wanted = LogFilter(flow_run_ids=(self.run.id,), least_level=self.least_level, text=self.asked("text") or None)
-        is_last = self.asked("after") == ""
-        page = Page(limit=LINES + 1, after=self.asked("after") or None, newest_first=is_last)
-        found = self.client.read_logs(wanted, page)
-        return found[::-1] if is_last else found
-
-    @property
-    def lines(self) -> Sequence[LogLine]:
-        return self._lines[-LINES:]
-
-    @property
-    def has_earlier(self) -> bool:
-        return len(self._lines) > LINES
-
-    @property
-    def levels(self) -> dict[int, str]:
-        return LEVELS
+    def log(self) -> LogLines:
+        """What it said."""
+        return LogLines(self, LogFilter(flow_run_ids=(self.run.id,)))
 
     # What can be done
 

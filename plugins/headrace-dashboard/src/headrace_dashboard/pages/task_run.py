@@ -6,14 +6,12 @@ from itertools import islice
 
 from headrace.errors import NotFound
 from headrace.model.filters import LogFilter, Page, TaskRunFilter
-from headrace.model.logs import LogLine
 from headrace.model.results import RESULTS, ResultReference
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.states import State
-from headrace_dashboard.shown import LEVELS
+from headrace_dashboard.log_lines import LogLines
 from headrace_dashboard.view import View
 
-LINES = 200
 MOST_INPUTS = 100
 MOST_STATES = 100
 
@@ -101,26 +99,7 @@ class TaskRunPage(View):
         except NotFound:
             return None
 
-    # What it said
-
     @cached_property
-    def least_level(self) -> int:
-        asked = self.asked("level")
-        return int(asked) if asked.isdecimal() and int(asked) in LEVELS else 0
-
-    @cached_property
-    def _lines(self) -> Sequence[LogLine]:
-        wanted = LogFilter(task_run_id=self.run.id, least_level=self.least_level, text=self.asked("text") or None)
-        return self.client.read_logs(wanted, Page(limit=LINES + 1))[::-1]
-
-    @property
-    def lines(self) -> Sequence[LogLine]:
-        return self._lines[-LINES:]
-
-    @property
-    def has_earlier(self) -> bool:
-        return len(self._lines) > LINES
-
-    @property
-    def levels(self) -> Mapping[int, str]:
-        return LEVELS
+    def log(self) -> LogLines:
+        """What it said."""
+        return LogLines(self, LogFilter(task_run_id=self.run.id))
