@@ -82,7 +82,7 @@ class AzureStorage:
 
     @contextmanager
     def open(self) -> Iterator[OpenStorage]:
-        from headrace_azure.files import Files, leave  # adlfs takes a second
+        from headrace_azure.files import BlockUploads, Files, leave  # adlfs takes a second
         from headrace_azure.troubles import understood
         from headrace_files.object_storage import ObjectStorage
 
@@ -90,7 +90,9 @@ class AzureStorage:
         where = said_address("az", root, self.endpoint_url)
         files = Files(self._client(where))
         try:
-            yield ObjectStorage(files, root, where=where, understood=lambda error: understood(error, self.container))
+            yield ObjectStorage(
+                files, root, where=where, understood=lambda error: understood(error, self.container), uploads=BlockUploads(files)
+            )
         finally:
             leave(files)
 

@@ -5,16 +5,21 @@ no folders: whatever has a prefix is listed at once, and what is not there is de
 """
 
 import io
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
+from hashlib import sha256
 from itertools import chain
 from typing import Any, BinaryIO
 
+from fsspec.spec import AbstractFileSystem  # type: ignore[import-untyped]
+
 from headrace.errors import NotStored, StorageUnusable
 from headrace.ports.storage import Written, checked_key
-from headrace_files.fsspec_storage import FsspecStorage
+from headrace_files.fsspec_storage import FsspecStorage, Understood, plainly
 from headrace_files.keys import copied
+from headrace_files.uploads import FileUploads, Part, Upload, Uploads, parts_of
 
 READ_BYTES = 8 * 1024 * 1024
 """How much of an object is asked for at once: of one whose size is not known, to begin with, and of a large one again and again; with what was asked for
@@ -26,12 +31,15 @@ BUFFERED_BYTES = 1024 * 1024
 HASHED_ASIDE = 256 * 1024
 """From this size on, a value is hashed while it is on its way."""
 
-WRITE_BYTES = 16 * 1024 * 1024
-"""How large a part of an upload is, and so how large an object is that goes in one piece. S3 takes 10,000 parts, which are 160 GB then."""
-
 
 class ObjectStorage(FsspecStorage):
-    """Keeps each value in an object under `root`, a bucket with or without a prefix."""
+    """Keeps each value in an object under `root`, a bucket with or without a prefix; large ones arrive by way of `uploads`."""
+
+    def __init__(
+        self, files: AbstractFileSystem, root: str, *, where: str, understood: Understood = plainly, uploads: Uploads | None = None
+    ) -> None:
+        super().__init__(files, root, where=where, understood=understood)
+        self._uploads = uploads or FileUploads(files)
 
     def open(self, key: str) -> BinaryIO:
         path = self._place(key)
@@ -64,30 +72,47 @@ class ObjectStorage(FsspecStorage):
         return io.BufferedReader(_Pieces(file, self._told), BUFFERED_BYTES)
 
     def write(self, key: str, chunks: Iterable[bytes]) -> Written:
-        path, pieces = self._place(key), iter(chunks)
-        start = _start_of(pieces)
-        if sum(map(len, start)) >= WRITE_BYTES:
-            return self._streamed(key, path, chain(start, pieces))
-        value = b"".join(start)
+        path, parts = self._place(key), parts_of(chunks, self._uploads.part_bytes)
+        first = next(parts)
+        return self._whole(key, path, first.content) if first.is_last else self._in_parts(key, path, chain([first], parts))
+
+    def _whole(self, key: str, path: str, value: bytes) -> Written:
         with _hashed(value) as written:
             with self._told(key):
                 self._files.pipe_file(path, value)
             return written()
 
-    def _streamed(self, key: str, path: str, chunks: Iterable[bytes]) -> Written:
-        """Writes in parts what is too large for one piece."""
+    def _in_parts(self, key: str, path: str, parts: Iterable[Part]) -> Written:
         with self._told(key):
-            file = self._files.open(path, "wb", block_size=WRITE_BYTES)
+            upload = self._uploads.begin(path)
         try:
-            written = self._copied(key, chunks, file)
+            return self._sent(key, upload, parts)
         except BaseException:
             with suppress(Exception):
-                file.discard()
-            file.closed = True  # else it would be finished when it is collected
+                upload.give_up()
             raise
+
+    def _sent(self, key: str, upload: Upload, parts: Iterable[Part]) -> Written:
+        """Sends the parts; while some are on their way, the next one is gathered and hashed."""
+
+        def send(part: Part) -> None:
+            with self._told(key):
+                upload.send(part)
+
+        size, digest = 0, sha256()
+        under_way = deque[Future[None]]()
+        with ThreadPoolExecutor(self._uploads.at_once) as aside:
+            for part in parts:
+                if len(under_way) == self._uploads.at_once:
+                    under_way.popleft().result()
+                under_way.append(aside.submit(send, part))
+                digest.update(part.content)
+                size += len(part.content)
+            for each in under_way:
+                each.result()
         with self._told(key):
-            file.close()
-        return written
+            upload.finish()
+        return Written(size=size, sha256=digest.hexdigest())
 
     def delete(self, key: str) -> None:
         path = self._place(key)
@@ -114,17 +139,6 @@ class ObjectStorage(FsspecStorage):
         yield from sorted(name for name in names if name.startswith(prefix) and not name.endswith("/"))
 
 
-def _start_of(chunks: Iterator[bytes]) -> list[bytes]:
-    """The first chunks: all of them, where they fit into one piece."""
-    start, size = [], 0
-    for chunk in chunks:
-        start.append(chunk)
-        size += len(chunk)
-        if size >= WRITE_BYTES:
-            break
-    return start
-
-
 @contextmanager
 def _hashed(value: bytes) -> Iterator[Callable[[], Written]]:
     """What tells the size and the hash of a value; a large one is hashed meanwhile."""
@@ -146,14 +160,14 @@ class _Pieces(io.RawIOBase):
         return True
 
     def readall(self) -> bytes:
-        """The rest, in large pieces; the inherited one takes 8 KB at a time."""
-        pieces: list[bytes] = []
-        while True:
-            with self._told():
-                piece = self._file.read(READ_BYTES)
-            if not piece:
-                return b"".join(pieces)
-            pieces.append(piece)
+        """The rest with one question, since who asks has room for it; putting pieces together takes as long as they took to come."""
+        start, end = self._file.tell(), self._file.size
+        if start >= end:
+            return b""
+        with self._told():
+            rest = bytes(self._file._fetch_range(start, end))
+        self._file.seek(end)
+        return rest
 
     def readinto(self, buffer: Any) -> int:
         with self._told():

@@ -8,10 +8,13 @@ import logging
 from contextlib import suppress
 from typing import Any
 
+import attrs
 from aiohttp import ClientTimeout
 from fsspec.asyn import sync  # type: ignore[import-untyped]
-from gcsfs.core import GCSFile, GCSFileSystem, UnclosableBytesIO  # type: ignore[import-untyped]
+from gcsfs.core import GCSFile, GCSFileSystem, UnclosableBytesIO, initiate_upload  # type: ignore[import-untyped]
 from gcsfs.retry import retry_request  # type: ignore[import-untyped]
+
+from headrace_files.uploads import Part, Upload
 
 logging.getLogger("gcsfs").addHandler(logging.NullHandler())  # it prints a traceback of what it raises as well
 
@@ -37,7 +40,7 @@ class _File(GCSFile):  # type: ignore[misc]
             self.generation = self.details.get("generation")
 
     def _fetch_range(self, start: int, end: int) -> Any:
-        return sync(self.fs.loop, self._async_fetch_range, start, end - start, self.concurrency)
+        return sync(self.fs.loop, self._async_fetch_range, start, end - start)
 
     async def _async_fetch_range(self, start: int, size: int, split_factor: int = 1) -> Any:
         try:
@@ -70,6 +73,47 @@ class Files(GCSFileSystem):  # type: ignore[misc]
         if _BOUNDARY in data:  # what follows would be lost, so it goes as an upload in parts does, in one
             options["chunksize"] = len(data)
         return await super()._pipe_file(path, data, **options)
+
+
+@attrs.frozen
+class ResumableUploads:
+    """Objects that arrive in parts, one after the other, which Google's uploads want; so parts are large."""
+
+    files: Files
+    part_bytes: int = 32 * 1024 * 1024
+    at_once: int = 1
+
+    def begin(self, path: str) -> Upload:
+        bucket, key, _ = self.files.split_path(path)
+        return _ResumableUpload(self.files, sync(self.files.loop, initiate_upload, self.files, bucket, key))
+
+
+@attrs.frozen
+class _ResumableUpload:
+    files: Files
+    address: str
+
+    def send(self, part: Part) -> None:
+        """The server says how much it has, which may be less than it was sent."""
+        start, size = part.start, part.end if part.is_last else "*"
+        while True:
+            content = part.content[start - part.start :]
+            place = f"bytes {start}-{part.end - 1}/{size}"
+            answer, _ = self.files.call("POST", self.address, headers={"Content-Range": place}, data=content)
+            if "Range" not in answer and part.is_last:
+                return
+            arrived = int(answer["Range"].rpartition("-")[2]) + 1 if "Range" in answer else 0
+            if arrived == part.end:
+                return
+            if arrived <= start:
+                raise ConnectionError(f"of bytes {start} to {part.end - 1} none arrived")
+            start = arrived
+
+    def finish(self) -> None:
+        """The last part finished it."""
+
+    def give_up(self) -> None:
+        self.files.call("DELETE", self.address)
 
 
 def reached(credentials: Any, *, project: str | None, endpoint_url: str | None) -> Files:

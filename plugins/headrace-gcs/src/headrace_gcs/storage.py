@@ -82,14 +82,14 @@ class GcsStorage:
     @contextmanager
     def open(self) -> Iterator[OpenStorage]:
         from headrace_files.object_storage import ObjectStorage  # gcsfs takes a second
-        from headrace_gcs.files import leave, reached
+        from headrace_gcs.files import ResumableUploads, leave, reached
         from headrace_gcs.troubles import Troubles
 
         root = f"{self.bucket}/{self.prefix}"
         where = said_address("gs", root, self.endpoint_url)
         files = reached(self._credentials(where), project=self.project, endpoint_url=self.endpoint_url)
         try:
-            yield ObjectStorage(files, root, where=where, understood=Troubles(files, self.bucket))
+            yield ObjectStorage(files, root, where=where, understood=Troubles(files, self.bucket), uploads=ResumableUploads(files))
         finally:
             leave(files)
 

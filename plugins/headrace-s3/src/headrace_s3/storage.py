@@ -51,12 +51,14 @@ class S3Storage:
     @contextmanager
     def open(self) -> Iterator[OpenStorage]:
         from headrace_files.object_storage import ObjectStorage  # s3fs takes half a second
+        from headrace_s3.multipart import MultipartUploads
         from headrace_s3.troubles import understood
 
         files, root = self._reached(), f"{self.bucket}/{self.prefix}"
+        where = said_address("s3", root, self.endpoint_url)
         try:
             yield ObjectStorage(
-                files, root, where=said_address("s3", root, self.endpoint_url), understood=lambda error: understood(error, self.bucket)
+                files, root, where=where, understood=lambda error: understood(error, self.bucket), uploads=MultipartUploads(files)
             )
         finally:
             if files._s3 is not None:
