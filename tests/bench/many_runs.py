@@ -35,7 +35,7 @@ from headrace_sqlite.queries import queries
 from headrace_sqlite.run_store import SqliteRunStore
 
 TASKS_EACH = 5
-SHAPE = 1
+SHAPE = 2
 """To be raised whenever other rows are made, so that a file which is kept is made anew."""
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
@@ -105,6 +105,10 @@ def schedule_id(deployment: str) -> str:
 
 def queue_id(number: int) -> str:
     return _id(FIRST, number, "7e00")
+
+
+def queue_name(number: int) -> str:
+    return f"queue-{number}"
 
 
 def task_run_id(number: int, call: int, of: int) -> str:
@@ -238,6 +242,7 @@ def _rows(count: int) -> Iterator[_Made]:
                 None,
                 deployment and schedule_id(deployment),
                 None,
+                queue_name(number % QUEUES) if deployment and not is_due else None,
                 3,
                 due,
                 value,
@@ -287,7 +292,7 @@ def _put_deployments(writing: Writing) -> None:
             )
         )
     for number in range(QUEUES):
-        writing.put_work_queue(WorkQueue(id=queue_id(number), name=f"queue-{number}", created=FIRST, updated=FIRST))
+        writing.put_work_queue(WorkQueue(id=queue_id(number), name=queue_name(number), created=FIRST, updated=FIRST))
 
 
 _WEIGHTS = list(accumulate(part for part, *_ in STATES))

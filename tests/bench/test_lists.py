@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import chain, combinations, count, cycle
+from math import comb
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,11 @@ FLOW_RUNS = 100_000
 MOST_STEPS = 200_000
 """Of SQLite's machine, which are some milliseconds; to look once at each of the flow runs takes more."""
 
+LOOKED_THROUGH = 7 * FLOW_RUNS
+"""The most steps where a part of a name is looked for, which no index has: the names of all runs are looked through, and nothing else of them."""
+
+COMBINED = 4
+
 ENOUGH = 1000
 """How many rows may be counted and sorted, which are more where there are a million."""
 
@@ -41,6 +47,7 @@ MADE_ON_THE_WAY = {
     "wanted",
     "ran",
     "known",
+    "some",
     "doomed",
     "CONSTANT",
     "sqlite_master",
@@ -73,6 +80,10 @@ FIELDS: dict[Callable[..., Any], tuple[Callable[..., Any], dict[str, Any]]] = {
             "root_only": True,
             "created_after": NOW,
             "created_before": NOW,
+            "text": "a",
+            "work_queues": ("a", "b"),
+            "due_after": NOW,
+            "due_before": NOW,
         },
     ),
     listing.task_runs: (
@@ -207,9 +218,11 @@ def named() -> Iterator[tuple[str, str, Any]]:
 
 
 def combined() -> Iterator[tuple[str, str, Any]]:
-    """Every list by every combination of the fields of its filter, driven by each of those that can; and how the rows of those are counted before."""
+    """Every list by every combination of up to `COMBINED` fields of its filter, and by all of them, driven by each of those that can; and how the rows of
+    those are counted before."""
     for ask_for, (kind, values) in FIELDS.items():
-        for names, page in zip(chain.from_iterable(combinations(values, size) for size in range(len(values) + 1)), cycle(PAGES)):
+        sizes = sorted({*range(min(COMBINED, len(values)) + 1), len(values)})
+        for names, page in zip(chain.from_iterable(combinations(values, size) for size in sizes), cycle(PAGES)):
             wanted = kind(**{name: values[name] for name in names})
             for number, statement, parameters in driven(ask_for, wanted, page):
                 yield f"{ask_for.__name__} by {', '.join(names)}: {number}, {page}", statement, parameters
@@ -256,7 +269,7 @@ def test_nothing_reads_a_table_whole(seen: Seen) -> None:
 def test_no_statement_and_no_combination_reads_a_table_whole(seen: Seen) -> None:
     """Neither those that are asked for nor those that nobody thought of, whichever of the fields drives."""
     assert seen.whole == {}
-    assert seen.explained > 2 * 2 ** len(FIELDS[listing.flow_runs][1])
+    assert seen.explained > 2 * sum(comb(len(FIELDS[listing.flow_runs][1]), size) for size in range(COMBINED + 1))
 
 
 def test_every_field_of_a_filter_is_combined() -> None:
@@ -266,7 +279,9 @@ def test_every_field_of_a_filter_is_combined() -> None:
 
 def test_every_question_takes_few_steps(seen: Seen) -> None:
     """Which says the same of what is read in order of an index, and of what is sorted."""
-    slow = [(each.question, each.steps) for each in seen.asked if each.steps > MOST_STEPS]
+    slow = [
+        (each.question, each.steps) for each in seen.asked if each.steps > (LOOKED_THROUGH if ": text" in each.question else MOST_STEPS)
+    ]
     assert slow == []
 
 

@@ -138,6 +138,9 @@ def test_runs_are_listed_newest_first(headrace: Headrace) -> None:
         (["--tag", "prod", "--state", "FAILED"], [2]),
         (["--name", "greeting 水車"], [3]),
         (["--name", "inner", "--name", "outer"], [0, 1]),
+        (["--like", "NNE"], [0]),
+        (["--like", "greet", "--tag", "eu"], [3]),
+        (["--like", "%"], []),
     ],
 )
 def test_runs_are_chosen(headrace: Headrace, arguments: list[str], places: list[int]) -> None:

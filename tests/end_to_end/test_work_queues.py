@@ -562,6 +562,22 @@ def test_preview_says_why_nothing_starts(headrace: Headrace, home: Path) -> None
     assert found(headrace, "inspect", "docker")["under_way"] == 1
 
 
+def test_runs_of_a_queue(headrace: Headrace, home: Path) -> None:
+    """The list of runs has those that wait in a queue, and those that were taken from it; a queue that there is not is told."""
+    run_script(home, DEPLOYMENTS + RUNS)
+    done(headrace, "create", "nightly", "--tag", "nightly")
+    done(headrace, "create", "hourly", "--tag", "hourly")
+    run_script(home, DEPLOYMENTS + CLAIM)
+    listed = {
+        queue: sorted(run["name"] for run in json.loads(headrace("flow-run", "ls", "--work-queue", queue, "--json").stdout))
+        for queue in ("nightly", "hourly")
+    }
+    assert listed == {"nightly": ["bye", "late", "later", "soon"], "hourly": ["hourly"]}
+    mistaken = headrace("flow-run", "ls", "--work-queue", "nightli")
+    assert (mistaken.returncode, mistaken.stdout) == (1, "")
+    assert "no work queue 'nightli'" in mistaken.stderr
+
+
 @pytest.mark.parametrize("typed", [["--hours", "-1"], ["--hours", "many"], ["--hours", "99999999"], ["--limit", "0"], ["--limit", "201"]])
 def test_preview_refuses(headrace: Headrace, typed: list[str]) -> None:
     """Hours and rows are numbers within bounds."""

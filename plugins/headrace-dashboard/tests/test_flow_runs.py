@@ -20,6 +20,7 @@ def some(site: Any) -> None:
     site.script_run("good", State.running(), State.completed())
     site.script_run("bad", State.running(), State.failed(message="no rows <in> it"), flow="other")
     site.deployment(tags=("eu", "prod"))
+    site.queue("all")
     site.run("waits")
 
 
@@ -33,6 +34,11 @@ def some(site: Any) -> None:
         ({"deployment": "etl/nothing"}, []),
         ({"tag": "eu"}, ["waits"]),
         ({"name": "good"}, ["good"]),
+        ({"name": "OO"}, ["good"]),
+        ({"queue": "all"}, ["waits"]),
+        ({"queue": "nothing"}, []),
+        ({"due-from": "2020-01-01T00:00:00+00:00"}, ["waits"]),
+        ({"due-before": "2020-01-01T00:00:00+00:00"}, []),
         ({"since": "1h"}, ["waits", "bad", "good"]),
         ({"before": "2020-01-01T00:00:00+00:00"}, []),
         ({"state": "NONSENSE", "since": "nonsense", "from": "nonsense"}, ["waits", "bad", "good"]),

@@ -33,6 +33,7 @@ MAY_SCAN = {
     "wanted",
     "ran",
     "known",
+    "some",
     "pragma_application_id",
     "pragma_user_version",
 }
@@ -51,8 +52,9 @@ def steps(connection: Any, statement: str, parameters: Any) -> list[str]:
 
 
 def scanned(plan: list[str]) -> set[str]:
-    """What is read whole on the way, except for the leases that may be live, which are few."""
-    return {step.split()[1] for step in plan if step.startswith("SCAN ") and "INDEX leases_that_last" not in step}
+    """What is read whole on the way, except for the leases that may be live, which are few, and for the names of runs, a part of which is looked for."""
+    whole = (step for step in plan if step.startswith("SCAN ") and not re.search("INDEX (leases_that_last|flow_runs_by_id_and_name)", step))
+    return {step.split()[1] for step in whole}
 
 
 def test_every_statement_has_a_sentence() -> None:
@@ -98,6 +100,9 @@ FLOW_RUNS = [
         "flow_runs_by_deployment_and_state (deployment_id=? AND state_type=?",
     ),
     ({"state_types": (StateType.RUNNING,), "flow_names": ("a", "b")}, "flow_runs_by_flow_and_state (flow_name=? AND state_type=?"),
+    ({"work_queues": ("a", "b")}, "flow_runs_by_work_queue (work_queue=?"),
+    ({"due_after": NOW}, "flow_runs_by_due (due>?"),
+    ({"due_after": NOW, "due_before": NOW, "tags": ("a",)}, "s USING PRIMARY KEY (tag=?"),
     ({"created_after": NOW, "flow_names": ("a",)}, "flow_runs_by_flow_name (flow_name=? AND id>? AND id<?"),
     ({"names": ("a",), "tags": ("a",), "root_only": True}, "flow_runs_by_name (name=?"),
 ]
@@ -134,6 +139,12 @@ WORK_QUEUES = [
 ]
 
 CASES = [
+    (listing.flow_runs_waiting, FlowRunFilter(work_queues=("a", "b")), "assignments_by_queue (queue_id=?"),
+    (
+        listing.flow_runs_waiting,
+        FlowRunFilter(work_queues=("a",), state_types=(StateType.RUNNING,)),
+        "flow_runs_by_state_type (state_type=?",
+    ),
     *((listing.flow_runs, FlowRunFilter(**fields), index) for fields, index in FLOW_RUNS),  # type: ignore[arg-type]
     *((listing.task_runs, TaskRunFilter(**fields), index) for fields, index in TASK_RUNS),  # type: ignore[arg-type]
     *((listing.logs, LogFilter(**fields), index) for fields, index in LOGS),  # type: ignore[arg-type]
@@ -151,7 +162,7 @@ def test_a_filter_is_looked_up(connection: Any, ask: Any, wanted: Any, index: st
     assert any(index in step for step in plan), plan
 
 
-SORTED = ("created", "(id", "work_queues_by_name")
+SORTED = ("created", "by_due", "(id", "work_queues_by_name")
 """Indexes that have no rows in order of their ids: not at all, or one row for a value."""
 
 
@@ -167,6 +178,7 @@ def test_pages_are_not_sorted(connection: Any, ask: Any, wanted: Any, index: str
     [
         (listing.flow_runs, FlowRunFilter(), "sqlite_autoindex_flow_runs_1"),
         (listing.flow_runs, FlowRunFilter(root_only=True), "flow_runs_that_are_roots"),
+        (listing.flow_runs, FlowRunFilter(text="a"), "flow_runs_by_id_and_name"),
         (listing.task_runs, TaskRunFilter(), "sqlite_autoindex_task_runs_1"),
         (listing.logs, LogFilter(text="a"), "sqlite_autoindex_logs_1"),
         (listing.logs, LogFilter(least_level=30), "logs_that_warn"),
@@ -205,6 +217,8 @@ WINDOW = {"created_after": NOW, "created_before": NOW}
         (listing.flow_runs, FlowRunFilter(**WINDOW), {}, "sqlite_autoindex_flow_runs_1 (id>? AND id<?"),  # type: ignore[arg-type]
         (listing.flow_runs, FlowRunFilter(tags=("a",), **WINDOW), {}, "s USING PRIMARY KEY (tag=? AND id>? AND id<?"),  # type: ignore[arg-type]
         (listing.flow_runs, FlowRunFilter(root_only=True, **WINDOW), {}, "flow_runs_that_are_roots (id>? AND id<?"),  # type: ignore[arg-type]
+        (listing.flow_runs, FlowRunFilter(text="a", state_names=("b",)), {"LIKE": 0}, "flow_runs_by_id_and_name"),
+        (listing.flow_runs, FlowRunFilter(text="a", state_names=("b",)), {}, "flow_runs_by_state_name (state_name=?"),
         (
             listing.task_runs,
             TaskRunFilter(tags=("a",), names=("b",)),
@@ -312,8 +326,8 @@ def test_a_backlog_costs_nothing(tmp_path: Path, ask: str) -> None:
 
 @pytest.mark.parametrize(("ask", "table"), [(listing.flow_runs, "flow_runs"), (listing.task_runs, "task_runs")])
 def test_what_has_a_tag_is_sifted_without_a_look_at_the_runs(connection: Any, ask: Any, table: str) -> None:
-    """Whatever else is asked of what has a tag stands with the tag, so that only runs that fit are read, however many have it; but a schedule, which has few
-    runs."""
+    """Whatever else is asked of what has a tag stands with the tag, so that only runs that fit are read, however many have it; but what has few
+    runs, and the queue."""
     tags = table.replace("runs", "run_tags")
     kept = {name for _, name, *_ in connection.execute(f"PRAGMA table_info({tags})")}
     fields = {
@@ -329,9 +343,11 @@ def test_what_has_a_tag_is_sifted_without_a_look_at_the_runs(connection: Any, as
         "ids": "id",
         "id_prefix": "id",
         "created_before": "created",
+        "text": "name",
     }
+    elsewhere = {"tags", "schedule_ids", "due_after", "due_before", "work_queues"}
     kind = FlowRunFilter if table == "flow_runs" else TaskRunFilter
-    assert {fields[name] for name in attrs.fields_dict(kind) if name not in ("tags", "schedule_ids")} <= kept
+    assert {fields[name] for name in attrs.fields_dict(kind) if name not in elsewhere} <= kept
     wanted = kind(tags=("a", "b"), names=("x",), state_types=(StateType.FAILED,), state_names=("Failed",))
     plan = steps(connection, *ask(wanted, Page(), lambda statement, parameters: 1 if f"{tags} AS s" in statement else parameters["most"]))
     assert not any(step.startswith(f"SEARCH {table}") for step in plan)

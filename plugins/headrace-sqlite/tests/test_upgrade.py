@@ -52,7 +52,7 @@ RETRIED = stamped(State.scheduled(later(1), name="AwaitingRetry"))
 RUNS = [
     flow_run("a", SCHEDULED, tags=("x", "y"), name=STRANGE, parameters={"not a number": float("inf"), STRANGE: [1]}),
     flow_run("b", RETRIED, revision=3, tags=("x",)),
-    flow_run("c", RUNNING, deployment_id="deployment"),
+    flow_run("c", RUNNING, deployment_id="deployment", work_queue="before"),
     flow_run("d", FULL_STATE, root_id="c", parent_task_run_id="task"),
 ]
 TASK_RUNS = [task_run("task", of="c", tags=("x",)), task_run("other", of="a")]
@@ -60,7 +60,11 @@ LINES = [log_line("1", of="a", message=STRANGE), log_line("2", of="c", task_run_
 EVENTS = [Event(sequence=number, moment=NOW, kind=f"kind {number}", subject=STRANGE if number % 2 else "flow") for number in range(1, 6)]
 
 
-@pytest.fixture(params=[1, 2, 3, 4, 5, 6, 7, 8])
+NEXT = dict(enumerate(("waits", "arrivals", "tokens", "counts", "lookups", "schedules", "ticks", "storages", "searches"), 2))
+"""What comes after each version."""
+
+
+@pytest.fixture(params=range(1, VERSION))
 def path(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """A file as an earlier release left it, with something in each of the tables that the first one had."""
     path = tmp_path / "headrace.db"
@@ -75,8 +79,7 @@ def path(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
             names = ", ".join(row)
             connection.execute(f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(row))})", tuple(row.values()))
         if request.param > 1:
-            later = {2: "waits", 3: "arrivals", 4: "tokens", 5: "counts", 6: "lookups", 7: "schedules", 8: "ticks"}[request.param]
-            MIGRATIONS.apply(Database(connection, execute_plugins=False, recursive_triggers=False), stop_before=later)
+            MIGRATIONS.apply(Database(connection, execute_plugins=False, recursive_triggers=False), stop_before=NEXT[request.param])
             connection.execute(f"PRAGMA user_version = {request.param}")
         connection.execute("COMMIT")
     return path
@@ -183,6 +186,9 @@ def test_what_is_new_works_with_what_is_old(path: Path) -> None:
             assert reading.last_event() == 5
             assert reading.agents() == [agent("agent")]
             assert ids(reading.under_way("queue", 10)) == ["c"]
+            assert ids(reading.flow_runs(FlowRunFilter(work_queues=(work_queue("queue").name,)), Page(newest_first=False))) == ["a", "b", "c", "d"]
+            assert ids(reading.flow_runs(FlowRunFilter(work_queues=("before",)), Page())) == ["c"]
+            assert ids(reading.flow_runs(FlowRunFilter(text=STRANGE[3:9]), Page())) == ["a"]
             assert (reading.late(later(10), 10), reading.waits("a")) == ([], [])
             assert_all_there(reading)
         with opened.writing() as writing:
@@ -211,10 +217,12 @@ FIRST_MADE = {
     6: "narrow_tags",
     7: "schedule_plans",
     8: "flow_runs_by_tick",
+    9: "storages",
+    10: "flow_runs_by_work_queue",
 }
 """What the upgrade of a file of each version makes first."""
 
-LAST_MADE = "flow_runs_by_tick"
+LAST_MADE = "assignments_by_queue"
 
 
 @pytest.mark.parametrize("at", ["begin", "end"])

@@ -30,11 +30,13 @@ class Choice:
     deployments: tuple[str, ...]
     tags: tuple[str, ...]
     names: tuple[str, ...]
+    text: str | None
+    queues: tuple[str, ...]
     is_sure: bool
 
     @property
     def is_filter(self) -> bool:
-        return bool(self.states or self.flows or self.deployments or self.tags or self.names)
+        return bool(self.states or self.flows or self.deployments or self.tags or self.names or self.text or self.queues)
 
     def found(self, house: Instance, *, verb: str, of: Iterable[StateType]) -> list[FlowRun]:
         """The runs, each once; of those that fit, only those in a state `of` which it makes sense. Raises what is wrong with the choice."""
@@ -53,7 +55,15 @@ class Choice:
 
     def _fitting(self, house: Instance, of: tuple[StateType, ...]) -> list[FlowRun]:
         deployment_ids = tuple(lookup.deployment(house.client, name).id for name in self.deployments)
-        wanted = FlowRunFilter(names=self.names, flow_names=self.flows, deployment_ids=deployment_ids, tags=self.tags, root_only=True)
+        wanted = FlowRunFilter(
+            names=self.names,
+            flow_names=self.flows,
+            deployment_ids=deployment_ids,
+            tags=self.tags,
+            text=self.text,
+            work_queues=tuple(lookup.work_queue(house.client, name).name for name in self.queues),
+            root_only=True,
+        )
         found = runs.every(house.client.read_flow_runs, wanted, self.states, house.clock.now())
         return [run for run in found if run.state.type in of]
 
@@ -63,12 +73,20 @@ def options(command: C) -> C:
 
     @wraps(command)
     def choosing(*args: Any, given: tuple[str, ...], is_sure: bool, **kwargs: Any) -> Any:
-        chosen = {name: kwargs.pop(name) for name in ("states", "flows", "deployments", "tags", "names")}
+        chosen = {name: kwargs.pop(name) for name in ("states", "flows", "deployments", "tags", "names", "text", "queues")}
         return command(*args, choice=Choice(given=given, is_sure=is_sure, **chosen), **kwargs)
 
     for add in (
         click.option("--yes", "is_sure", is_flag=True, help="Do not ask, however many runs fit."),
+        click.option("--like", "text", metavar="TEXT", help="All runs with this text in their name, in large letters or small."),
         click.option("--name", "names", metavar="NAME", multiple=True, help="All runs of this name; may be given several times."),
+        click.option(
+            "--work-queue",
+            "queues",
+            metavar="NAME",
+            multiple=True,
+            help="All runs that wait in this queue, or were taken from it; may be given several times.",
+        ),
         click.option("--tag", "tags", metavar="TAG", multiple=True, help="All runs with this tag; given several times, with all of them."),
         click.option(
             "--deployment", "deployments", metavar="NAME", multiple=True, help="All runs of this deployment; may be given several times."

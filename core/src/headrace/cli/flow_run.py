@@ -52,6 +52,14 @@ def flow_run() -> None:
 )
 @click.option("--tag", "tags", metavar="TAG", multiple=True, help="Only runs with this tag; given several times, with all of them.")
 @click.option("--name", "names", metavar="NAME", multiple=True, help="Only runs of this name; may be given several times.")
+@click.option("--like", "text", metavar="TEXT", help="Only runs with this text in their name, in large letters or small.")
+@click.option(
+    "--work-queue",
+    "queues",
+    metavar="NAME",
+    multiple=True,
+    help="Only runs that wait in this queue, or were taken from it; may be given several times.",
+)
 @runs.limit_option
 @show.json_option
 @click.pass_obj
@@ -62,6 +70,8 @@ def ls(
     deployments: tuple[str, ...],
     tags: tuple[str, ...],
     names: tuple[str, ...],
+    text: str | None,
+    queues: tuple[str, ...],
     limit: int,
     as_json: bool,
 ) -> None:
@@ -72,14 +82,15 @@ def ls(
     """
     with instance.open(invocation.settings, registry=invocation.registry, lasting=True) as house:
         deployment_ids = tuple(lookup.deployment(house.client, name).id for name in deployments)
-        wanted = FlowRunFilter(names=names, flow_names=flows, deployment_ids=deployment_ids, tags=tags)
+        work_queues = tuple(lookup.work_queue(house.client, name).name for name in queues)
+        wanted = FlowRunFilter(names=names, flow_names=flows, deployment_ids=deployment_ids, tags=tags, text=text, work_queues=work_queues)
         now = house.clock.now()
         if as_json:
             newest = runs.newest(house.client.read_flow_runs, wanted, states, limit, now)
             show.json(runs.flow_run_rows(house.client, newest, now))
             return
         found, left_out = runs.in_order(house.client.read_flow_runs, wanted, states, limit, now)
-    asked_for_all = not (states or flows or deployments or tags or names)
+    asked_for_all = not states and wanted == FlowRunFilter()
     nothing_yet = "no flow has run yet; run a script that calls one: python my_flow.py"
     show.table(
         ("id", "name", "state", "age", "flow"),

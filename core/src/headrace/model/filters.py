@@ -20,7 +20,11 @@ class Page:
 
 @attrs.frozen(kw_only=True)
 class FlowRunFilter:
-    """Which flow runs. `tags`: all of them; other fields: one of them. Times are inclusive and of creation."""
+    """Which flow runs. `tags`: all of them; other fields: one of them. Times are inclusive.
+
+    `text` is somewhere in the name, whatever the case of its letters from A to Z. `work_queues` are names of those that a run waits in, or was last
+    taken from. Runs that are due between two moments wait still.
+    """
 
     ids: tuple[str, ...] = ()
     id_prefix: str | None = None
@@ -35,6 +39,10 @@ class FlowRunFilter:
     root_only: bool = False
     created_after: datetime | None = None
     created_before: datetime | None = None
+    text: str | None = None
+    work_queues: tuple[str, ...] = ()
+    due_after: datetime | None = None
+    due_before: datetime | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -109,7 +109,10 @@ class _Look:
         return self._tables.flow_runs.get(run_id)
 
     def flow_runs(self, wanted: FlowRunFilter, page: Page) -> list[FlowRun]:
-        return _page((run for run in self._tables.flow_runs.values() if _is_wanted_flow_run(run, wanted)), page)
+        runs = (run for run in self._tables.flow_runs.values() if _is_wanted_flow_run(run, wanted))
+        return _page(
+            (run for run in runs if _is_one_of(run.work_queue, wanted.work_queues) or self._waits_in(run, wanted.work_queues)), page
+        )
 
     def count_flow_runs(self, wanted: CountFilter) -> list[StateCount]:
         counts = Counter((run.state.type, run.state.name) for run in self._tables.flow_runs.values() if _is_counted(run, wanted))
@@ -316,6 +319,10 @@ class _Look:
 
     def _assigned(self, queue_id: str) -> Iterator[FlowRun]:
         return (self._tables.flow_runs[run_id] for run_id, queues in self._tables.assignments.items() if queue_id in queues)
+
+    def _waits_in(self, run: FlowRun, names: tuple[str, ...]) -> bool:
+        """Whether a run waits in a queue of one of these names."""
+        return any(self._tables.work_queues[queue_id].name in names for queue_id in self._tables.assignments.get(run.id, ()))
 
     def _is_held(self, run: FlowRun) -> bool:
         grant = self._tables.leases.get(run.id)
@@ -698,8 +705,9 @@ def _is_wanted_flow_run(run: FlowRun, wanted: FlowRunFilter) -> bool:
         and _is_one_of(run.root_id, wanted.root_ids)
         and _is_one_of(run.tick and run.tick.schedule_id, wanted.schedule_ids)
         and (not wanted.root_only or run.root_id == run.id)
-        and (wanted.created_after is None or run.created >= wanted.created_after)
-        and (wanted.created_before is None or run.created <= wanted.created_before)
+        and _is_between(run.created, wanted.created_after, wanted.created_before)
+        and _is_between(run.state.scheduled_time if run.state.is_scheduled() else None, wanted.due_after, wanted.due_before)
+        and has_text(run.name, wanted.text)
         and _is_wanted_run(run, wanted)
     )
 
@@ -761,6 +769,11 @@ def _is_wanted_line(line: LogLine, wanted: LogFilter) -> bool:
         and line.level >= wanted.least_level
         and (wanted.text or "") in line.message
     )
+
+
+def _is_between(moment: datetime | None, first: datetime | None, last: datetime | None) -> bool:
+    """Whether a moment is in a window; none is in the widest only."""
+    return moment is not None and (first is None or moment >= first) and (last is None or moment <= last) if first or last else True
 
 
 def _is_one_of(value: object, wanted: tuple[object, ...]) -> bool:

@@ -10,6 +10,7 @@ whatever drives.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import product
@@ -18,6 +19,7 @@ from typing import Any
 import attrs
 
 from headrace.model.filters import DeploymentFilter, EventFilter, FlowRunFilter, LogFilter, Page, TaskRunFilter, WorkQueueFilter
+from headrace.model.names import LONGEST
 from headrace.model.states import StateType
 from headrace_sqlite.columns import hour_text, moment_text, storable
 
@@ -28,6 +30,9 @@ Count = Callable[[str, dict[str, Any]], int]
 
 ENOUGH = 20_000
 """So many rows are read in some milliseconds, and sorted too."""
+
+SOME = 20_000
+"""From so many rows is guessed how many fit; they are looked through in a millisecond or two."""
 
 FEW = 500
 """Where so few rows are, nothing else is counted."""
@@ -43,8 +48,9 @@ class _Clause:
     """One field of a filter that is in use. With `source` it can drive: where its rows come from, narrowed by `lookup` for each of `values`.
 
     `gives` is the column by which the rows of the list are found. What is `sorted_by_id` comes in no other order, so that a page of many rows need not
-    be sorted. Without a `test` it only drives, for other clauses that test the same. `least` and `greatest` say between which keys all rows lie, the
-    latter not being one.
+    be sorted; the id is that of the row itself, or stands in `key`. Without a `test` it only drives, for other clauses that test the same. `least` and
+    `greatest` say between which keys all rows lie, the latter not being one. What `looks_through` all rows is no lookup: how many fit is
+    guessed from some.
     """
 
     test: str = ""
@@ -53,14 +59,21 @@ class _Clause:
     lookup: str = ""
     values: Sequence[Any] = (None,)
     gives: str = "rowid"
+    key: str = ""
     sorted_by_id: bool = True
+    looks_through: bool = False
     least: str = ""
     greatest: str = ""
 
 
 def flow_runs(wanted: FlowRunFilter, page: Page, count: Count | None = None) -> Question:
     """The flow runs of a page, as JSON texts."""
-    return _question("flow_runs", "t.value", page, _flow_run_clauses(wanted), count=count)
+    return _question("flow_runs", "t.value", page, _flow_run_clauses(wanted, _taken_from), count=count)
+
+
+def flow_runs_waiting(wanted: FlowRunFilter, page: Page, count: Count | None = None) -> Question:
+    """As above, but those that wait in the queues that are wanted, in place of those that were taken from them."""
+    return _question("flow_runs", "t.value", page, _flow_run_clauses(wanted, _waiting_in), count=count)
 
 
 def task_runs(wanted: TaskRunFilter, page: Page, count: Count | None = None) -> Question:
@@ -92,7 +105,7 @@ def events(wanted: EventFilter, limit: int) -> Question:
 # The clauses of each filter, in the order in which they would drive
 
 
-def _flow_run_clauses(wanted: FlowRunFilter) -> Iterator[_Clause]:
+def _flow_run_clauses(wanted: FlowRunFilter, in_queues: Callable[[Sequence[str]], Iterator[_Clause]]) -> Iterator[_Clause]:
     yield from _one_of("flow_runs", "id", wanted.ids)
     yield from _starting_with("flow_runs", wanted.id_prefix)
     yield from _one_of("flow_runs", "name", wanted.names)
@@ -109,7 +122,12 @@ def _flow_run_clauses(wanted: FlowRunFilter) -> Iterator[_Clause]:
     yield from _tested("state_type", states) if is_paired else _one_of("flow_runs", "state_type", states)
     if wanted.root_only:
         yield _Clause("s.root_id = s.id", source=_indexed("flow_runs", "flow_runs_that_are_roots"), lookup="s.root_id = s.id")
+    if wanted.work_queues:
+        yield from in_queues(wanted.work_queues)
     yield from _created(wanted.created_after, wanted.created_before)
+    yield from _due(wanted.due_after, wanted.due_before)
+    if wanted.text:
+        yield _named_like(wanted.text)
 
 
 def _task_run_clauses(wanted: TaskRunFilter) -> Iterator[_Clause]:
@@ -233,6 +251,57 @@ def _created(after: datetime | None, before: datetime | None) -> Iterator[_Claus
         )
 
 
+def _due(after: datetime | None, before: datetime | None) -> Iterator[_Clause]:
+    """Runs that wait are few, beside those that ever were; tested by the id, since a tag does not stand with the moment."""
+    given = ((">=", "due_after", after), ("<=", "due_before", before))
+    moments = {name: moment_text(moment) for _, name, moment in given if moment is not None}
+    test = " AND ".join(f"due {sign} :{name}" for sign, name, moment in given if moment is not None)
+    if test:
+        yield _Clause(
+            f"s.id IN (SELECT id FROM flow_runs INDEXED BY flow_runs_by_due WHERE {test})",
+            moments,
+            source=_indexed("flow_runs", "flow_runs_by_due"),
+            lookup=test,
+            sorted_by_id=False,
+        )
+
+
+def _taken_from(names: Sequence[str]) -> Iterator[_Clause]:
+    """Tested by the id, since a tag does not stand with the queue."""
+    each = [storable(name) for name in _each(names)]
+    taken = "SELECT 1 FROM flow_runs AS taken WHERE taken.id = s.id AND taken.work_queue IN (SELECT value FROM json_each(:work_queues))"
+    yield _Clause(
+        f"EXISTS ({taken})",
+        {"work_queues": json.dumps(each)},
+        source=_indexed("flow_runs", "flow_runs_by_work_queue"),
+        lookup="s.work_queue = wanted.value",
+        values=each,
+    )
+
+
+def _waiting_in(names: Sequence[str]) -> Iterator[_Clause]:
+    each = [storable(name) for name in _each(names)]
+    queues = "SELECT id FROM work_queues WHERE name IN (SELECT value FROM json_each(:work_queues))"
+    yield _Clause(
+        f"EXISTS (SELECT 1 FROM assignments AS a WHERE a.run_id = s.id AND a.queue_id IN ({queues}))",
+        {"work_queues": json.dumps(each)},
+        source="assignments AS a INDEXED BY assignments_by_queue CROSS JOIN flow_runs AS s ON s.id = a.run_id",
+        lookup="a.queue_id = (SELECT id FROM work_queues WHERE name = wanted.value)",
+        values=each,
+        key="a.run_id",
+    )
+
+
+def _named_like(text: str) -> _Clause:
+    """Looks through the names in the order of the ids, by which a page is full soon where many fit; a million take 60 ms."""
+    if "\0" in text or len(text) > LONGEST:  # no name is like that, and SQLite cannot look for it
+        return _Clause("false")
+    pattern = re.sub(r"([\\%_])", r"\\\1", storable(text))
+    test = r"s.name LIKE :text ESCAPE '\'"
+    source = _indexed("flow_runs", "flow_runs_by_id_and_name")
+    return _Clause(test, {"text": f"%{pattern}%"}, source=source, lookup=test, looks_through=True)
+
+
 def _indexed(table: str, index: str) -> str:
     return f"{table} AS s INDEXED BY {index}"
 
@@ -246,12 +315,12 @@ def _question(table: str, columns: str, page: Page, clauses: Iterator[_Clause], 
     used = list(clauses)
     asked = _Asked(used, page, key, count)
     driver = asked.driver() or _Clause(source=_by_id(table))
-    order = "DESC" if page.newest_first else "ASC"
+    order = f"ORDER BY {driver.key or f's.{key}'} {'DESC' if page.newest_first else 'ASC'}"
     tests = [driver.lookup, *asked.bounds(driver), *(clause.test for clause in used if clause is not driver)]
     return (
         f"SELECT {columns} FROM json_each(:values) AS wanted CROSS JOIN {table} AS t"
-        f" WHERE t.{driver.gives} IN (SELECT s.{driver.gives} FROM {driver.source}{_where(tests)} ORDER BY s.{key} {order} LIMIT :limit)"
-        f" ORDER BY t.{key} {order} LIMIT :limit"
+        f" WHERE t.{driver.gives} IN (SELECT s.{driver.gives} FROM {driver.source}{_where(tests)} {order} LIMIT :limit)"
+        f" ORDER BY t.{key} {'DESC' if page.newest_first else 'ASC'} LIMIT :limit"
     ), asked.parameters | {"values": json.dumps(driver.values)}
 
 
@@ -270,7 +339,7 @@ class _Asked:
     def bounds(self, driver: _Clause) -> Iterator[str]:
         """Between which keys is looked. Of several bounds on one side SQLite would begin at any, so there is one; where the page before ended is
         excluded without being one (that is what the sign is for)."""
-        key, after = f"s.{self._key}", self._page.after is not None
+        key, after = driver.key or f"s.{self._key}", self._page.after is not None
         # Whatever has to be sorted is looked at whole, so that its own bounds would save nothing.
         bounding = [clause for clause in self._clauses if clause.sorted_by_id or clause is not driver]
         least = [clause.least for clause in bounding if clause.least]
@@ -299,9 +368,19 @@ class _Asked:
     def _size(self, clause: _Clause, most: int) -> int:
         """How many rows a clause would give, counted up to a number."""
         assert self._count is not None, "it is asked only then"
+        if clause.looks_through:
+            return self._guess(clause, most)
         tests = [clause.lookup, *(self.bounds(clause) if clause.sorted_by_id else ())]
         counted = f"SELECT 1 FROM json_each(:values) AS wanted CROSS JOIN {clause.source}{_where(tests)} LIMIT :most"
         return self._count(f"SELECT count(*) FROM ({counted})", self.parameters | {"values": json.dumps(clause.values), "most": most})
+
+    def _guess(self, clause: _Clause, most: int) -> int:
+        """How many rows would be found in a million, by the first of the page."""
+        assert self._count is not None, "it is asked only then"
+        order = "DESC" if self._page.newest_first else "ASC"
+        some = f"SELECT {clause.lookup} AS fits FROM {clause.source}{_where(list(self.bounds(clause)))} ORDER BY s.{self._key} {order} LIMIT {SOME}"
+        found = self._count(f"SELECT count(*) FROM ({some}) AS some WHERE fits", self.parameters | {"most": most})
+        return min(found * (1_000_000 // SOME), most)
 
 
 def _one(function: str, bounds: list[str]) -> str:

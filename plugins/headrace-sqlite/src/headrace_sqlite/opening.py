@@ -18,7 +18,7 @@ from headrace.errors import StoreTooNew
 from headrace_sqlite.queries import queries
 from headrace_sqlite.troubles import Troubles, is_locked
 
-VERSION = 10
+VERSION = 11
 """The schema that this release knows: the number of its migrations."""
 
 OURS = 0x68647263

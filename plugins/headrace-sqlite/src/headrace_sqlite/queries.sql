@@ -209,14 +209,14 @@ SELECT value, boot = :boot AND renewed <= :now AND :now < expires FROM agents OR
 -- name: add_flow_run: A new flow run; one that is known stays as it is, and so does one that its schedule has for this time.
 INSERT INTO flow_runs
     (id, tick_at, tick_version, name, flow_name, deployment_id, state_type, state_name, tags, created, root_id, parent_task_run_id, schedule_id,
-    start_by, revision, due, value)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    start_by, work_queue, revision, due, value)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO NOTHING;
 
 -- name: update_flow_run: A flow run in its next shape, if nobody changed it meanwhile.
 UPDATE flow_runs SET
     name = ?, flow_name = ?, deployment_id = ?, state_type = ?, state_name = ?, tags = ?, created = ?, root_id = ?,
-    parent_task_run_id = ?, schedule_id = ?, start_by = ?, revision = ?, due = ?, value = ?
+    parent_task_run_id = ?, schedule_id = ?, start_by = ?, work_queue = ?, revision = ?, due = ?, value = ?
 WHERE id = ? AND revision = ?;
 
 -- name: add_flow_run_state: A state that a flow run enters.

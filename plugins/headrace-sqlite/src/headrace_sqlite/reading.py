@@ -48,7 +48,10 @@ class SqliteReading:
         return row and from_text(FlowRun, row[0])
 
     def flow_runs(self, wanted: FlowRunFilter, page: Page) -> list[FlowRun]:
-        return [from_text(FlowRun, text) for (text,) in self._connection.execute(*listing.flow_runs(wanted, page, self._count))]
+        asked = (listing.flow_runs, listing.flow_runs_waiting) if wanted.work_queues else (listing.flow_runs,)
+        texts = {text for ask in asked for (text,) in self._connection.execute(*ask(wanted, page, self._count))}
+        found = sorted((from_text(FlowRun, text) for text in texts), key=lambda run: run.id, reverse=page.newest_first)
+        return found[: max(page.limit, 0)]
 
     def count_flow_runs(self, wanted: CountFilter) -> list[StateCount]:
         first = "" if wanted.created_after is None else hour_text(wanted.created_after)

@@ -334,6 +334,16 @@ def storages(database: Database) -> None:
     )
 
 
+@MIGRATIONS()
+def searches(database: Database) -> None:
+    """What runs are looked for by: a part of their name, and the queue that they wait in or were taken from."""
+    database.execute("ALTER TABLE flow_runs ADD COLUMN work_queue TEXT")
+    database.execute("UPDATE flow_runs SET work_queue = json_extract(value, '$.work_queue') WHERE deployment_id IS NOT NULL")
+    database.execute("CREATE INDEX flow_runs_by_work_queue ON flow_runs (work_queue, id) WHERE work_queue IS NOT NULL")
+    database.execute("CREATE INDEX flow_runs_by_id_and_name ON flow_runs (id, name)")
+    database.execute("CREATE INDEX assignments_by_queue ON assignments (queue_id, run_id)")
+
+
 def _due(value: str) -> str | None:
     due: str | None = json.loads(value)["state"].get("scheduled_time")
     return due

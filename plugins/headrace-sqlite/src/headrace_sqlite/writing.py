@@ -254,6 +254,7 @@ def _flow_run_rows(run: FlowRun) -> tuple[Row, Row]:
         run.parent_task_run_id,
         run.tick and run.tick.schedule_id,
         _start_by(run),
+        None if run.work_queue is None else storable(run.work_queue),
         run.revision,
         _due(run.state),
         value,

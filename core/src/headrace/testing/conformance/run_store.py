@@ -268,16 +268,21 @@ AGENTS = {
 
 TAGGED = {"a": ("x",), "b": ("x", "y"), "c": ("x", "y", "z"), "d": (), "e": ("y",)}
 
+DUE = {letter: later(60 * number) for number, letter in enumerate(TAGGED)}
+WAITING = {"a0", "b0", "d0", "b1"}
+"""The runs that wait in the queue `waiting`."""
+
 LISTED_FLOW_RUNS = [
     flow_run(
         f"{letter}{number}",
-        stamped([SCHEDULED, RUNNING, State.completed(), State(type=StateType.COMPLETED, name="Cached")][number]),
+        stamped([State.scheduled(DUE[letter]), RUNNING, State.completed(), State(type=StateType.COMPLETED, name="Cached")][number]),
         name=f"name-{number}",
         flow_name=f"flow-{letter}" if letter in "ab" else "flow-z",
         deployment_id=None if letter == "d" else f"deployment-{number}",
         tags=TAGGED[letter],
         root_id=f"{letter}0",
         created=later(number),
+        work_queue={"b": STRANGE, "c": "Taken"}.get(letter) if number else None,
     )
     for letter in TAGGED
     for number in range(4)
@@ -297,6 +302,13 @@ FLOW_RUN_FILTERS: list[tuple[dict[str, Any], Callable[[FlowRun], bool]]] = [
     ({"root_only": True}, lambda run: run.root_id == run.id),
     ({"created_after": later(1)}, lambda run: run.created >= later(1)),
     ({"created_before": later(2)}, lambda run: run.created <= later(2)),
+    ({"text": "AME-2"}, lambda run: run.name == "name-2"),
+    ({"text": "_"}, lambda run: False),
+    ({"text": "name-1\0"}, lambda run: False),
+    ({"work_queues": ("Taken",)}, lambda run: run.work_queue == "Taken"),
+    ({"work_queues": ("waiting", STRANGE, "nothing")}, lambda run: run.id in WAITING or run.work_queue == STRANGE),
+    ({"due_after": DUE["b"], "due_before": DUE["d"]}, lambda run: run.id in {"b0", "c0", "d0"}),
+    ({"due_before": DUE["b"]}, lambda run: run.id in {"a0", "b0"}),
 ]
 
 LISTED_TASK_RUNS = [
@@ -830,7 +842,10 @@ class RunStoreConformance(Facts):
     @pytest.mark.parametrize(("fields", "fits"), alone_and_combined(FLOW_RUN_FILTERS))
     def test_flow_runs_are_filtered(self, open_store: OpenRunStore, fields: dict[str, Any], fits: Callable[[FlowRun], bool]) -> None:
         """A filter's fields are all asked for at once: of tags a run has all, of any other field one."""
-        put(open_store, *LISTED_FLOW_RUNS)
+        put(open_store, *LISTED_FLOW_RUNS, work_queue("q", name="waiting"))
+        with open_store.writing() as writing:
+            for run_id in WAITING:
+                writing.assign(run_id, ["q"])
         with open_store.reading() as reading:
             found = reading.flow_runs(FlowRunFilter(**fields), Page(newest_first=False))
             newest = reading.flow_runs(FlowRunFilter(**fields), Page(limit=2))

@@ -58,9 +58,12 @@ class FlowRunsPage(View):
             flow_names=self._listed("flow"),
             deployment_ids=tuple(each.id for each in self._deployments_asked),
             tags=self._listed("tag"),
-            names=self._listed("name"),
+            text=self.asked("name") or None,
+            work_queues=self._listed("queue"),
             created_after=self._since,
             created_before=self._moment("before"),
+            due_after=self._moment("due-from"),
+            due_before=self._moment("due-before"),
         )
 
     def _listed(self, name: str) -> tuple[str, ...]:
