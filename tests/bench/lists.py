@@ -69,7 +69,7 @@ def questions(count: int) -> Iterator[Question]:
             "schedule_ids": tuple(made.schedule_id(_deployment(draw)) for _ in range(20)),
             "first": made.FIRST,
             "last": made.LAST,
-            "limit": 50,
+            "limit": 10,
         },
     )
     for name in ("read_agents", "read_limits", "read_last_event", "plan_forgetting"):

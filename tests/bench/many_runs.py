@@ -25,6 +25,7 @@ from headrace.model.deployments import Code, Deployment
 from headrace.model.events import Event
 from headrace.model.queues import WorkQueue
 from headrace.model.runs import FlowRun, TaskRun
+from headrace.model.schedules import DeploymentSchedule, Tick
 from headrace.model.states import State, StateType
 from headrace.ports.run_store import Writing
 from headrace.wire.plain import to_text
@@ -35,7 +36,7 @@ from headrace_sqlite.queries import queries
 from headrace_sqlite.run_store import SqliteRunStore
 
 TASKS_EACH = 5
-SHAPE = 2
+SHAPE = 3
 """To be raised whenever other rows are made, so that a file which is kept is made anew."""
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
@@ -214,7 +215,16 @@ def _rows(count: int) -> Iterator[_Made]:
         run_name = f"run-{draw.randrange(NAMES):05}"
         due = moment if kind is StateType.SCHEDULED else None
         state = texts.state(kind, name, moment)
-        value = texts.flow_run(ID=own, NAME=run_name, FLOW=flow, ROOT=root, DEPLOYMENT=deployment or "", STATE=state, AT=moment)
+        value = texts.flow_run(
+            ID=own,
+            NAME=run_name,
+            FLOW=flow,
+            ROOT=root,
+            DEPLOYMENT=deployment or "",
+            SCHEDULE=schedule_id(deployment or "-"),
+            STATE=state,
+            AT=moment,
+        )
         is_detailed = number >= count * (1 - DETAILED)
         tasks, task_states = [], []
         for call in range(TASKS_EACH):
@@ -229,8 +239,8 @@ def _rows(count: int) -> Iterator[_Made]:
         yield _Made(
             run=(
                 own,
-                None,
-                None,
+                moment if deployment else None,
+                1 if deployment else None,
                 run_name,
                 flow,
                 deployment,
@@ -289,10 +299,17 @@ def _put_deployments(writing: Writing) -> None:
                 created=FIRST,
                 updated=FIRST,
                 tags=(f"tag-{number % TAGS:02}",),
+                schedules=(_schedule(deployment_id(number)),),
             )
         )
     for number in range(QUEUES):
         writing.put_work_queue(WorkQueue(id=queue_id(number), name=queue_name(number), created=FIRST, updated=FIRST))
+
+
+def _schedule(deployment: str) -> DeploymentSchedule:
+    """Every seven minutes and a bit, which is how often there are runs of it where there are a million."""
+    kind = Choice("interval", {"interval": "432s", "anchor_date": FIRST.isoformat(), "timezone": "Europe/Berlin"})
+    return DeploymentSchedule(kind=kind, id=schedule_id(deployment), since=FIRST)
 
 
 _WEIGHTS = list(accumulate(part for part, *_ in STATES))
@@ -316,18 +333,21 @@ class _Texts:
             expected_start_time=_AT,
             parameters={"path": "data/of/the/day.parquet", "limit": 1000},
             epoch=1,
+            tick=Tick(schedule_id="§SCHEDULE", version=1, at=_AT),
             **times,
         )
         task_run = TaskRun(id="§ID", name="§NAME", flow_run_id="§FLOW", state=inner, task_name="task", task_key="0a1b2c3d", call=0, **times)
-        self._state, self._flow_run, self._task_run = (
-            to_text(value).replace(_AT.isoformat(), "§AT").replace(to_text(inner), "§STATE") for value in (state, flow_run, task_run)
+        by_script = attrs.evolve(flow_run, deployment_id=None, tick=None)
+        self._state, self._flow_run, self._by_script, self._task_run = (
+            to_text(value).replace(_AT.isoformat(), "§AT").replace(to_text(inner), "§STATE")
+            for value in (state, flow_run, by_script, task_run)
         )
 
     def state(self, kind: StateType, name: str, moment: str) -> str:
         return self._state.replace("FAILED", kind).replace("§NAME", name).replace("§AT", moment)
 
     def flow_run(self, **filled: str) -> str:
-        return _filled(self._flow_run, filled).replace(',"deployment_id":""', "")
+        return _filled(self._flow_run if filled["DEPLOYMENT"] else self._by_script, filled)
 
     def task_run(self, **filled: str) -> str:
         return _filled(self._task_run, filled)

@@ -186,7 +186,12 @@ def test_what_is_new_works_with_what_is_old(path: Path) -> None:
             assert reading.last_event() == 5
             assert reading.agents() == [agent("agent")]
             assert ids(reading.under_way("queue", 10)) == ["c"]
-            assert ids(reading.flow_runs(FlowRunFilter(work_queues=(work_queue("queue").name,)), Page(newest_first=False))) == ["a", "b", "c", "d"]
+            assert ids(reading.flow_runs(FlowRunFilter(work_queues=(work_queue("queue").name,)), Page(newest_first=False))) == [
+                "a",
+                "b",
+                "c",
+                "d",
+            ]
             assert ids(reading.flow_runs(FlowRunFilter(work_queues=("before",)), Page())) == ["c"]
             assert ids(reading.flow_runs(FlowRunFilter(text=STRANGE[3:9]), Page())) == ["a"]
             assert (reading.late(later(10), 10), reading.waits("a")) == ([], [])

@@ -52,7 +52,7 @@ from headrace.orchestration.serving import Serving
 from headrace.orchestration.storages import Around, Storages
 from headrace.orchestration.waiting import events_after
 from headrace.ports.queue_matcher import QueueMatcher
-from headrace.ports.run_store import OpenRunStore, Reading
+from headrace.ports.run_store import OpenRunStore, Reading, Writing
 from headrace.ports.schedule import Schedule
 from headrace.rules.decide import RuleBook
 from headrace.rules.facts import Retry
@@ -70,6 +70,7 @@ class LocalClient:
     store: OpenRunStore
     clock: Clock
     lease_seconds: float
+    tell: Callable[[Event], None]
     orchestrator: Orchestrator
     serving: Serving
     matching: Matching
@@ -117,6 +118,7 @@ class LocalClient:
             store=store,
             clock=clock,
             lease_seconds=lease_seconds,
+            tell=tell,
             orchestrator=orchestrator,
             serving=serving,
             matching=matching,
@@ -321,11 +323,18 @@ class LocalClient:
 
     def keep_agent(self, agent: Agent) -> None:
         with self.store.writing() as writing:
+            known = writing.agent(agent.id)
             writing.keep_agent(agent, seconds=self.lease_seconds)
+            is_news = known is None or not known.live or _without_work(known) != _without_work(agent)
+            event = self._happened(writing, "agent.changed", agent.id) if is_news else None
+        if event is not None:
+            self.tell(event)
 
     def drop_agent(self, agent_id: str) -> None:
         with self.store.writing() as writing:
-            writing.drop_agent(agent_id)
+            event = self._happened(writing, "agent.left", agent_id) if writing.drop_agent(agent_id) else None
+        if event is not None:
+            self.tell(event)
 
     def read_agents(self) -> list[Agent]:
         with self.store.reading() as reading:
@@ -434,11 +443,23 @@ class LocalClient:
             raise InvalidOption(where=f"tag {tag!r}", option="limit", value=limit, why="it must be a whole number that is not negative")
         with self.store.writing() as writing:
             writing.set_limit(tag, limit)
+            event = self._happened(writing, "concurrency-limit.changed", tag)
+        self.tell(event)
 
     def delete_limit(self, tag: str) -> None:
         with self.store.writing() as writing:
             if not writing.delete_limit(tag):
                 raise NotFound(what="concurrency limit of tag", name=tag, command="concurrency-limit ls")
+            event = self._happened(writing, "concurrency-limit.deleted", tag)
+        self.tell(event)
+
+    def _happened(self, writing: Writing, kind: str, subject: str) -> Event:
+        return writing.append_event(Event(moment=self.clock.now(), kind=kind, subject=subject))
+
+
+def _without_work(agent: Agent) -> Agent:
+    """What is told of an agent when it changes; what it has under way, its runs tell."""
+    return attrs.evolve(agent, underway=0, full_runners=(), live=True)
 
 
 def _flow(reading: Reading, name: str, first: datetime, last: datetime) -> Flow:

@@ -200,6 +200,10 @@ class Reading(Protocol):
         """What was remembered under a name."""
         ...
 
+    def agent(self, agent_id: str) -> Agent | None:
+        """An agent that is kept; `live` says whether its time is not over."""
+        ...
+
     def agents(self) -> list[Agent]:
         """All agents that are kept, in order of their ids; `live` says whether their time is not over."""
         ...

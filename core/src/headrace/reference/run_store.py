@@ -310,9 +310,15 @@ class _Look:
     def tokens(self) -> list[Token]:
         return [token for _, token in sorted(self._tables.tokens.items())]
 
+    def agent(self, agent_id: str) -> Agent | None:
+        kept = self._tables.agents.get(agent_id)
+        return None if kept is None else self._judged(*kept)
+
     def agents(self) -> list[Agent]:
-        kept = sorted(self._tables.agents.items())
-        return [attrs.evolve(agent, live=self._clock.monotonic() < until) for _, (agent, until) in kept]
+        return [self._judged(*kept) for _, kept in sorted(self._tables.agents.items())]
+
+    def _judged(self, agent: Agent, until: float) -> Agent:
+        return attrs.evolve(agent, live=self._clock.monotonic() < until)
 
     def _forgotten(self) -> int:
         return self._tables.forgotten.get("events", 0)

@@ -203,6 +203,9 @@ WHERE json_extract(value, '$.code.archive.sha256') = :sha256 ORDER BY 1;
 -- name: mark: What was remembered under a name.
 SELECT value FROM marks WHERE name = :mark;
 
+-- name: agent: An agent, with whether its time is not over.
+SELECT value, boot = :boot AND renewed <= :now AND :now < expires FROM agents WHERE id = :agent_id;
+
 -- name: agents: All agents, each with whether its time is not over.
 SELECT value, boot = :boot AND renewed <= :now AND :now < expires FROM agents ORDER BY id;
 

@@ -226,8 +226,12 @@ class SqliteReading:
         value: str | None = row and row[0]
         return value
 
+    def agent(self, agent_id: str) -> Agent | None:
+        row = self._row("agent", agent_id=agent_id, **self._moment())
+        return row and _agent(*row)
+
     def agents(self) -> list[Agent]:
-        return [attrs.evolve(from_text(Agent, text), live=bool(live)) for text, live in self._execute("agents", **self._moment())]
+        return [_agent(*row) for row in self._execute("agents", **self._moment())]
 
     def _moment(self) -> dict[str, Any]:
         """Now, as leases are judged by it."""
@@ -279,6 +283,10 @@ def _schedule_plan(
         look_at=None if look_at is None else datetime.fromisoformat(look_at),
         looked=None if looked is None else datetime.fromisoformat(looked),
     )
+
+
+def _agent(text: str, live: int) -> Agent:
+    return attrs.evolve(from_text(Agent, text), live=bool(live))
 
 
 def _wait(text: str, until: str | None) -> Wait:

@@ -611,6 +611,8 @@ class ClientConformance(Facts):
         assert client.read_limits() == []
         with pytest.raises(NotFound):
             client.delete_limit("db/main")
+        told = client.wait_for_events(EventFilter(subjects=("db/main",)), 0)
+        assert [event.kind for event in told] == [*["concurrency-limit.changed"] * 2, "concurrency-limit.deleted"]
 
     @pytest.mark.parametrize("limit", [-1, 1.5, True, "1"])
     def test_a_limit_that_cannot_be(self, client: OpenClient, limit: Any) -> None:
@@ -842,6 +844,18 @@ class ClientConformance(Facts):
         assert [(each.live, each.is_draining) for each in client.read_agents()] == [(True, True)]
         client.drop_agent("agent")
         assert client.read_agents() == []
+
+    def test_agents_are_news(self, client: OpenClient, clock: FixedClock) -> None:
+        """Events tell when one comes, comes back, changes and leaves; that it is there still, and how much it has to do, is none."""
+        client.keep_agent(agent())
+        client.keep_agent(agent(underway=2, full_runners=("subprocess",)))
+        client.keep_agent(agent(is_draining=True))
+        clock.advance(LEASE_SECONDS * 2)
+        client.keep_agent(agent(is_draining=True))
+        for _ in range(2):
+            client.drop_agent("agent")
+        told = client.wait_for_events(EventFilter(), 0)
+        assert [(event.kind, event.subject) for event in told] == [*[("agent.changed", "agent")] * 3, ("agent.left", "agent")]
 
     def test_runs_are_adopted_once(self, client: OpenClient) -> None:
         """Runs of an agent that is gone go to the first who finds their processes; those of one that is there stay its own."""

@@ -1881,6 +1881,8 @@ class RunStoreConformance(Facts):
         self.outlast(open_store, two)
         with open_store.reading() as reading:
             assert [(each.id, each.live) for each in reading.agents()] == [("one", True), ("two", False)]
+            assert [reading.agent(each.id) for each in reading.agents()] == reading.agents()
+            assert reading.agent("nobody") is None
         again = attrs.evolve(two, is_draining=True, queues=("a",))
         with open_store.writing() as writing:
             writing.keep_agent(again, seconds=HOUR)

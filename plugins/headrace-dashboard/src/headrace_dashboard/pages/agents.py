@@ -18,7 +18,7 @@ class AgentsPage(View):
     title = "Agents"
     section = "agents"
     at = "agents"
-    live = ("work-queue.", "flow-run.")
+    live = ("agent.", "work-queue.", "flow-run.")
     every = 10
 
     @cached_property

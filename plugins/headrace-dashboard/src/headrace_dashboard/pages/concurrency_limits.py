@@ -34,7 +34,7 @@ class ConcurrencyLimitsPage(View):
     title = "Concurrency limits"
     section = "concurrency-limits"
     at = "concurrency-limits"
-    live = ("flow-run.",)
+    live = ("concurrency-limit.", "flow-run.")
     every = 10
 
     @cached_property

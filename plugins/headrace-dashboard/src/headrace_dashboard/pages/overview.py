@@ -4,35 +4,19 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 
-import attrs
-
-from headrace.model.agents import Agent
 from headrace.model.counts import CountFilter, FlowRunCounts
 from headrace.model.deployments import Deployment
 from headrace.model.filters import DeploymentFilter, FlowRunFilter, Page, WorkQueueFilter
-from headrace.model.queues import WorkQueue
-from headrace.model.runs import LATE_AFTER, FlowRun
+from headrace.model.runs import FlowRun
 from headrace.model.states import StateType
 from headrace_dashboard.charts import History, history_of
 from headrace_dashboard.pages.flow_runs import deployments_of
+from headrace_dashboard.queue_health import QueueHealth, health_of
 from headrace_dashboard.view import View
 
 WINDOWS = {"6h": timedelta(hours=6), "1d": timedelta(days=1), "7d": timedelta(days=7), "30d": timedelta(days=30)}
 ROWS = 8
 MOST_QUEUES = 20
-MOST_DUE = 200
-
-
-@attrs.frozen
-class Health:
-    """How a queue is: how many of its runs are under way and waiting, how late the first one is, and who serves it."""
-
-    queue: WorkQueue
-    under_way: int
-    waiting: int
-    is_more: bool
-    late: timedelta | None
-    agents: Sequence[Agent]
 
 
 class OverviewPage(View):
@@ -41,7 +25,7 @@ class OverviewPage(View):
     template = "overview.html"
     at = "overview"
     title = "Overview"
-    live = ("flow-run.", "work-queue.")
+    live = ("flow-run.", "work-queue.", "agent.")
     every = 10
 
     @cached_property
@@ -97,37 +81,12 @@ class OverviewPage(View):
     @cached_property
     def late(self) -> Sequence[FlowRun]:
         """Runs that wait in queues, and were due before."""
-        found = {run.id: run for each in self.queues for run in self._due[each.queue.id] if run.late_by(self.now)}
+        found = {run.id: run for each in self.queues for run in each.due if run.late_by(self.now)}
         return sorted(found.values(), key=lambda run: (run.state.scheduled_time, run.id))[:ROWS]
 
     @cached_property
-    def _queues(self) -> Sequence[WorkQueue]:
-        return self.client.read_work_queues(WorkQueueFilter(), Page(limit=MOST_QUEUES))
-
-    @cached_property
-    def _due(self) -> Mapping[str, Sequence[FlowRun]]:
-        return {queue.id: self.client.read_due(queue.id, self.now, MOST_DUE) for queue in self._queues}
-
-    @cached_property
-    def queues(self) -> Sequence[Health]:
-        return [self._health(queue) for queue in self._queues]
-
-    def _health(self, queue: WorkQueue) -> Health:
-        due = self._due[queue.id]
-        firsts = [run.state.scheduled_time for run in due if run.state.scheduled_time is not None]
-        late = self.now - min(firsts) if firsts else None
-        return Health(
-            queue=queue,
-            under_way=self.client.count_under_way(queue.id),
-            waiting=len(due),
-            is_more=len(due) >= MOST_DUE,
-            late=late if late is not None and late > LATE_AFTER else None,
-            agents=[agent for agent in self.agents if queue.id in agent.queues],
-        )
-
-    @cached_property
-    def agents(self) -> Sequence[Agent]:
-        return [agent for agent in self.client.read_agents() if agent.live]
+    def queues(self) -> Sequence[QueueHealth]:
+        return health_of(self.client, self.client.read_work_queues(WorkQueueFilter(), Page(limit=MOST_QUEUES)), self.now)
 
     @cached_property
     def is_empty(self) -> bool:

@@ -16,7 +16,7 @@ class StoragesPage(View):
     title = "Storage"
     section = "storages"
     at = "storages"
-    every = 10
+    live = ("storage.",)
 
     @cached_property
     def storages(self) -> Sequence[NamedStorage]:

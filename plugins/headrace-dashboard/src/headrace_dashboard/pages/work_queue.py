@@ -9,7 +9,6 @@ from urllib.parse import quote as in_path
 import attrs
 
 from headrace.errors import HeadraceError, NotFound
-from headrace.model.agents import Agent
 from headrace.model.criteria import EVERYTHING, in_words
 from headrace.model.deployments import Deployment
 from headrace.model.filters import DeploymentFilter, Page, WorkQueueFilter
@@ -17,8 +16,9 @@ from headrace.model.queues import WorkQueue
 from headrace.model.runs import FlowRun
 from headrace_dashboard.forms import Form
 from headrace_dashboard.pages.flow_runs import deployments_of
-from headrace_dashboard.pages.work_queues import Row, paused, row_of, titles_of
+from headrace_dashboard.pages.work_queues import paused, titles_of
 from headrace_dashboard.queue_form import OFFERED, JsonField, Preview, QueueForm, Tick, previewed
+from headrace_dashboard.queue_health import QueueHealth, health_of
 from headrace_dashboard.view import Done, View
 
 AHEAD = {"1h": timedelta(hours=1), "1d": timedelta(days=1), "7d": timedelta(days=7)}
@@ -107,7 +107,8 @@ class WorkQueuePage(_WithForm):
     template = "work_queue.html"
     section = "work-queues"
     at = "work-queue"
-    live = ("work-queue.", "flow-run.", "deployment.")
+    live = ("work-queue.", "flow-run.", "deployment.", "agent.")
+    every = 10
 
     @cached_property
     def queue(self) -> WorkQueue:
@@ -132,9 +133,8 @@ class WorkQueuePage(_WithForm):
     # How it is
 
     @cached_property
-    def row(self) -> Row:
-        agents: Sequence[Agent] = [agent for agent in self.client.read_agents() if agent.live]
-        return row_of(self, self.queue, self._titles, agents)
+    def health(self) -> QueueHealth:
+        return health_of(self.client, [self.queue], self.now)[0]
 
     @cached_property
     def _titles(self) -> Mapping[str, str]:
