@@ -67,7 +67,7 @@ AZURITE = ROOT / ".nox" / "parts" / "azurite"
 CONTRIB = sorted(str(found.parent.relative_to(ROOT)) for found in ROOT.glob("contrib/*/pyproject.toml"))
 TUTORIAL = ROOT / "examples" / "tutorial"
 FLOW = str(TUTORIAL / "leo_flow.py")
-APART = {"storages", "dispatch-docker", "dispatch-kubernetes"}
+APART = {"storages", "dashboard", "dispatch-docker", "dispatch-kubernetes"}
 """What is measured with all plugins, and with the servers that tests start."""
 DEMO = (
     ("deployment", "create", str(TUTORIAL / "leo_deployment.py")),

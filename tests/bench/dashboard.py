@@ -4,13 +4,15 @@ The store is that of the lists; the clock stands at its end, so that its newest 
 """
 
 import random
+import shutil
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import attrs
@@ -18,6 +20,10 @@ import lists
 import many_runs as made
 
 import headrace
+from headrace.instance import Instance
+from headrace.model.moves import Move
+from headrace.model.runs import FlowRun
+from headrace.model.states import State
 from headrace.settings import load
 from headrace.testing.clock import FixedClock
 from headrace_server.serving import served
@@ -83,11 +89,17 @@ PAGES: dict[str, Asked] = {
 }
 
 
+@contextmanager
+def _opened(home: Path) -> Iterator[tuple[Instance, str]]:
+    """A home whose clock stands where its runs end, and the address of its dashboard."""
+    with headrace.open(load({"HEADRACE_HOME": str(home)}), lasting=True, clock=FixedClock(made.LAST)) as house, served(house) as api:
+        yield house, api.removesuffix("api")
+
+
 def shown(home: Path, count: int, rounds: int = ROUNDS) -> Iterator[Shown]:
     """How long each page takes, over one connection; after a round that does not count."""
-    clock = FixedClock(made.LAST)
-    with headrace.open(load({"HEADRACE_HOME": str(home)}), lasting=True, clock=clock) as house, served(house) as api:
-        parts = urlsplit(api)
+    with _opened(home) as (_, address):
+        parts = urlsplit(address)
         with closing(HTTPConnection(parts.hostname or "", parts.port, timeout=60)) as connection:
             for page, asked in PAGES.items():
                 draw = random.Random(page)
@@ -109,3 +121,45 @@ def _fetched(connection: HTTPConnection, path: str) -> tuple[float, int]:
     taken = (time.perf_counter() - start) * 1000
     assert answer.status == 200, (path, answer.status)
     return taken, size
+
+
+LIVE = {"overview": "", "flow runs": "flow-runs", "flow runs, failed ones": "flow-runs?state=FAILED"}
+
+WATCH = """name => new Promise(resolve => {
+    const look = () => { if (document.body.innerText.includes(name)) { watcher.disconnect(); resolve(performance.timeOrigin + performance.now()) } }
+    const watcher = new MutationObserver(look)
+    watcher.observe(document.body, {subtree: true, childList: true, characterData: true})
+    window.watched = name
+    look()
+})"""
+"""When the page shows a name, in milliseconds since 1970."""
+
+
+def told(home: Path, folder: Path, rounds: int = ROUNDS) -> Iterator[Shown]:
+    """How long after a run was written a browser shows it, on pages that are open; each is written when the one before is shown. The store is copied
+    before, since it is written to."""
+    from playwright.sync_api import sync_playwright
+
+    copy = folder / "copy"
+    shutil.copytree(home, copy)
+    with _opened(copy) as (house, address), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
+        for page, path in LIVE.items():
+            tab = browser.new_page()
+            tab.goto(f"{address}{path}")
+            taken = [_seen(house, tab, f"live-{page}-{number}".replace(" ", "-")) for number in range(rounds + 1)]
+            yield Shown(page=page, percentile=statistics.quantiles(taken[1:], n=100)[98], median=statistics.median(taken[1:]), size=0)
+            tab.close()
+        browser.close()
+
+
+def _seen(house: Instance, tab: Any, name: str) -> float:
+    """Milliseconds from a commit until a page shows it."""
+    tab.evaluate(f"name => {{ window.shown = ({WATCH})(name) }}", name)
+    run_id = house.ids.new()
+    pending = State.pending()
+    run = FlowRun(id=run_id, name=name, state=pending, created=house.clock.now(), flow_name="live", root_id=run_id, epoch=1)
+    house.client.create_flow_run(run, holder="bench")
+    house.client.move_flow_run(Move(id=house.ids.new(), run_id=run_id, state=State.failed(message="as it should"), epoch=1))
+    written = time.time() * 1000
+    return float(tab.evaluate("window.shown")) - written

@@ -75,6 +75,18 @@ def test_everybody_can_use_it(site: Any, browser: Any, lived_in: dict[str, str],
         assert browser.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
 
 
+def test_what_happens_while_a_page_loads(site: Any, browser: Any) -> None:
+    """What happens between the making of a page and its listening is not missed."""
+
+    def meanwhile(route: Any) -> None:
+        site.script_run("meanwhile", State.running())
+        route.continue_()
+
+    browser.route("**/live*", meanwhile, times=1)
+    browser.goto("flow-runs?flow=etl")
+    browser.get_by_role("link", name="meanwhile").wait_for()
+
+
 def test_live(site: Any, browser: Any) -> None:
     """What is shown is new as soon as it is, and what was ticked stays."""
     first = site.script_run("first", State.running())

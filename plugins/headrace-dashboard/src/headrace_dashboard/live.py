@@ -12,6 +12,9 @@ from headrace_server.pages import Lent
 REST_SECONDS = 0.2
 """Between two tellings, however much happens."""
 
+LONGEST_NUMBER = 18
+"""Digits of an event's number, which fits into 64 bits."""
+
 QUIET_SECONDS = 15.0
 """After so long without any, a line shows that it is still there."""
 
@@ -23,12 +26,15 @@ class Live:
         self._server = server
 
     async def answer(self, request: Request) -> Response:
-        """A stream that ends with the server, or when whoever asked is gone."""
+        """A stream that ends with the server, or when whoever asked is gone. `after`: the last event that the page knows of; what came since is told at once."""
         subjects = tuple(request.query_params.getlist("subject"))[:100]
-        return StreamingResponse(self._told(request, subjects), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+        asked = request.query_params.get("after", "")
+        after = int(asked) if asked.isdecimal() and len(asked) <= LONGEST_NUMBER else None
+        return StreamingResponse(self._told(request, subjects, after), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
-    async def _told(self, request: Request, subjects: tuple[str, ...]) -> AsyncIterator[str]:
-        after = await asyncio.to_thread(self._server.house.client.read_last_event)
+    async def _told(self, request: Request, subjects: tuple[str, ...], after: int | None) -> AsyncIterator[str]:
+        last = await asyncio.to_thread(self._server.house.client.read_last_event)
+        after = last if after is None else min(after, last)
         gone = asyncio.Event()
         watching = asyncio.create_task(_watch(request, gone))
         yield "retry: 1000\n\n"

@@ -86,6 +86,8 @@ class View:
         self.request = request
         self.trouble: HeadraceError | None = None
         self.typed = Form([])
+        self.last_event: int | None = None
+        """The last event before what is shown was looked at; what comes after it, an open page has to hear of."""
 
     # What it is made of
 
@@ -177,6 +179,7 @@ class View:
     def answer(self) -> Response:
         """The page, or the piece of it that is asked for to be put in the place of an old one."""
         piece = self.request.headers.get("hx-target", "").rpartition("#")[2].replace("-", "_")
+        self.last_event = self.client.read_last_event() if self.live else None
         values = {"page": self, "now": self.now}
         text = rendered_piece(self.template, piece, values)
         is_whole = text is None

@@ -83,6 +83,7 @@ let again = 0;
 function listen() {
   if (heard || !main || !main.dataset.live || document.hidden) return;
   const query = (main.dataset.subjects || "").split(" ").filter(Boolean).map((subject) => `subject=${encodeURIComponent(subject)}`);
+  if (!again) query.push(`after=${main.dataset.after}`);
   heard = new EventSource(`${root}live${query.length ? `?${query.join("&")}` : ""}`);
   const kinds = main.dataset.live.split(" ");
   let wasOpen = again > 0;
