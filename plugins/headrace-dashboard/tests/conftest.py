@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
-from re import DOTALL, findall, sub
+from re import DOTALL, findall, search, sub
 from typing import Any
 from urllib.parse import urlencode
 
@@ -170,6 +170,11 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
+def _is_wrong(message: Any) -> bool:
+    """Whether something on the console is a fault; that what was typed was refused is none, and browsers say it there too."""
+    return message.type in ("error", "warning") and not search(r"responded with a status of (400|409|422) ", message.text)
+
+
 @pytest.fixture
 def browser(chromium: Any, site: Site) -> Iterator[Any]:
     """A page of a browser, whose every error fails the test, and which asks nobody but the site."""
@@ -177,7 +182,7 @@ def browser(chromium: Any, site: Site) -> Iterator[Any]:
     page = context.new_page()
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("console", lambda message: wrong.append(message.text) if _is_wrong(message) else None)
     page.on("request", lambda request: None if request.url.startswith((site.address, "data:")) else wrong.append(f"asks {request.url}"))
     yield page
     context.close()

@@ -11,7 +11,9 @@ from servers.own import headrace_server
 from servers.process import free_ports
 
 import headrace
+from headrace.model.choices import Choice
 from headrace.model.queues import WorkQueue
+from headrace.model.schedules import DeploymentSchedule
 from headrace.model.states import State
 from headrace.settings import load
 
@@ -26,6 +28,8 @@ PAGES = (
     "deployments",
     "deployments/etl-daily",
     "deployments/etl-daily/run",
+    "deployments/etl-daily/schedules/new",
+    "deployments/etl-daily/schedules/{schedule}",
     "calendar",
     "calendar?view=week",
     "work-queues",
@@ -46,7 +50,10 @@ MOST_BYTES = 150_000
 @pytest.fixture
 def lived_in(site: Any) -> dict[str, str]:
     """A house in which something has happened; the ids of what is there."""
-    site.deployment(tags=("eu", "prod"), parameter_schema={"type": "object", "properties": {"rows": {"type": "integer"}}})
+    nightly = DeploymentSchedule(kind=Choice("cron", {"cron": "30 2 * * *", "timezone": "Europe/Berlin"}))
+    deployment = site.deployment(
+        schedules=(nightly,), tags=("eu", "prod"), parameter_schema={"type": "object", "properties": {"rows": {"type": "integer"}}}
+    )
     site.queue()
     site.queue("paused", is_paused=True, concurrency_limit=3)
     waits = site.run("waits")
@@ -57,7 +64,7 @@ def lived_in(site: Any) -> dict[str, str]:
     site.journal(run, "it is bad", level=40)
     site.move(run.id, State.failed(message="no room"))
     site.script_run("good", State.running(), State.completed())
-    return {"run": run.id, "waits": waits.id, "task": second.id}
+    return {"run": run.id, "waits": waits.id, "task": second.id, "schedule": deployment.schedules[0].id}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

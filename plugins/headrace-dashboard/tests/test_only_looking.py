@@ -50,5 +50,5 @@ def test_nothing_can_be_done(http: httpx.Client) -> None:
         assert set(findall(r'name="do" value="([a-z]+)"', answer.text)) == {"logout"}, page
         assert "New work queue</a>" not in answer.text
         assert "New…" not in answer.text
-        for what in ("save", "pause", "delete", "check", "default", "set", "create", "preview"):
+        for what in ("save", "pause", "delete", "check", "default", "set", "create", "preview", "unschedule"):
             assert http.post(page, data={"do": what, "name": "x", "tag": "db", "limit": "1"}).status_code == 403, (page, what)

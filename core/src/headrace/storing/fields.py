@@ -1,6 +1,7 @@
-"""The options of a type of storage, as fields of a form: they are those of its class."""
+"""The options of a type of storage, or of what else is chosen by its name, as fields of a form: they are those of its class."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from inspect import Parameter, signature
 from types import MappingProxyType, NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -18,13 +19,14 @@ _TRUTHS: Mapping[str, bool] = MappingProxyType({"yes": True, "no": False})
 
 @attrs.frozen(kw_only=True)
 class Field:
-    """One option of a type of storage. `kind` is its type without None."""
+    """One option of a type of storage, or of another port. `kind` is its type without None."""
 
     name: str
     kind: Any
     meaning: str
     is_needed: bool
     is_secret: bool
+    port: str = "storage"
 
     @property
     def title(self) -> str:
@@ -102,7 +104,7 @@ class Field:
         return [line.strip() if kind is str else part_value("", line.strip()) for line in typed.splitlines() if line.strip()]
 
     def _wrong(self, typed: str, why: str) -> InvalidOption:
-        return InvalidOption(where="storage", option=self.name, value=HIDDEN if self.is_secret else typed, why=why)
+        return InvalidOption(where=self.port, option=self.name, value=HIDDEN if self.is_secret else typed, why=why)
 
 
 def part_value(name: str, text: str) -> Any:
@@ -115,19 +117,21 @@ def part_value(name: str, text: str) -> Any:
         return text
 
 
-def fields_of(registry: Registry, type_name: str) -> list[Field]:
+def fields_of(registry: Registry, type_name: str, port: str = "storage") -> list[Field]:
     """The options of a type, in the order of its class. Raises NotInstalled, DoubleProvider, ProviderUnusable."""
-    kind = registry.load("storage", type_name)
+    kind = registry.load(port, type_name)
     if not attrs.has(kind):
         return []
     hints = get_type_hints(kind)
+    needed = {name for name, each in signature(kind).parameters.items() if each.default is Parameter.empty}
     return [
         Field(
             name=field.alias or field.name,
             kind=_without_none(hints.get(field.name, str)),
             meaning=field.metadata.get("meaning", ""),
-            is_needed=field.default is attrs.NOTHING,
+            is_needed=(field.alias or field.name) in needed,
             is_secret=bool(field.metadata.get("secret")),
+            port=port,
         )
         for field in attrs.fields(kind)
         if field.init and field.metadata.get("option", True)

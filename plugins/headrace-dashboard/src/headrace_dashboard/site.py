@@ -25,6 +25,7 @@ from headrace_dashboard.pages.flows import FlowsPage
 from headrace_dashboard.pages.login import LoginPage
 from headrace_dashboard.pages.overview import OverviewPage
 from headrace_dashboard.pages.plugins import PluginsPage
+from headrace_dashboard.pages.schedule import NewSchedulePage, SchedulePage
 from headrace_dashboard.pages.settings import SettingsPage
 from headrace_dashboard.pages.storage import NewStoragePage, StoragePage
 from headrace_dashboard.pages.storages import StoragesPage
@@ -47,6 +48,8 @@ PAGES: tuple[tuple[str, type[View]], ...] = (
     ("/deployments", DeploymentsPage),
     ("/deployments/{deployment_id}", DeploymentPage),
     ("/deployments/{deployment_id}/run", CustomRunPage),
+    ("/deployments/{deployment_id}/schedules/new", NewSchedulePage),
+    ("/deployments/{deployment_id}/schedules/{schedule_id}", SchedulePage),
     ("/calendar", CalendarPage),
     ("/work-queues", WorkQueuesPage),
     ("/work-queues/new", NewWorkQueuePage),

@@ -1,8 +1,10 @@
 """The zone of who looks: the one that is asked for, else the one that the browser has told, else UTC."""
 
+from collections.abc import Sequence
 from datetime import datetime, tzinfo
+from functools import cache
 from urllib.parse import unquote
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from starlette.requests import Request
 
@@ -16,6 +18,12 @@ _NO_ZONES = ("localtime", "posixrules", "right/", "posix/")
 def zone_of(request: Request) -> ZoneInfo:
     """The zone in which days and clocks are meant."""
     return _zone(request.query_params.get("zone", "")) or _zone(unquote(request.cookies.get(ZONE, ""))) or UTC
+
+
+@cache
+def zone_names() -> Sequence[str]:
+    """Those that can be chosen."""
+    return sorted(name for name in available_timezones() if not name.startswith(_NO_ZONES))
 
 
 def _zone(name: str) -> ZoneInfo | None:

@@ -23,6 +23,7 @@ from headrace_dashboard.forms import Form
 from headrace_dashboard.hiding import shown_options
 from headrace_dashboard.pages.deployments import lacking, quick_run, request_id
 from headrace_dashboard.parameter_form import Field, fields_of, parameters_of
+from headrace_dashboard.schedules import remove, seen
 from headrace_dashboard.view import Done, View, as_json
 from headrace_dashboard.zones import typed_moment, zone_of
 
@@ -41,7 +42,7 @@ class Taken:
     by: str
 
 
-class _OfDeployment(View):
+class OfDeployment(View):
     """A page of one deployment."""
 
     section = "deployments"
@@ -61,7 +62,7 @@ class _OfDeployment(View):
         return self.house.ids.new()
 
 
-class DeploymentPage(_OfDeployment):
+class DeploymentPage(OfDeployment):
     """One of them."""
 
     template = "deployment.html"
@@ -182,6 +183,11 @@ class DeploymentPage(_OfDeployment):
         self.client.resume_deployment(self.deployment.id)
         return Done(f"{self.deployment.full_name} goes on.")
 
+    def do_unschedule(self, form: Form) -> Done:
+        """Takes one of its schedules away. Raises ChangedMeanwhile."""
+        remove(self.client, self.deployment.id, seen(form))
+        return Done("The schedule was removed; runs that were made ahead for it are gone.", to=self.link(self.path))
+
     def do_delete(self, _: Form) -> Done:
         """Forgets it."""
         self.client.delete_deployment(self.deployment.id)
@@ -201,7 +207,7 @@ class DeploymentPage(_OfDeployment):
         return Done(f"It was rolled back to version {wanted}, and is version {kept.version} now.", to=self.link(self.path))
 
 
-class CustomRunPage(_OfDeployment):
+class CustomRunPage(OfDeployment):
     """A form for a run with other parameters, a name, tags, or a time."""
 
     template = "custom_run.html"

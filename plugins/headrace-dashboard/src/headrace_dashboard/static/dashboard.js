@@ -21,6 +21,8 @@ function localize(within) {
   for (const text of all("[data-tick]", within)) text.textContent = tick.format(new Date(text.dataset.tick));
 }
 
+document.addEventListener("htmx:after:swap", () => localize(document));
+
 // Pieces that are asked for anew
 
 const main = document.getElementById("main");
@@ -60,7 +62,6 @@ async function refresh() {
       await htmx.ajax("GET", location.href, { target: `#${id}`, swap: "outerMorph", headers: { "HX-Target": id } });
       const fresh = document.getElementById(id);
       if (!fresh) continue;
-      localize(fresh);
       for (const box of all("input[type=checkbox]", fresh)) box.checked = picked.has(box.value);
       const grown = fresh.querySelector(".log");
       if (grown && follows) grown.scrollTop = grown.scrollHeight;
@@ -137,6 +138,17 @@ document.addEventListener("change", (event) => {
   if (!event.target.matches("[data-pick-all]")) return;
   for (const box of all("input[name=run]", event.target.closest("table"))) box.checked = event.target.checked;
 });
+
+// Fields that belong to one choice are shown with it
+
+function showChosen() {
+  for (const choice of all("[data-chooses]")) {
+    for (const part of all("[data-of]", choice.form)) part.hidden = part.dataset.of !== choice.value;
+  }
+}
+document.addEventListener("change", (event) => event.target.matches("[data-chooses]") && showChosen());
+addEventListener("pageshow", showChosen);
+showChosen();
 
 // Keys: g and the letter of a page, / for the first field
 
