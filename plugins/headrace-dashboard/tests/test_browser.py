@@ -28,6 +28,7 @@ PAGES = (
     "deployments",
     "deployments/etl-daily",
     "deployments/etl-daily/run",
+    "deployments/etl-daily/code",
     "deployments/etl-daily/schedules/new",
     "deployments/etl-daily/schedules/{schedule}",
     "calendar",

@@ -47,6 +47,23 @@ def read_manifest(archive: Archive, storage: OpenStorage) -> Manifest:
         return manifest
 
 
+def read_file(archive: Archive, storage: OpenStorage, path: str, *, most_bytes: int) -> bytes:
+    """One file of the archive, by its path. Raises CodeUnusable, also if so many bytes are gone through in vain."""
+    what, left = f"archive {archive.sha256[:12]}", most_bytes
+    with _opened(archive, storage, what) as (manifest, rest):
+        for entry in manifest.entries:
+            left -= entry.size
+            if left < 0:
+                break
+            chunks = [chunk for chunk in rest.content(entry) if entry.path == path]
+            if entry.path != path:
+                continue
+            if sha256(content := b"".join(chunks)).hexdigest() != entry.sha256:
+                raise CodeUnusable(what=what, why=f"{entry.path} in its archive is not what the manifest says; deploy it again")
+            return content
+    raise CodeUnusable(what=what, why=f"{path} is not among the first of its files")
+
+
 def copied(tree: Tree, folder: Path) -> None:
     """Puts a tree into a folder that is there, as unpacking would. Raises CodeUnusable for a file that changes meanwhile."""
     lay_out(tree.manifest, tree.content, folder, what=tree.what)

@@ -16,6 +16,7 @@ from headrace_dashboard.forms import Form, read_form
 from headrace_dashboard.live import Live
 from headrace_dashboard.pages.agents import AgentsPage
 from headrace_dashboard.pages.calendar import CalendarPage
+from headrace_dashboard.pages.code import CodePage
 from headrace_dashboard.pages.concurrency_limits import ConcurrencyLimitsPage
 from headrace_dashboard.pages.deployment import CustomRunPage, DeploymentPage
 from headrace_dashboard.pages.deployments import DeploymentsPage
@@ -48,6 +49,7 @@ PAGES: tuple[tuple[str, type[View]], ...] = (
     ("/deployments", DeploymentsPage),
     ("/deployments/{deployment_id}", DeploymentPage),
     ("/deployments/{deployment_id}/run", CustomRunPage),
+    ("/deployments/{deployment_id}/code", CodePage),
     ("/deployments/{deployment_id}/schedules/new", NewSchedulePage),
     ("/deployments/{deployment_id}/schedules/{schedule_id}", SchedulePage),
     ("/calendar", CalendarPage),

@@ -1,6 +1,7 @@
 """One flow run: how it is and was, what it said, what it did, and what may be done with it."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from functools import cached_property
 
 from starlette.responses import Response, StreamingResponse
@@ -16,10 +17,13 @@ from headrace_dashboard.charts import Timeline, timeline_of
 from headrace_dashboard.forms import Form
 from headrace_dashboard.graph import Graph, graph_of
 from headrace_dashboard.log_lines import LogLines
+from headrace_dashboard.outcome import Outcome
 from headrace_dashboard.pages.flow_runs import changed
 from headrace_dashboard.view import Done, View, as_json
 
 TASKS = 200
+MOST_VERSIONS = 100
+"""Among so many of the last versions of its deployment is looked for the one that it ran."""
 
 
 class FlowRunPage(View):
@@ -51,6 +55,30 @@ class FlowRunPage(View):
             return self.client.read_deployment(self.run.deployment_id)
         except NotFound:
             return None
+
+    @cached_property
+    def code(self) -> Deployment | None:
+        """The version of the deployment that it runs, which was the newest when its process began last; None where that is not known any more."""
+        if self.deployment is None or self._began is None or self.deployment.updated <= self._began:
+            return self.deployment
+        versions = self.client.read_deployment_versions(self.deployment.id, MOST_VERSIONS)
+        return next((each for each in versions if each.updated <= self._began), None)
+
+    @property
+    def _began(self) -> datetime | None:
+        """When it began in the process that has it, or had it last."""
+        begun: datetime | None = None
+        for state in self.states:
+            if state.is_running():
+                begun = state.timestamp
+            elif state.is_pending() and begun is not None:
+                break
+        return begun
+
+    @cached_property
+    def outcome(self) -> Outcome:
+        """What came of it."""
+        return Outcome(self, self.run)
 
     @cached_property
     def parent(self) -> FlowRun | None:
