@@ -121,6 +121,22 @@ class Site:
         ended = attrs.evolve(state or State.completed(), timestamp=now)
         return attrs.evolve(made, state=ended, revision=2, end_time=now)
 
+    def subflow(self, run: FlowRun, call: TaskRun, name: str) -> FlowRun:
+        """The run of a flow that a task run of a run called; it runs."""
+        made = FlowRun(
+            id=call.child_flow_run_id or self.house.ids.new(),
+            name=name,
+            state=State.pending(),
+            created=self.house.clock.now(),
+            flow_name="part",
+            root_id=run.root_id,
+            parent_task_run_id=call.id,
+            epoch=1,
+        )
+        self.house.client.create_flow_run(made)
+        self.move(made.id, State.running())
+        return self.house.client.read_flow_run(made.id)
+
     def journal(self, run: FlowRun, *messages: str, level: int = 20, tasks: tuple[TaskRun, ...] = ()) -> None:
         """The run says something, and its tasks are as given."""
         now = self.house.clock.now()

@@ -1,14 +1,15 @@
 """Charts, as numbers that a template draws: where what is, and how large."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import attrs
 
 from headrace.model.counts import CountFilter
-from headrace.model.runs import TaskRun
+from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.states import StateType
 from headrace.ports.client import OpenClient
+from headrace_dashboard.calls import Call
 
 BELOW = (StateType.FAILED, StateType.CRASHED, StateType.CANCELLED, StateType.CANCELLING)
 """What hangs below the line of a history; the rest stands on it."""
@@ -112,17 +113,22 @@ def _stacked(counts: Mapping[str, int], kinds: Sequence[StateType], line: float,
 
 @attrs.frozen
 class Span:
-    """A run on a timeline: from where to where, in parts of a thousand of its width."""
+    """A run on a timeline: from where to where, in parts of a thousand of its width, and how deep it lies in subflows."""
 
-    run: TaskRun
+    call: Call
     x: float
     width: float
     y: float
+    depth: int
+
+    @property
+    def run(self) -> TaskRun | FlowRun:
+        return self.call.run
 
 
 @attrs.frozen
 class Timeline:
-    """Task runs by when they began and ended."""
+    """Runs by when they began and ended, those of a subflow below it."""
 
     spans: tuple[Span, ...]
     begin: datetime | None
@@ -130,24 +136,35 @@ class Timeline:
     height: float
     ticks: tuple[tuple[float, float], ...]
 
+    @property
+    def has_flows(self) -> bool:
+        """Whether some of them are subflows."""
+        return any(span.call.is_flow for span in self.spans)
+
 
 ROW = 26.0
 
 
-def timeline_of(runs: Sequence[TaskRun], begin: datetime | None, now: datetime) -> Timeline:
+def timeline_of(calls: Sequence[Call], begin: datetime | None, now: datetime) -> Timeline:
     """Those that have begun, one below the other."""
-    begun = sorted((run for run in runs if run.start_time is not None), key=lambda run: (run.start_time, run.id))
-    starts = [run.start_time for run in begun if run.start_time is not None]
-    begin = min([*starts, *([begin] if begin is not None else [])], default=None)
+    begun = [*_begun(calls, 0)]
+    begin = min([*(start for _, start, _ in begun), *([begin] if begin is not None else [])], default=None)
     if begin is None:
         return Timeline((), None, 0.0, 0.0, ())
-    end = max([run.end_time or now for run in begun], default=now)
+    end = max([call.run.end_time or now for call, _, _ in begun], default=now)
     seconds = max((end - begin).total_seconds(), 0.001)
     spans = []
-    for row, run in enumerate(begun):
-        assert run.start_time is not None, "only what has begun"
-        x = (run.start_time - begin).total_seconds() / seconds * 1000
-        wide = ((run.end_time or now) - run.start_time).total_seconds() / seconds * 1000
-        spans.append(Span(run, round(x, 2), round(max(wide, 3.0), 2), row * ROW))
+    for row, (call, start, depth) in enumerate(begun):
+        x = (start - begin).total_seconds() / seconds * 1000
+        wide = ((call.run.end_time or now) - start).total_seconds() / seconds * 1000
+        spans.append(Span(call, round(x, 2), round(max(wide, 3.0), 2), row * ROW, depth))
     ticks = tuple((part * 1000 / 5, seconds * part / 5) for part in range(6))
     return Timeline(tuple(spans), begin, seconds, len(spans) * ROW, ticks)
+
+
+def _begun(calls: Sequence[Call], depth: int) -> Iterator[tuple[Call, datetime, int]]:
+    """Those that have begun, in their order, each before what it called."""
+    started = [(start, call.run.id, call) for call in calls if (start := call.run.start_time) is not None]
+    for start, _, call in sorted(started, key=lambda each: each[:2]):
+        yield call, start, depth
+        yield from _begun(call.inner, depth + 1)

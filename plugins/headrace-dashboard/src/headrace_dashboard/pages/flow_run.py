@@ -13,6 +13,7 @@ from headrace.model.filters import LogFilter, Page, TaskRunFilter
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.states import State
 from headrace_dashboard.assets import HEADERS
+from headrace_dashboard.calls import calls_of
 from headrace_dashboard.charts import Timeline, timeline_of
 from headrace_dashboard.forms import Form
 from headrace_dashboard.graph import Graph, graph_of
@@ -113,7 +114,7 @@ class FlowRunPage(View):
 
     @cached_property
     def timeline(self) -> Timeline:
-        return timeline_of(self.tasks, self.run.start_time, self.run.end_time or self.now)
+        return timeline_of(calls_of(self.client, self.tasks), self.run.start_time, self.run.end_time or self.now)
 
     @cached_property
     def graph(self) -> Graph:
