@@ -1,7 +1,9 @@
 """A server with its dashboard, over a real store, asked over HTTP."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from html import unescape
 from pathlib import Path
 from re import DOTALL, findall, search, sub
@@ -23,6 +25,8 @@ from headrace.model.moves import Move
 from headrace.model.queues import ClaimRequest, WorkQueue
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.states import State
+from headrace.packaging.packing import write_archive
+from headrace.packaging.tree import tree_of_folder
 from headrace.settings import load
 
 BROWSER = shutil.which("chromium") or "chromium"
@@ -73,6 +77,15 @@ class Site:
             id=f"{flow}-{name}", name=name, flow_name=flow, code=Code(entrypoint="flows:etl"), created=now, updated=now, **more
         )
         return self.house.client.put_deployments((made,))[0]
+
+    def packed(self, folder: Path, text: str) -> Code:
+        """Code of one file, which lies in the orchestration's own storage."""
+        folder.mkdir(exist_ok=True)
+        (folder / "flows.py").write_text(text)
+        tree = tree_of_folder(folder)
+        with self.house.code_storage() as storage:
+            write_archive(tree, tree.archive().key, storage)
+        return Code(entrypoint="flows:etl", archive=tree.archive())
 
     def queue(self, name: str = "prod", **more: Any) -> WorkQueue:
         """A work queue."""
@@ -159,20 +172,35 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-@pytest.fixture
-def site(home: Path) -> Iterator[Site]:
+@contextmanager
+def served(home: Path, *options: str) -> Iterator[Site]:
     """The dashboard of a home, without services beside it."""
-    with headrace_server(home, "--no-services") as api:
+    with headrace_server(home, "--no-services", *options) as api:
         address = api.removesuffix("api")
         with headrace.open(load({"HEADRACE_HOME": str(home)}), lasting=True) as house, httpx.Client(base_url=address) as http:
             yield Site(address, house, http)
 
 
+@pytest.fixture
+def site(home: Path) -> Iterator[Site]:
+    """The dashboard of a home of one's own."""
+    with served(home) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One dashboard for all tests of a file, each of which has deployments and names of its own there."""
+    with served(tmp_path_factory.mktemp("shared") / "home") as site:
+        yield site
+
+
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     """A real browser."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=20_000)  # a busy machine is no failure
     with sync_playwright() as playwright:
         quiet = (
             "--no-sandbox",
@@ -187,19 +215,34 @@ def chromium() -> Iterator[Any]:
 
 
 def _is_wrong(message: Any) -> bool:
-    """Whether something on the console is a fault; that what was typed was refused is none, and browsers say it there too."""
-    return message.type in ("error", "warning") and not search(r"responded with a status of (400|409|422) ", message.text)
+    """Whether something on the console is a fault; that what was typed was refused or is gone is none, and browsers say it there too."""
+    is_told = search(r"responded with a status of (400|401|404|409|422) ", message.text) and "/static/" not in message.location["url"]
+    return message.type in ("error", "warning") and not is_told
 
 
-@pytest.fixture
-def browser(chromium: Any, site: Site) -> Iterator[Any]:
+@contextmanager
+def page_of(chromium: Any, address: str, **more: Any) -> Iterator[Any]:
     """A page of a browser, whose every error fails the test, and which asks nobody but the site."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900}, timezone_id="Europe/Berlin", base_url=site.address)
+    options = {"viewport": {"width": 1280, "height": 900}, "timezone_id": "Europe/Berlin", "base_url": address, **more}
+    context = chromium.new_context(**options)
     page = context.new_page()
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("console", lambda message: wrong.append(message.text) if _is_wrong(message) else None)
-    page.on("request", lambda request: None if request.url.startswith((site.address, "data:")) else wrong.append(f"asks {request.url}"))
+    page.on("request", lambda request: None if request.url.startswith((address, "data:")) else wrong.append(f"asks {request.url}"))
     yield page
     context.close()
     assert wrong == []
+
+
+@pytest.fixture(scope="module")
+def opened(chromium: Any) -> Callable[..., Any]:
+    """Opens pages of a browser before some address, with options of its own."""
+    return partial(page_of, chromium)
+
+
+@pytest.fixture
+def browser(opened: Callable[..., Any], site: Site) -> Iterator[Any]:
+    """A page of a browser, before the dashboard."""
+    with opened(site.address) as page:
+        yield page

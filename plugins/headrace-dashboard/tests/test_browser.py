@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
@@ -22,6 +23,7 @@ PAGES = (
     "flow-runs",
     "flow-runs?state=FAILED",
     "flow-runs/{run}",
+    "flow-runs/{good}",
     "flow-runs/{waits}",
     "task-runs/{task}",
     "flows",
@@ -49,23 +51,29 @@ MOST_BYTES = 150_000
 
 
 @pytest.fixture
-def lived_in(site: Any) -> dict[str, str]:
+def lived_in(site: Any, tmp_path: Path) -> dict[str, str]:
     """A house in which something has happened; the ids of what is there."""
     nightly = DeploymentSchedule(kind=Choice("cron", {"cron": "30 2 * * *", "timezone": "Europe/Berlin"}))
-    deployment = site.deployment(
-        schedules=(nightly,), tags=("eu", "prod"), parameter_schema={"type": "object", "properties": {"rows": {"type": "integer"}}}
-    )
+    schema = {"type": "object", "properties": {"rows": {"type": "integer"}}}
+    code = site.packed(tmp_path / "code", "# a flow\n\ndef etl():\n    pass\n")
+    deployment = site.deployment(schedules=(nightly,), tags=("eu", "prod"), parameter_schema=schema)
+    site.house.client.put_deployments((attrs.evolve(deployment, code=code),))
     site.queue()
     site.queue("paused", is_paused=True, concurrency_limit=3)
     waits = site.run("waits")
     run = site.script_run("bad", State.running(), parameters={"rows": 3})
     first = site.task(run, "extract")
     second = site.task(run, "load", takes=(first.id,), state=State.failed(message="no room"))
-    site.journal(run, "first line", tasks=(first, second))
-    site.journal(run, "it is bad", level=40)
-    site.move(run.id, State.failed(message="no room"))
-    site.script_run("good", State.running(), State.completed())
-    return {"run": run.id, "waits": waits.id, "task": second.id, "schedule": deployment.schedules[0].id}
+    call = attrs.evolve(site.task(run, "call"), child_flow_run_id=site.house.ids.new())
+    site.journal(run, "first line", tasks=(first, second, call))
+    site.journal(run, tasks=(site.task(site.subflow(run, call, "inner"), "transform"),))
+    site.journal(run, "it is bad\nTraceback (most recent call last):\n  File x\nValueError: no room", level=40)
+    site.move(run.id, State.failed(message="ValueError: no room"))
+    good = site.script_run("good", State.running())
+    kept = site.house.results.keep({"rows": [1, 2]}, root_id=good.id, run_id=good.id, what="good")
+    site.move(good.id, attrs.evolve(State.completed(), reference=kept))
+    schedule = deployment.schedules[0].id
+    return {"run": run.id, "good": good.id, "waits": waits.id, "task": second.id, "schedule": schedule}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -167,7 +175,7 @@ def test_times_are_of_who_looks(site: Any, browser: Any) -> None:
 
 
 def test_a_server_that_goes_away(home: Path, chromium: Any) -> None:
-    """A page that is open says so, and is new again when the server is back, without anybody's doing."""
+    """A page that is open says so, is new again when the server is back, without anybody's doing, and can be used as before."""
     port = str(free_ports(1)[0])
     page = chromium.new_context().new_page()
     with headrace.open(load({"HEADRACE_HOME": str(home)}), lasting=True) as house:
@@ -181,4 +189,6 @@ def test_a_server_that_goes_away(home: Path, chromium: Any) -> None:
         with headrace_server(home, "--no-services", "--port", port):
             expect(page.get_by_text("made-meanwhile").first).to_be_visible(timeout=30_000)
             expect(page.get_by_text("The server does not answer")).to_be_hidden()
+            page.get_by_role("button", name="Pause made-meanwhile").click()
+            expect(page.get_by_text("made-meanwhile is paused.")).to_be_visible()
     page.context.close()

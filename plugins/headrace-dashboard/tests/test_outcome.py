@@ -11,8 +11,6 @@ from headrace.model.deployments import Archive, Code
 from headrace.model.results import ResultReference
 from headrace.model.runs import FlowRun
 from headrace.model.states import State
-from headrace.packaging.packing import write_archive
-from headrace.packaging.tree import tree_of_folder
 
 FLOW = "from headrace import flow\n\n\n@flow\ndef etl():\n    return '<b>'\n"
 
@@ -31,16 +29,6 @@ def completed(site: Any, **reference: Any) -> FlowRun:
     kept = ResultReference(**{"serializer": "json", "size": 3, "sha256": "ab" * 32, "storage": site.house.places.own, **reference})
     site.move(run.id, attrs.evolve(State.completed(), reference=kept))
     return run
-
-
-def packed(site: Any, folder: Path, text: str = FLOW) -> Code:
-    """Code that lies in the orchestration's own storage."""
-    folder.mkdir(exist_ok=True)
-    (folder / "flows.py").write_text(text)
-    tree = tree_of_folder(folder)
-    with site.house.code_storage() as storage:
-        write_archive(tree, tree.archive().key, storage)
-    return Code(entrypoint="flows:etl", archive=tree.archive())
 
 
 # Results
@@ -125,8 +113,8 @@ def test_an_exception(site: Any) -> None:
 def test_the_code_of_a_deployment(site: Any, tmp_path: Path) -> None:
     """The file of its entrypoint is shown with the line in which the flow begins, and so is that of an earlier version."""
     first = site.deployment()
-    site.house.client.put_deployments((attrs.evolve(first, code=packed(site, tmp_path / "code")),))
-    site.house.client.put_deployments((attrs.evolve(first, code=packed(site, tmp_path / "code", "# new\n" + FLOW)),))
+    site.house.client.put_deployments((attrs.evolve(first, code=site.packed(tmp_path / "code", FLOW)),))
+    site.house.client.put_deployments((attrs.evolve(first, code=site.packed(tmp_path / "code", "# new\n" + FLOW)),))
     html, said = site.page("deployments/etl-daily/code"), site.text("deployments/etl-daily/code")
     assert '<span class="line named" id="L6">def etl():</span>' in html
     assert "return &#39;&lt;b&gt;&#39;" in html

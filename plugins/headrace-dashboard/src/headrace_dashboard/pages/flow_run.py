@@ -19,7 +19,7 @@ from headrace_dashboard.forms import Form
 from headrace_dashboard.graph import Graph, graph_of
 from headrace_dashboard.log_lines import LogLines
 from headrace_dashboard.outcome import Outcome
-from headrace_dashboard.pages.flow_runs import changed
+from headrace_dashboard.pages.flow_runs import changed, is_retryable
 from headrace_dashboard.view import Done, View, as_json
 
 TASKS = 200
@@ -126,6 +126,11 @@ class FlowRunPage(View):
         return LogLines(self, LogFilter(flow_run_ids=(self.run.id,)))
 
     # What can be done
+
+    @property
+    def may_be_retried(self) -> bool:
+        """Whether that is offered."""
+        return is_retryable(self.run) and self.deployment is not None
 
     def do_cancel(self, _: Form) -> Done:
         """Has it stopped."""

@@ -199,7 +199,12 @@ def _is_fitting(change: str, run: FlowRun) -> bool:
         return False
     if change == "cancel":
         return not run.state.is_terminal() and run.state.type is not StateType.CANCELLING
-    return run.state.type in TERMINAL
+    return is_retryable(run) if change == "retry" else run.state.type in TERMINAL
+
+
+def is_retryable(run: FlowRun) -> bool:
+    """Whether it has ended, not well, and an agent could start it again."""
+    return run.state.is_terminal() and not run.state.is_completed() and run.max_restarts is not None and run.deployment_id is not None
 
 
 def changed(view: View, run: FlowRun, change: str) -> str:

@@ -43,6 +43,18 @@ document.addEventListener("focusout", () => {
   setTimeout(refresh);
 });
 
+// A whole page, as one that says what is wrong, has no place in a piece of another.
+const old = document.getElementById("old");
+document.addEventListener("htmx:before:response", (event) => {
+  const { status, raw } = event.detail.ctx.response;
+  if (status === 200 && !raw.redirected) return;
+  event.preventDefault();
+  if (status >= 500) return;
+  old.hidden = false;
+  waiting.clear();
+  hush();
+});
+
 async function refresh() {
   if (isAsking) return;
   isAsking = true;
@@ -112,12 +124,20 @@ function hush() {
   heard = null;
 }
 
-document.addEventListener("visibilitychange", () => {
-  if (document.hidden) return hush();
+// What happened while nobody listened is asked for.
+function listenAnew() {
+  if (!old.hidden) return;
   again = Math.max(again, 1);
   listen();
-});
+}
+
+document.addEventListener("visibilitychange", () => (document.hidden ? hush() : listenAnew()));
 addEventListener("pagehide", hush);
+document.addEventListener("submit", () => {
+  waiting.clear();
+  hush(); // what comes of it is on the page that follows
+});
+addEventListener("pageshow", (event) => event.persisted && listenAnew());
 if (main?.dataset.every) setInterval(() => document.hidden || refreshAll(), 1000 * main.dataset.every);
 
 // What is clicked
