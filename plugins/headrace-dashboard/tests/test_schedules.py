@@ -90,6 +90,7 @@ def test_add_beside_others(site: Any) -> None:
     site.said(NEW, "save", **typed("interval", interval__interval="1h"))
     assert [each.wanted for each in schedules(site)] == [DAILY, HOURLY]
     assert [each.version for each in schedules(site)] == [1, 1]
+    assert site.text(PAGE).count("interval 1h") > 1, "of each of the next times, whose it is"
     where, why = refused(site, cron__cron="0 3 * * *", cron__timezone="Europe/Berlin", overlap="skip")
     assert (where, "it has this schedule already: cron 0 3 * * *" in why) == ("", True)
 
