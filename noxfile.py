@@ -252,6 +252,13 @@ def endurance(session: nox.Session) -> None:
 
 
 @nox.session
+def screenshots(session: nox.Session) -> None:
+    """Takes pictures of all pages of the dashboard, into docs/screenshots; it needs Chromium."""
+    prepare(session, "test", *own_groups("plugins/headrace-dashboard"), dists=STOCK)
+    session.run("python", "tests/screenshots/take.py", "docs/screenshots")
+
+
+@nox.session
 def kubernetes(session: nox.Session) -> None:
     """Runs flows in the cluster that KUBECONFIG names, whose node is this machine, in the image with headrace that KUBERNETES_TEST_IMAGE names."""
     missing = [name for name in ("KUBECONFIG", "KUBERNETES_TEST_IMAGE") if not os.environ.get(name)]

@@ -88,17 +88,23 @@ class Day:
         """From its begin to its end."""
         self._prepare()
         for step in range(STEPS):
-            for agent, _ in self._agents:
-                self.house.client.keep_agent(attrs.evolve(agent, underway=len(self._ends) // 2))
-            self.house.client.schedule_runs()
-            for agent, queue_id in self._agents:
-                self._take(agent, queue_id)
-            self._renew()
+            self._begin()
             self._end()
             if step % 80 == 40:
                 self._ask("reindex", "search", f"after-release-{step}")
             self.clock.advance(STEP.total_seconds())
+        self._begin()
         self.house.client.note_waits()
+        self.clock.advance(60)
+
+    def _begin(self) -> None:
+        """What is due begins; what has begun is under way still."""
+        for agent, _ in self._agents:
+            self.house.client.keep_agent(attrs.evolve(agent, underway=len(self._ends) // 2))
+        self.house.client.schedule_runs()
+        for agent, queue_id in self._agents:
+            self._take(agent, queue_id)
+        self._renew()
 
     def _prepare(self) -> None:
         client, now = self.house.client, self.clock.now()

@@ -11,6 +11,7 @@ import attrs
 from a_day import BEGIN, Day  # beside this file
 
 import headrace
+from headrace.ids import Ids
 from headrace.instance import Instance
 from headrace.model.filters import DeploymentFilter, FlowRunFilter, Page, TaskRunFilter, WorkQueueFilter
 from headrace.model.states import StateType
@@ -70,7 +71,7 @@ def take(folder: Path, home: Path) -> None:
 
     clock = FixedClock(BEGIN)
     settings = load({"HEADRACE_HOME": str(home), "ACME_KEY": "shown nowhere"})
-    with headrace.open(settings, lasting=True, clock=clock) as house, sync_playwright() as playwright:
+    with headrace.open(settings, lasting=True, clock=clock, ids=Ids(clock, seed=8)) as house, sync_playwright() as playwright:
         Day(house, clock).live()
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
         with served(house) as api:
@@ -85,9 +86,9 @@ def _take(browser: Any, address: str, picture: Picture, folder: Path) -> None:
         viewport=picture.size, color_scheme=scheme, timezone_id="Europe/Berlin", locale="en-GB", reduced_motion="reduce"
     )
     page = context.new_page()
+    page.goto(address)  # which tells the server the zone of the browser
     answer = page.goto(f"{address}{picture.path}")
     assert answer.status == 200, (picture.path, answer.status)
-    page.clock.set_fixed_time("2026-03-03T08:00:00Z")
     page.screenshot(path=folder / f"{picture.name}.png")
     print(picture.name)
     context.close()

@@ -26,11 +26,13 @@ class Live:
         self._server = server
 
     async def answer(self, request: Request) -> Response:
-        """A stream that ends with the server, or when whoever asked is gone. `after`: the last event that the page knows of; what came since is told at once."""
+        """A stream that ends with the server, or when whoever asked is gone; what came since the event `after`, which a page knows of, is told at once."""
         subjects = tuple(request.query_params.getlist("subject"))[:100]
         asked = request.query_params.get("after", "")
         after = int(asked) if asked.isdecimal() and len(asked) <= LONGEST_NUMBER else None
-        return StreamingResponse(self._told(request, subjects, after), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+        return StreamingResponse(
+            self._told(request, subjects, after), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+        )
 
     async def _told(self, request: Request, subjects: tuple[str, ...], after: int | None) -> AsyncIterator[str]:
         last = await asyncio.to_thread(self._server.house.client.read_last_event)
