@@ -36,3 +36,12 @@ def test_boxes_and_pages_of_ones_own(tmp_path: Path) -> None:
         assert "1 were given." in shown
         assert 'href="../acme"' in shown
         assert read(f"{address}acme") == "0 agents"
+
+
+def test_every_page_has_its_picture() -> None:
+    """Each that is linked is there; and each that is there is of a page that is taken."""
+    folder = PAGE.with_name("screenshots")
+    taken = set(re.findall(r'Picture\("([\w-]+)"', Path(__file__).parents[1].joinpath("screenshots", "take.py").read_text()))
+    linked = set(re.findall(r"screenshots/([\w-]+)\.png", PAGE.read_text()))
+    assert {file.stem for file in folder.iterdir()} == taken
+    assert linked <= taken

@@ -25,10 +25,11 @@ PHONE = {"width": 390, "height": 780}
 
 @attrs.frozen
 class Picture:
-    """A page to be taken: the name of its file, and its address below the first page."""
+    """A page to be taken: the name of its file, its address below the first page, and from which heading on, where what is above is of this machine."""
 
     name: str
     path: str
+    begin: str = ""
     is_dark: bool = False
     size: dict[str, int] = attrs.field(factory=lambda: SIZE)
 
@@ -62,7 +63,7 @@ def pictures(house: Instance) -> Iterator[Picture]:
     yield Picture("storage", "storages/flows")
     yield Picture("concurrency-limits", "concurrency-limits")
     yield Picture("plugins", "plugins")
-    yield Picture("settings", "settings")
+    yield Picture("settings", "settings", begin="Set")
 
 
 def take(folder: Path, home: Path) -> None:
@@ -89,6 +90,8 @@ def _take(browser: Any, address: str, picture: Picture, folder: Path) -> None:
     page.goto(address)  # which tells the server the zone of the browser
     answer = page.goto(f"{address}{picture.path}")
     assert answer.status == 200, (picture.path, answer.status)
+    if picture.begin:
+        page.get_by_role("heading", name=picture.begin, exact=True).evaluate("heading => heading.parentElement.scrollIntoView()")
     page.screenshot(path=folder / f"{picture.name}.png")
     print(picture.name)
     context.close()
@@ -97,8 +100,12 @@ def _take(browser: Any, address: str, picture: Picture, folder: Path) -> None:
 def main() -> None:
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as home:
-        take(folder, Path(home))
+    home = Path(tempfile.gettempdir(), "headrace-home")  # which pictures show
+    shutil.rmtree(home, ignore_errors=True)
+    try:
+        take(folder, home)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
 
 
 if __name__ == "__main__":
