@@ -4,6 +4,7 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 
+from markupsafe import Markup
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 POLICY = "; ".join(
@@ -19,6 +20,19 @@ POLICY = "; ".join(
     )
 )
 """Nothing from elsewhere, and nothing that stands in a page itself runs."""
+
+COPY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self' file:",
+        "style-src 'self' file:",
+        "img-src 'self' file: data:",
+        "connect-src 'none'",
+        "form-action 'none'",
+        "base-uri 'none'",
+    )
+)
+"""Of a copy of pages, which may be opened as a file: such a file is no site, so that there `'self'` may mean nothing."""
 
 HEADERS = {
     "Content-Security-Policy": POLICY,
@@ -39,6 +53,17 @@ def _mark() -> str:
         digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
 
+
+@cache
+def sprite() -> Markup:
+    """All icons, to stand in a page: browsers take none out of another file that is on no server."""
+    drawn = files("headrace_dashboard").joinpath("static", "icons.svg").read_text(encoding="utf-8")
+    drawn = drawn.replace("<svg ", '<svg class="sprite" aria-hidden="true" ', 1).replace('<symbol id="', f'<symbol id="{ICON}')
+    return Markup(drawn)
+
+
+ICON = "icon-"
+"""How ids of icons begin that stand in a page."""
 
 MARK = _mark()
 """What the files are known by; with other contents they have another address, so that browsers may keep them for ever."""

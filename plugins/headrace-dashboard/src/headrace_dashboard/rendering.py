@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from headrace_dashboard import shown
-from headrace_dashboard.assets import MARK
+from headrace_dashboard.assets import COPY_POLICY, sprite
 
 
 @cache
@@ -21,7 +21,7 @@ def _templates() -> Environment:
         auto_reload=False,
     )
     made.filters.update(shown.FILTERS)
-    made.globals.update(mark=MARK)
+    made.globals.update(copy_policy=COPY_POLICY, sprite=sprite())
     made.globals.update(parts=made.get_template("parts.html").module)
     return made
 

@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 from headrace.errors import HeadraceError
 from headrace_dashboard.assets import MARK, Kept
+from headrace_dashboard.browsing import Browsing
 from headrace_dashboard.forms import Form, read_form
 from headrace_dashboard.live import Live
 from headrace_dashboard.pages.agents import AgentsPage
@@ -78,26 +79,26 @@ def routes(server: Lent) -> Iterator[BaseRoute]:
 def _served(server: Lent, page: type[View]) -> Callable[[Request], Awaitable[Response]]:
     async def serve(request: Request) -> Response:
         form = await read_form(request) if request.method == "POST" else None
-        return await run_in_threadpool(_contained, server, page, request, form)
+        return await run_in_threadpool(_contained, Browsing(server, request), page, form)
 
     return serve
 
 
-def _contained(server: Lent, page: type[View], request: Request, form: Form | None) -> Response:
+def _contained(visit: Browsing, page: type[View], form: Form | None) -> Response:
     """What nobody foresaw stands in the server's log, under a number that the page tells."""
     try:
-        return _answered(server, page, request, form)
+        return _answered(visit, page, form)
     except HTTPException:
         raise
     except Exception as error:
-        number = server.house.ids.new()
-        logger.error("%s %s failed (%s), please report it", request.method, request.url.path, number, exc_info=error)
-        return BugPage(server, request, number).answer()
+        number = visit.house.ids.new()
+        logger.error("%s /%s failed (%s), please report it", "GET" if form is None else "POST", visit.path, number, exc_info=error)
+        return BugPage(visit, number).answer()
 
 
-def _answered(server: Lent, page: type[View], request: Request, form: Form | None) -> Response:
+def _answered(visit: Browsing, page: type[View], form: Form | None) -> Response:
     """A page; or what comes of doing something on it, which is the page again where it could not be done, with all that was typed."""
-    view = page(server, request)
+    view = page(visit)
     try:
         if form is not None:
             return view.done(form)
@@ -105,6 +106,6 @@ def _answered(server: Lent, page: type[View], request: Request, form: Form | Non
     except HeadraceError as error:
         view.trouble = error
     try:
-        return view.answer() if form is not None else TroublePage(server, request, view.trouble).answer()
+        return view.answer() if form is not None else TroublePage(visit, view.trouble).answer()
     except HeadraceError as error:
-        return TroublePage(server, request, error).answer()
+        return TroublePage(visit, error).answer()

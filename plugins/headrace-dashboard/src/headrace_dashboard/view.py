@@ -2,58 +2,29 @@
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from http import HTTPStatus
 from typing import ClassVar
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import quote
 
 import attrs
-from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from headrace.errors import HeadraceError
 from headrace.instance import Instance
-from headrace.model.tokens import Scope
 from headrace.ports.client import OpenClient
 from headrace.wire.problems import problem_of
 from headrace_dashboard.assets import HEADERS
+from headrace_dashboard.browsing import SAID
 from headrace_dashboard.forms import Form
+from headrace_dashboard.menu import MENU, Entry
 from headrace_dashboard.rendering import rendered, rendered_piece
-from headrace_server.doors import COOKIE
-from headrace_server.pages import Lent, Panel, asker_of
+from headrace_dashboard.visit import CopyFacts, Query, Visit, pairs
+from headrace_server.pages import Panel
 
 logger = logging.getLogger("headrace.dashboard")
-
-SAID = "headrace_said"
-"""The cookie that has what is said on the next page."""
-
-
-@attrs.frozen
-class Entry:
-    """A page in the menu."""
-
-    name: str
-    path: str
-    key: str
-    icon: str
-
-
-MENU = (
-    Entry("Overview", "", "o", "overview"),
-    Entry("Flow runs", "flow-runs", "r", "runs"),
-    Entry("Flows", "flows", "f", "flows"),
-    Entry("Deployments", "deployments", "d", "deployments"),
-    Entry("Calendar", "calendar", "c", "calendar"),
-    Entry("Work queues", "work-queues", "w", "queues"),
-    Entry("Agents", "agents", "a", "agents"),
-    Entry("Storage", "storages", "s", "storage"),
-    Entry("Limits", "concurrency-limits", "l", "limits"),
-    Entry("Plugins", "plugins", "p", "plugin"),
-    Entry("Settings", "settings", "e", "settings"),
-)
-
 
 @attrs.frozen
 class Done:
@@ -77,13 +48,14 @@ class View:
     """What these events are about; empty: anything."""
     every: ClassVar[int] = 0
     """After how many seconds it is asked for anew, where no event tells of all that it shows; 0: it is not."""
+    variants: ClassVar[Sequence[Mapping[str, str]]] = ()
+    """What else may be asked for on it, so that a copy has that too."""
     is_open: ClassVar[bool] = False
     at: ClassVar[str] = ""
     """The name of the page, by which plugins put panels on it."""
 
-    def __init__(self, server: Lent, request: Request) -> None:
-        self.server = server
-        self.request = request
+    def __init__(self, visit: Visit) -> None:
+        self.visit = visit
         self.trouble: HeadraceError | None = None
         self.typed = Form([])
         self.last_event: int | None = None
@@ -93,11 +65,11 @@ class View:
 
     @property
     def house(self) -> Instance:
-        return self.server.house
+        return self.visit.house
 
     @property
     def client(self) -> OpenClient:
-        return self.server.house.client
+        return self.visit.house.client
 
     @cached_property
     def now(self) -> datetime:
@@ -105,47 +77,71 @@ class View:
 
     def place(self, name: str) -> str:
         """What stands in a place of the path."""
-        return str(self.request.path_params[name])
+        return self.visit.places[name]
+
+    @property
+    def query(self) -> Query:
+        """What is asked for."""
+        return self.visit.query
 
     def asked(self, name: str, default: str = "") -> str:
-        """What the query says."""
-        return self.request.query_params.get(name, default).strip()
+        """What the query says last of a name."""
+        return next((value for known, value in reversed(self.query) if known == name), default).strip()
+
+    def all_asked(self, name: str) -> Sequence[str]:
+        """All that the query says of a name that is not empty."""
+        return tuple(text for known, value in self.query if known == name and (text := value.strip()))
 
     # Where things are
 
-    @cached_property
-    def root(self) -> str:
-        """The way up from here to the first page; so all addresses are relative, and hold below whatever path a proxy has put before them."""
-        return "../" * self.request.scope["path"].removeprefix("/").count("/") or "./"
-
     def link(self, path: str, **query: object) -> str:
         """The address of a page: its path from the first one."""
-        told = {name: value for name, value in query.items() if value not in (None, "", ())}
-        return f"{self.root}{path}{'?' + urlencode(told, doseq=True) if told else ''}"
+        return self.visit.link(path, pairs(query))
 
     def here(self, **query: object) -> str:
         """The address of this page, with something else asked for."""
-        told = {**{name: self.request.query_params.getlist(name) for name in self.request.query_params}, **query}
-        told = {name: value for name, value in told.items() if value not in (None, "", (), [])}
-        last = self.request.scope["path"].rpartition("/")[2]
-        return f"{quote(last) or './'}{'?' + urlencode(told, doseq=True) if told else ''}"
+        told = {name: [value for known, value in self.query if known == name] for name, _ in self.query}
+        return self.visit.here(pairs({**told, **query}))
+
+    def file(self, name: str) -> str:
+        """The address of a file that pages look or move by."""
+        return self.visit.file(name)
+
+    def icon(self, name: str) -> str:
+        """The address of an icon."""
+        return self.visit.icon(name)
+
+    @property
+    def copy(self) -> CopyFacts | None:
+        """The copy that it is made for, in which nothing can be asked for; None where it is looked at on a server."""
+        return self.visit.copy
+
+    @property
+    def has_logs(self) -> bool:
+        """Whether lines of logs are shown."""
+        return self.copy is None or self.copy.has_logs
+
+    @property
+    def has_parameters(self) -> bool:
+        """Whether values of parameters are shown."""
+        return self.copy is None or self.copy.has_parameters
 
     # Who looks at it
 
     @cached_property
     def may_change(self) -> bool:
         """Whether who looks may change anything."""
-        return not self.is_open and asker_of(self.request).scope.includes(Scope.OPERATOR)
+        return not self.is_open and self.visit.may_change
 
     @property
     def who(self) -> str:
         """Who looks, where that was said."""
-        return asker_of(self.request).name if not self.is_open and self.request.cookies.get(COOKIE) else ""
+        return "" if self.is_open else self.visit.who
 
     @cached_property
     def said(self) -> str:
         """What is said once, of what was done before."""
-        return unquote(self.request.cookies.get(SAID, ""))
+        return self.visit.said
 
     # What plugins add
 
@@ -157,7 +153,8 @@ class View:
     @property
     def menu(self) -> Sequence[Entry]:
         """The pages of the menu, those of plugins last."""
-        return (*MENU, *(Entry(panel.title, panel.link, "", "plugin") for panel in self._panels("menu")))
+        entries = (*MENU, *(Entry(panel.title, panel.link, "", "plugin") for panel in self._panels("menu")))
+        return tuple(entry for entry in entries if self.visit.has(entry.path))
 
     def _panels(self, place: str) -> Sequence[Panel]:
         """Those of a place; a plugin that fails is in no other's way."""
@@ -176,15 +173,24 @@ class View:
         """That of HTTP."""
         return int(problem_of(self.trouble)["status"]) if self.trouble is not None else HTTPStatus.OK
 
+    def html(self) -> str:
+        """The whole page."""
+        return rendered(self.template, self._values)
+
+    def text(self) -> Iterator[str]:
+        """All that it is as a file, part by part."""
+        yield self.html()
+
+    @property
+    def _values(self) -> Mapping[str, object]:
+        return {"page": self, "now": self.now}
+
     def answer(self) -> Response:
         """The page, or the piece of it that is asked for to be put in the place of an old one."""
-        piece = self.request.headers.get("hx-target", "").rpartition("#")[2].replace("-", "_")
         self.last_event = self.client.read_last_event() if self.live else None
-        values = {"page": self, "now": self.now}
-        text = rendered_piece(self.template, piece, values)
-        is_whole = text is None
-        answer = HTMLResponse(rendered(self.template, values) if text is None else text, self.status, HEADERS)
-        if is_whole and self.said:
+        piece = rendered_piece(self.template, self.visit.piece, self._values)
+        answer = HTMLResponse(self.html() if piece is None else piece, self.status, HEADERS)
+        if piece is None and self.said:
             answer.delete_cookie(SAID)
         return answer
 
@@ -199,7 +205,7 @@ class View:
             return self.answer()
         goal = done.to if done.to is not None else self.here()
         answer = RedirectResponse(goal, HTTPStatus.SEE_OTHER)
-        is_safe = self.request.url.scheme == "https"
+        is_safe = self.visit.is_encrypted
         if done.said:
             answer.set_cookie(SAID, quote(done.said), max_age=60, httponly=True, samesite="strict", secure=is_safe)
         for name, value in done.cookies.items():

@@ -17,7 +17,7 @@ from headrace.model.states import StateType
 from headrace.rules.coming_times import coming
 from headrace_dashboard.ahead import opened_schedules
 from headrace_dashboard.view import View
-from headrace_dashboard.zones import UTC, zone_of
+from headrace_dashboard.zones import UTC
 
 MOST_LOOKED_AT = 600
 """How many deployments are looked at for schedules, the newest ones."""
@@ -80,6 +80,7 @@ class CalendarPage(View):
     template = "calendar.html"
     title = "Calendar"
     section = "calendar"
+    variants = ({"view": "month"}, {"view": "week"})
     live = ("flow-run.", "deployment.")
 
     # What is asked for
@@ -87,7 +88,7 @@ class CalendarPage(View):
     @cached_property
     def zone(self) -> ZoneInfo:
         """In which days begin and end."""
-        return zone_of(self.request)
+        return self.visit.zone
 
     @property
     def view(self) -> str:

@@ -25,7 +25,7 @@ from headrace_dashboard.pages.deployments import lacking, quick_run, request_id
 from headrace_dashboard.parameter_form import Field, fields_of, parameters_of
 from headrace_dashboard.schedules import remove, seen
 from headrace_dashboard.view import Done, View, as_json
-from headrace_dashboard.zones import typed_moment, zone_of
+from headrace_dashboard.zones import typed_moment
 
 RUNS = 10
 COMING = 10
@@ -223,7 +223,7 @@ class CustomRunPage(OfDeployment):
     @property
     def zone(self) -> str:
         """In which the time is meant."""
-        return zone_of(self.request).key
+        return self.visit.zone.key
 
     @property
     def request_id(self) -> str:
@@ -233,7 +233,7 @@ class CustomRunPage(OfDeployment):
     def do_run(self, form: Form) -> Done:
         """Asks for the run, and leads to it. Raises WrongParameterType, MissingParameter, WrongData, InvalidName."""
         try:
-            at = typed_moment(form.text("at"), zone_of(self.request))
+            at = typed_moment(form.text("at"), self.visit.zone)
         except ValueError as error:
             raise WrongData(where="when it is due", why=str(error)) from None
         name = form.text("name")

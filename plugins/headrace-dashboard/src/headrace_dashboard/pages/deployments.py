@@ -30,10 +30,7 @@ class DeploymentsPage(View):
     @cached_property
     def wanted(self) -> DeploymentFilter:
         """The filter that the query says."""
-        return DeploymentFilter(flow_names=self._listed("flow"), tags=self._listed("tag"), text=self.asked("name") or None)
-
-    def _listed(self, name: str) -> tuple[str, ...]:
-        return tuple(text for each in self.request.query_params.getlist(name) if (text := each.strip()))
+        return DeploymentFilter(flow_names=tuple(self.all_asked("flow")), tags=tuple(self.all_asked("tag")), text=self.asked("name") or None)
 
     @property
     def is_filtered(self) -> bool:

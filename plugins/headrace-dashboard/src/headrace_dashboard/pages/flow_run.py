@@ -163,11 +163,13 @@ class LogFile(View):
         run = self.client.read_flow_run(self.place("run_id"))
         name = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in run.name)
         headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}.log.txt"'}
-        return StreamingResponse(self._lines(run), media_type="text/plain; charset=utf-8", headers=headers)
+        return StreamingResponse(self.text(), media_type="text/plain; charset=utf-8", headers=headers)
 
-    def _lines(self, run: FlowRun) -> Iterator[str]:
+    def text(self) -> Iterator[str]:
+        """Line by line, however many there are."""
+        run_id = self.place("run_id")
         after: str | None = None
-        while found := self.client.read_logs(LogFilter(flow_run_ids=(run.id,)), Page(limit=1000, after=after, newest_first=False)):
+        while found := self.client.read_logs(LogFilter(flow_run_ids=(run_id,)), Page(limit=1000, after=after, newest_first=False)):
             for line in found:
                 yield f"{line.timestamp.isoformat()} {line.level:>3} {line.logger}: {line.message}\n"
             after = found[-1].id

@@ -48,26 +48,23 @@ class FlowRunsPage(View):
 
     @cached_property
     def states(self) -> tuple[StateType, ...]:
-        return tuple(kind for kind in StateType if kind in self.request.query_params.getlist("state"))
+        return tuple(kind for kind in StateType if kind in self.all_asked("state"))
 
     @cached_property
     def wanted(self) -> FlowRunFilter:
         """The filter that the query says."""
         return FlowRunFilter(
             state_types=self.states,
-            flow_names=self._listed("flow"),
+            flow_names=tuple(self.all_asked("flow")),
             deployment_ids=tuple(each.id for each in self._deployments_asked),
-            tags=self._listed("tag"),
+            tags=tuple(self.all_asked("tag")),
             text=self.asked("name") or None,
-            work_queues=self._listed("queue"),
+            work_queues=tuple(self.all_asked("queue")),
             created_after=self._since,
             created_before=self._moment("before"),
             due_after=self._moment("due-from"),
             due_before=self._moment("due-before"),
         )
-
-    def _listed(self, name: str) -> tuple[str, ...]:
-        return tuple(text for each in self.request.query_params.getlist(name) if (text := each.strip()))
 
     @property
     def _since(self) -> datetime | None:
@@ -84,20 +81,20 @@ class FlowRunsPage(View):
     @cached_property
     def _deployments_asked(self) -> list[Deployment]:
         found = []
-        for text in self._listed("deployment"):
+        for text in self.all_asked("deployment"):
             flow, _, name = text.partition("/")
             found += self.client.read_deployments(DeploymentFilter(names=(name,), flow_names=(flow,)), Page())
         return found
 
     @property
     def is_filtered(self) -> bool:
-        return any(name != "after" and value for name, value in self.request.query_params.items())
+        return any(name != "after" and value for name, value in self.query)
 
     # What is shown
 
     @cached_property
     def _rows(self) -> list[FlowRun]:
-        if self._listed("deployment") and not self._deployments_asked:
+        if self.all_asked("deployment") and not self._deployments_asked:
             return []
         return self.client.read_flow_runs(self.wanted, Page(limit=ROWS + 1, after=self.asked("after") or None))
 
@@ -118,28 +115,29 @@ class FlowRunsPage(View):
     @cached_property
     def views(self) -> Sequence[SavedView]:
         """What was asked for before, under a name."""
-        return self._views.all()
+        return self._views.all() if self.visit.store is not None and self.copy is None else ()
 
     @property
     def saved(self) -> SavedView | None:
         """The view that asks for the same."""
-        return next((view for view in self.views if view.query == self.query), None)
+        return next((view for view in self.views if view.query == self.wanted_query), None)
 
     @property
-    def query(self) -> str:
+    def wanted_query(self) -> str:
         """What is asked for, without where in the list one is."""
-        return urlencode([(name, value) for name, value in self.request.query_params.multi_items() if name != "after" and value])
+        return urlencode([(name, value) for name, value in self.query if name != "after" and value])
 
     @property
     def _views(self) -> Views:
-        return Views(self.server.store)
+        assert self.visit.store is not None, "whoever may change anything is at a server"
+        return Views(self.visit.store)
 
     # What can be done
 
     def do_save(self, form: Form) -> Done:
         """Keeps what is asked for under a name. Raises InvalidName."""
         name = form.text("view")
-        self._views.save(name, self.query)
+        self._views.save(name, self.wanted_query)
         return Done(f"The view {name!r} is saved.")
 
     def do_forget(self, form: Form) -> Done:

@@ -22,6 +22,7 @@ class FlowsPage(View):
     template = "flows.html"
     title = "Flows"
     section = "flows"
+    variants = tuple({"window": name} for name in WINDOWS)
     live = ("flow-run.", "deployment.")
 
     # What is asked for

@@ -3,6 +3,7 @@
 from urllib.parse import urlsplit
 
 from headrace.errors import NotAuthenticated
+from headrace_dashboard.browsing import Browsing
 from headrace_dashboard.forms import Form
 from headrace_dashboard.view import Done, View
 from headrace_server.doors import COOKIE
@@ -14,13 +15,14 @@ class LoginPage(View):
     template = "login.html"
     title = "Sign in"
     is_open = True
+    visit: Browsing
 
     def do_login(self, form: Form) -> Done:
         """Keeps the token in this browser, where no script sees it. Raises NotAuthenticated."""
         token = form.text("token")
         if not token:
             raise NotAuthenticated(why="no token was given")
-        self.server.check(self.request, token)
+        self.visit.check(token)
         return Done("", to=self._goal(form.text("next")), cookies={COOKIE: token})
 
     def do_logout(self, _: Form) -> Done:

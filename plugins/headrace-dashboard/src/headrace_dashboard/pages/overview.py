@@ -25,6 +25,7 @@ class OverviewPage(View):
     template = "overview.html"
     at = "overview"
     title = "Overview"
+    variants = tuple({"window": name} for name in WINDOWS)
     live = ("flow-run.", "work-queue.", "agent.")
     every = 10
 

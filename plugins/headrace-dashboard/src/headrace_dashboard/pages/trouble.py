@@ -2,11 +2,9 @@
 
 from http import HTTPStatus
 
-from starlette.requests import Request
-
 from headrace.errors import HeadraceError
 from headrace_dashboard.view import View
-from headrace_server.pages import Lent
+from headrace_dashboard.visit import Visit
 
 
 class TroublePage(View):
@@ -15,8 +13,8 @@ class TroublePage(View):
     template = "trouble.html"
     title = "Not possible"
 
-    def __init__(self, server: Lent, request: Request, error: HeadraceError) -> None:
-        super().__init__(server, request)
+    def __init__(self, visit: Visit, error: HeadraceError) -> None:
+        super().__init__(visit)
         self.trouble = error
         self.advice = ""
 
@@ -28,6 +26,6 @@ class BugPage(View):
     title = "This is a bug in headrace"
     status = HTTPStatus.INTERNAL_SERVER_ERROR
 
-    def __init__(self, server: Lent, request: Request, number: str) -> None:
-        super().__init__(server, request)
+    def __init__(self, visit: Visit, number: str) -> None:
+        super().__init__(visit)
         self.advice = f"The server's log tells more under {number}."

@@ -11,9 +11,10 @@ import attrs
 from headrace.errors import HeadraceError, NotFound
 from headrace.model.criteria import EVERYTHING, in_words
 from headrace.model.deployments import Deployment
-from headrace.model.filters import DeploymentFilter, Page, WorkQueueFilter
+from headrace.model.filters import DeploymentFilter, FlowRunFilter, Page, WorkQueueFilter
 from headrace.model.queues import WorkQueue
 from headrace.model.runs import FlowRun
+from headrace.model.states import StateType
 from headrace_dashboard.forms import Form
 from headrace_dashboard.pages.flow_runs import deployments_of
 from headrace_dashboard.pages.work_queues import paused, titles_of
@@ -23,6 +24,8 @@ from headrace_dashboard.view import Done, View
 
 AHEAD = {"1h": timedelta(hours=1), "1d": timedelta(days=1), "7d": timedelta(days=7)}
 ROWS = 20
+OWNED = (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
+"""States of runs that somebody has."""
 
 
 class _WithForm(View):
@@ -107,6 +110,7 @@ class WorkQueuePage(_WithForm):
     template = "work_queue.html"
     section = "work-queues"
     at = "work-queue"
+    variants = tuple({"ahead": name} for name in AHEAD)
     live = ("work-queue.", "flow-run.", "deployment.", "agent.")
     every = 10
 
@@ -171,7 +175,10 @@ class WorkQueuePage(_WithForm):
     @cached_property
     def under_way(self) -> Sequence[FlowRun]:
         """The first of its runs that somebody has."""
-        with self.server.store.reading() as reading:
+        if self.visit.store is None:
+            owned = self.client.read_flow_runs(FlowRunFilter(state_types=OWNED), Page())
+            return [run for run in owned if run.work_queue == self.queue.name][:ROWS]
+        with self.visit.store.reading() as reading:
             return reading.under_way(self.queue.id, ROWS)
 
     @cached_property

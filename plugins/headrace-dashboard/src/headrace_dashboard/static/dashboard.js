@@ -10,7 +10,7 @@ const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyl
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const tick = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-document.cookie = `headrace_zone=${encodeURIComponent(zone)}; path=${new URL(root, location.href).pathname}; max-age=31536000; samesite=strict`;
+if (root) document.cookie = `headrace_zone=${encodeURIComponent(zone)}; path=${new URL(root, location.href).pathname}; max-age=31536000; samesite=strict`;
 
 function localize(within) {
   for (const time of all("time", within)) {
