@@ -1,49 +1,171 @@
 """Taking secrets out of what is shown to strangers, in a bug report say: what looks like one is taken for one."""
 
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import attrs
 
-from headrace.hooks.secrets import names_secret
+from headrace.hooks.secrets import is_reference, names_secret, shown_reference
 from headrace.settings import HIDDEN, SETTINGS, Settings
 
-_IN_ADDRESS = re.compile(r"(?<=://)[^/@\s]+(?=@)")
-_ASSIGNED = re.compile(
-    r"""(\b\w*(?:secret|token|password|passwd|passphrase|api_?key|access_?key|credentials?)["']?\s*[:=]\s*)(?!/)("[^"]*"|'[^']*'|[^\s,;&]+)""",
+_BEGUN = r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
+_BY_LOOKS = re.compile(
+    "|".join(
+        (
+            _BEGUN + r".*?(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\Z)",
+            r"(?<=://)[^/\s\"'<>]{1,300}(?=@)",  # who logs in at an address, and by what
+            r"(?<=://)[^\s/@:\"'<>]{1,100}:(?!\d+/)[^\s@\"'<>]{0,300}(?=@)",  # by what has a slash in it
+            r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b",
+            r"\beyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*)*",  # a JWT
+            r"\b(?:gh[oprsu]_|github_pat_|glpat-|xox[abeoprs]-|sk-|sk_live_|rk_live_|hf_|npm_)[\w-]{16,}",
+            r"\bAIza[\w-]{30,}",
+            r"(?m:^[ \t]*(?![0-9a-f]+[ \t\r]*$)[A-Za-z0-9+/]{60,76}={0,2}[ \t\r]*$)",  # a line of a key or a certificate
+        )
+    ),
+    re.DOTALL,
+)
+_WORDS = r"secret|token|password|passwd|passphrase|pwd|api[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key|credentials?"
+_VALUE = r"""(\\*"(?:[^"\\]|\\[^"])*\\*"|\\*'(?:[^'\\]|\\[^'])*\\*'|[^\s,;&"'<>]+)"""
+_BY_NAME = re.compile(
+    rf"""((?:{_WORDS})\\*["']?\s*(?:=>|:=|[:=])\s*|(?<!\S)--[\w-]{{0,40}}(?:{_WORDS})[ \t]+)(?![/-]){_VALUE}""",
     re.IGNORECASE,
 )
+_BY_SCHEME = re.compile(
+    r"""(\bauthorization\\*["']?\s*[:=]\s*\\*["']?(?:[a-z]+[ ]+)?|\bbearer[ ]+|\bbasic[ ]+(?=\S*\d))([\w.~+/=:-]{8,})""",
+    re.IGNORECASE,
+)
+_NAMED_SO = frozenset(
+    "secret secrets token tokens password passwords passwd passphrase pwd credential credentials apikey authorization".split()
+)
+_SCHEMA_VALUES = frozenset({"default", "const", "enum", "examples"})
 _SHORTEST = 8
 """A value of fewer characters is as likely a word."""
 
 
 @attrs.frozen
 class HiddenSecrets:
-    """Replaces the values of secrets, wherever they stand, and what is written as passwords are."""
+    """Replaces the values of secrets, wherever they stand, and what is written as passwords are. `replaced` is what was, so far."""
 
     values: tuple[str, ...]
+    replaced: set[str] = attrs.field(factory=set, repr=False, eq=False)
 
     @classmethod
     def of(cls, settings: Settings, environment: Mapping[str, str]) -> "HiddenSecrets":
         """Those that are known here: secret settings, and variables with a name such as DB_PASSWORD."""
         own = [str(getattr(settings, name)) for name, field in SETTINGS.items() if field.metadata["secret"]]
-        others = [value for name, value in environment.items() if names_secret(name) and len(value) >= _SHORTEST]
-        return cls(tuple(sorted(filter(None, {*own, *others}), key=len, reverse=True)))
+        others = [value for name, value in environment.items() if looks_secret(name) and len(value) >= _SHORTEST]
+        return cls(()).knowing([*own, *others])
 
-    def gone(self, shown: Any) -> Any:
-        """Plain data without them."""
+    def knowing(self, values: Iterable[str]) -> "HiddenSecrets":
+        """As this, with other values that are secrets, in whatever way they are written."""
+        written = {way for value in values if value and not is_reference(value) for way in _ways(value)}
+        return attrs.evolve(self, values=tuple(sorted({*self.values, *written}, key=lambda value: (-len(value), value))))
+
+    def gone(self, shown: Any, *, is_secret: bool = False) -> Any:
+        """The same without them: plain data, or a value of headrace's, whose ids stay. What stands under the name of a secret is one."""
+        if shown is None or isinstance(shown, (bool, Enum)):
+            return shown
         if isinstance(shown, (str, Path)):
-            return self._gone(str(shown))
+            return self._hidden(str(shown)) if is_secret else self._gone(str(shown))
         if isinstance(shown, Mapping):
-            return {key: self.gone(value) for key, value in shown.items()}
-        if isinstance(shown, Iterable) and not isinstance(shown, (str, bytes)):
-            return [self.gone(value) for value in shown]
-        return shown
+            return {
+                self._gone(key) if isinstance(key, str) else key: self.gone(value, is_secret=is_secret or looks_secret(str(key)))
+                for key, value in shown.items()
+            }
+        if isinstance(shown, tuple):
+            return tuple(self.gone(value, is_secret=is_secret) for value in shown)
+        if attrs.has(type(shown)):
+            return self._of_value(shown)
+        if isinstance(shown, Iterable) and not isinstance(shown, bytes):
+            return [self.gone(value, is_secret=is_secret) for value in shown]
+        return self._hidden(str(shown)) if is_secret else shown
+
+    def _of_value(self, shown: Any) -> Any:
+        changes = {}
+        for field in attrs.fields(type(shown)):
+            value = getattr(shown, field.name)
+            if not field.init or field.name == "id" or field.name.endswith(("_id", "_ids")):
+                continue
+            gone = self._of_schema(value) if field.name.endswith("schema") else self.gone(value)
+            if gone != value:
+                changes[field.alias] = gone
+        return attrs.evolve(shown, **changes) if changes else shown
+
+    def _of_schema(self, schema: Any, *, is_secret: bool = False) -> Any:
+        """A JSON schema, in which a name is that of a property, and what may be a value stands beneath."""
+        if isinstance(schema, (list, tuple)):
+            return type(schema)(self._of_schema(each, is_secret=is_secret) for each in schema)
+        if not isinstance(schema, Mapping):
+            return self.gone(schema)
+        found = {}
+        for name, value in schema.items():
+            if name in ("properties", "$defs") and isinstance(value, Mapping):
+                found[name] = {key: self._of_schema(each, is_secret=is_secret or looks_secret(key)) for key, each in value.items()}
+            elif name in _SCHEMA_VALUES:
+                found[name] = self.gone(value, is_secret=is_secret)
+            else:
+                found[name] = self._of_schema(value, is_secret=is_secret)
+        return found
+
+    def _hidden(self, text: str) -> str:
+        """What is a secret by its name; of one that is written elsewhere, where."""
+        if is_reference(text):
+            return shown_reference(text)
+        if text in ("", HIDDEN):
+            return text
+        self.replaced.add(text)
+        return HIDDEN
 
     def _gone(self, text: str) -> str:
         for value in self.values:
-            text = text.replace(value, HIDDEN)
-        text = _IN_ADDRESS.sub(HIDDEN, text)
-        return _ASSIGNED.sub(lambda found: found[1] + HIDDEN, text)
+            if value in text:
+                self.replaced.add(value)
+                text = text.replace(value, HIDDEN)
+        text = _BY_LOOKS.sub(lambda found: self._noted(found[0]), text)
+        text = _BY_SCHEME.sub(lambda found: found[1] + self._noted(found[2]), text)
+        return _BY_NAME.sub(lambda found: found[1] + self._noted(found[2]), text)
+
+    def _noted(self, secret: str) -> str:
+        bare = secret.strip("\\\"' \t\r\n")
+        if bare != HIDDEN:
+            self.replaced.add(bare)
+        return HIDDEN
+
+
+def looks_secret(name: str) -> bool:
+    """Whether what is called so is a secret, or as likely one as not: dbPassword, API-KEY, token_of_leo."""
+    words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower().replace("-", "_").replace(".", "_").replace(" ", "_")
+    return names_secret(words) or bool(_NAMED_SO & set(words.split("_")))
+
+
+def secrets_in(shown: Any, *, is_secret: bool = False) -> Iterator[str]:
+    """What stands in plain data under names of secrets, and is long enough to be looked for elsewhere."""
+    if isinstance(shown, Mapping):
+        for name, value in shown.items():
+            yield from secrets_in(value, is_secret=is_secret or looks_secret(str(name)))
+    elif isinstance(shown, (list, tuple)):
+        for value in shown:
+            yield from secrets_in(value, is_secret=is_secret)
+    elif is_secret and isinstance(shown, str) and is_telling(shown):
+        yield shown
+
+
+def is_telling(text: str) -> bool:
+    """Whether a secret is no mere word, so that it can be looked for wherever it may stand."""
+    return len(text) >= _SHORTEST or (len(text) >= _SHORTEST - 2 and not text.isalpha())
+
+
+def _ways(value: str) -> Iterator[str]:
+    """How a value may be written."""
+    yield value
+    yield quote(value, safe="")
+    for is_plain in (True, False):
+        yield json.dumps(value, ensure_ascii=is_plain)[1:-1]
+    yield repr(value)[1:-1]
+    if "\n" in value.strip():
+        yield from (line.strip() for line in value.splitlines() if len(line.strip()) >= 2 * _SHORTEST and not line.startswith("-----"))
