@@ -611,6 +611,14 @@ class CopyFailed(HeadraceError):
 
 
 @attrs.frozen(kw_only=True, repr=False)
+class CopyNotWritten(HeadraceError):
+    """no copy of pages can be written to {target}: {why}"""
+
+    target: str
+    why: str
+
+
+@attrs.frozen(kw_only=True, repr=False)
 class StoreTooNew(HeadraceError):
     """the run store at {where} was written by a newer headrace (schema {found}, this one knows {known}); upgrade headrace-sqlite"""
 

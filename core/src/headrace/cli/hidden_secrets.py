@@ -42,6 +42,9 @@ _BY_SCHEME = re.compile(
 _NAMED_SO = frozenset(
     "secret secrets token tokens password passwords passwd passphrase pwd credential credentials apikey authorization".split()
 )
+_PLACES = frozenset({"file", "path", "dir", "folder"})
+"""Last words of names of where a secret is, and not of what it is."""
+
 _SCHEMA_VALUES = frozenset({"default", "const", "enum", "examples"})
 _SHORTEST = 8
 """A value of fewer characters is as likely a word."""
@@ -58,7 +61,7 @@ class HiddenSecrets:
     def of(cls, settings: Settings, environment: Mapping[str, str]) -> "HiddenSecrets":
         """Those that are known here: secret settings, and variables with a name such as DB_PASSWORD."""
         own = [str(getattr(settings, name)) for name, field in SETTINGS.items() if field.metadata["secret"]]
-        others = [value for name, value in environment.items() if looks_secret(name) and len(value) >= _SHORTEST]
+        others = [value for name, value in environment.items() if name != "PWD" and looks_secret(name) and len(value) >= _SHORTEST]
         return cls(()).knowing([*own, *others])
 
     def knowing(self, values: Iterable[str]) -> "HiddenSecrets":
@@ -132,15 +135,16 @@ class HiddenSecrets:
 
     def _noted(self, secret: str) -> str:
         bare = secret.strip("\\\"' \t\r\n")
-        if bare != HIDDEN:
-            self.replaced.add(bare)
+        if bare in ("", HIDDEN):
+            return secret
+        self.replaced.add(bare)
         return HIDDEN
 
 
 def looks_secret(name: str) -> bool:
     """Whether what is called so is a secret, or as likely one as not: dbPassword, API-KEY, token_of_leo."""
     words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower().replace("-", "_").replace(".", "_").replace(" ", "_")
-    return names_secret(words) or bool(_NAMED_SO & set(words.split("_")))
+    return names_secret(words) or (bool(_NAMED_SO & set(words.split("_"))) and words.rpartition("_")[2] not in _PLACES)
 
 
 def secrets_in(shown: Any, *, is_secret: bool = False) -> Iterator[str]:

@@ -107,6 +107,9 @@ class Browsing:
     def icon(self, name: str) -> str:
         return self.file(f"icons.svg#{name}")
 
+    def content(self, text: str) -> str:
+        return text
+
 
 def _asking(query: Query) -> str:
     return f"?{urlencode(query)}" if query else ""

@@ -26,6 +26,7 @@ from headrace_server.pages import Panel
 
 logger = logging.getLogger("headrace.dashboard")
 
+
 @attrs.frozen
 class Done:
     """Something was done: what is said of it, and on which page; this one, if it is None."""
@@ -73,7 +74,7 @@ class View:
 
     @cached_property
     def now(self) -> datetime:
-        return self.house.clock.now()
+        return self.house.clock.now() if self.copy is None else self.copy.made
 
     def place(self, name: str) -> str:
         """What stands in a place of the path."""
@@ -149,6 +150,10 @@ class View:
     def panels(self) -> Sequence[Panel]:
         """The boxes that plugins have for this page."""
         return self._panels(self.at) if self.at else ()
+
+    def content(self, panel: Panel) -> str:
+        """What a box says, with its links as they lead from here."""
+        return self.visit.content(panel.content)
 
     @property
     def menu(self) -> Sequence[Entry]:

@@ -91,6 +91,9 @@ class Visit(Protocol):
     def icon(self, name: str) -> str:
         """The address of an icon."""
 
+    def content(self, text: str) -> str:
+        """What a plugin has on the page, with its links as they lead from here."""
+
 
 def pairs(told: Mapping[str, object]) -> Query:
     """What is told, name by name, without what is nothing; a list stands for several."""

@@ -1,0 +1,1 @@
+"""Copies of pages, which are looked at without a server."""
