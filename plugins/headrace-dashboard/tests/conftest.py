@@ -195,6 +195,13 @@ def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield site
 
 
+@pytest.fixture
+def kept(home: Path) -> Iterator[Site]:
+    """A home whose dashboard nobody serves."""
+    with headrace.open(load({"HEADRACE_HOME": str(home)}), lasting=True) as house, httpx.Client() as http:
+        yield Site("", house, http)
+
+
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     """A real browser."""

@@ -166,6 +166,7 @@ def is_telling(text: str) -> bool:
 
 def _ways(value: str) -> Iterator[str]:
     """How a value may be written."""
+    value = str(value)  # a Secret hides itself where it is shown
     yield value
     yield quote(value, safe="")
     for is_plain in (True, False):
