@@ -44,6 +44,23 @@ MENU = (
     "settings.html",
 )
 
+PLUGIN = """
+from headrace.hooks import hookimpl
+
+
+@hookimpl(optionalhook=True)
+def headrace_panels(place, page):
+    from markupsafe import Markup
+
+    from headrace_server.pages import Panel
+
+    if place == "menu":
+        yield Panel(title="ACME costs", link="acme")
+    if place == "flow-run" and page.tasks:
+        links = Markup('<a href="../task-runs/{}">first</a> <a href="../flows?name=x">asked</a>').format(page.tasks[0].id)
+        yield Panel(title="ACME", content=links + Markup(' <a href="https://acme.example/x">acme</a> <a href="#log">log</a>'), link="acme")
+"""
+
 Export = Callable[..., CompletedProcess[str]]
 
 
@@ -241,6 +258,17 @@ def test_from_a_server(kept: Any, export: Export, tmp_path: Path, home: Path, id
     assert names(tmp_path / "here") == names(tmp_path / "there")
     assert token.encode() not in b"".join((tmp_path / "there" / name).read_bytes() for name in names(tmp_path / "there"))
     assert not (tmp_path / "none").exists()
+
+
+def test_boxes_of_plugins(kept: Any, export: Export, tmp_path: Path, ids: dict[str, str]) -> None:
+    """They are on the pages as on a server, and their links lead where they lead, or to what says that it was not copied; their pages are not in the menu."""
+    (tmp_path / "headrace_plugin.py").write_text(PLUGIN)
+    export("copy")
+    run = (tmp_path / "copy" / "flow-runs" / f"{ids['bad']}.html").read_text()
+    assert f'<a href="../task-runs/{ids["first"]}.html">first</a>' in run
+    assert '<a href="../not-copied.html">asked</a> <a href="https://acme.example/x">acme</a> <a href="#log">log</a>' in run
+    assert '<a href="../not-copied.html">More</a>' in run
+    assert "ACME costs" not in run
 
 
 # In a browser

@@ -66,7 +66,8 @@ def export(
     """Write a copy of pages to DIR, which works without a server.
 
     Open index.html in it with a browser. A DIR that ends in .zip is written as one file. Without --page and --flow-run, all pages are copied, and the newest
-    flow runs with their task runs and logs. With --flow-run and without --page, only those runs and their deployments are, but in a support bundle.
+    flow runs with their task runs and logs. With --flow-run and without --page, only those runs and their deployments are copied; a support bundle has the
+    pages all the same.
 
     A support bundle is a copy to be sent to somebody: what is or looks like a secret is replaced by *** in all of its files, and report.txt has what
     `headrace version`, `doctor` and `config view` say. Failed runs come first in it. Look through it before you send it.

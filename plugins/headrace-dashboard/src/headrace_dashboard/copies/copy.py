@@ -19,7 +19,7 @@ from headrace_dashboard.view import View
 from headrace_dashboard.visit import CopyFacts
 
 STATIC_FILES = ("dashboard.css", "dashboard.js", "theme.js", "icon.svg")
-TOLD_EVERY = 100
+TOLD_EVERY = 500
 """After so many pages it is told how far it is."""
 
 

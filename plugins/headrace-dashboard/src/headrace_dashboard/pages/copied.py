@@ -12,6 +12,7 @@ class ContentsPage(View):
 
     template = "copied.html"
     title = "What is in this copy"
+    section = "copy"
     is_missing = False
 
     def __init__(self, visit: Visit, sheets: Sequence[Sheet]) -> None:
