@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import attrs
 
 from headrace.cli import lookup
+from headrace.errors import NotFound
 from headrace.model.deployments import Deployment
 from headrace.model.filters import MOST_ROWS, DeploymentFilter, FlowRunFilter, Page, TaskRunFilter, WorkQueueFilter
 from headrace.model.runs import FlowRun
@@ -164,9 +165,19 @@ def _subflows(client: OpenClient, run: FlowRun) -> Iterator[FlowRun]:
     callers = {run.id}
     others = sorted(_all_runs(client, FlowRunFilter(root_ids=(run.root_id,))), key=lambda each: each.id)
     for other in others:
-        if other.parent_task_run_id is not None and client.read_task_run(other.parent_task_run_id).flow_run_id in callers:
+        if _caller(client, other) in callers:
             callers.add(other.id)
             yield other
+
+
+def _caller(client: OpenClient, run: FlowRun) -> str | None:
+    """Which run called it, as far as that is still known."""
+    if run.parent_task_run_id is None:
+        return None
+    try:
+        return client.read_task_run(run.parent_task_run_id).flow_run_id
+    except NotFound:
+        return None
 
 
 def chosen_runs(client: OpenClient, given: Sequence[str]) -> Sequence[FlowRun]:
