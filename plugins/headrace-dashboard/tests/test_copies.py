@@ -27,7 +27,10 @@ from headrace.model.choices import Choice
 from headrace.model.schedules import DeploymentSchedule
 from headrace.model.states import State
 from headrace.model.storages import NamedStorage
+from headrace.model.tokens import Scope
+from headrace.ports.client import Kind, operations
 from headrace.testing.privileges import giving_up
+from headrace_dashboard.copies.looking import looked_at
 from headrace_dashboard.copies.writing import MARK, checked, written
 
 MENU = (
@@ -310,6 +313,14 @@ def test_what_moves(export: Export, tmp_path: Path, opened: Any, ids: dict[str, 
 
 
 # What is refused
+
+
+def test_whoever_makes_a_copy_only_looks(kept: Any) -> None:
+    """Nothing that a copy is made with can change anything, or open a storage."""
+    client = looked_at(kept.house, lambda answer: answer).client
+    assert client.read_agents() == []
+    for operation in operations().values():
+        assert hasattr(client, operation.name) == (operation.scope is Scope.VIEWER and operation.kind is Kind.ASK)
 
 
 def test_what_is_there_already(export: Export, tmp_path: Path, ids: dict[str, str]) -> None:

@@ -89,7 +89,7 @@ class View:
         """What the query says last of a name."""
         return next((value for known, value in reversed(self.query) if known == name), default).strip()
 
-    def all_asked(self, name: str) -> Sequence[str]:
+    def all_asked(self, name: str) -> tuple[str, ...]:
         """All that the query says of a name that is not empty."""
         return tuple(text for known, value in self.query if known == name and (text := value.strip()))
 

@@ -30,9 +30,7 @@ class DeploymentsPage(View):
     @cached_property
     def wanted(self) -> DeploymentFilter:
         """The filter that the query says."""
-        return DeploymentFilter(
-            flow_names=tuple(self.all_asked("flow")), tags=tuple(self.all_asked("tag")), text=self.asked("name") or None
-        )
+        return DeploymentFilter(flow_names=self.all_asked("flow"), tags=self.all_asked("tag"), text=self.asked("name") or None)
 
     @property
     def is_filtered(self) -> bool:

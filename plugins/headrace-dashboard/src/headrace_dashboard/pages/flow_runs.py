@@ -55,11 +55,11 @@ class FlowRunsPage(View):
         """The filter that the query says."""
         return FlowRunFilter(
             state_types=self.states,
-            flow_names=tuple(self.all_asked("flow")),
+            flow_names=self.all_asked("flow"),
             deployment_ids=tuple(each.id for each in self._deployments_asked),
-            tags=tuple(self.all_asked("tag")),
+            tags=self.all_asked("tag"),
             text=self.asked("name") or None,
-            work_queues=tuple(self.all_asked("queue")),
+            work_queues=self.all_asked("queue"),
             created_after=self._since,
             created_before=self._moment("before"),
             due_after=self._moment("due-from"),

@@ -176,8 +176,8 @@ class WorkQueuePage(_WithForm):
     def under_way(self) -> Sequence[FlowRun]:
         """The first of its runs that somebody has."""
         if self.visit.store is None:
-            owned = self.client.read_flow_runs(FlowRunFilter(state_types=OWNED), Page())
-            return [run for run in owned if run.work_queue == self.queue.name][:ROWS]
+            wanted = FlowRunFilter(work_queues=(self.queue.name,), state_types=OWNED)
+            return self.client.read_flow_runs(wanted, Page(limit=ROWS))
         with self.visit.store.reading() as reading:
             return reading.under_way(self.queue.id, ROWS)
 
