@@ -9,12 +9,14 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from servers.own import COMMAND, environment, headrace_server
 
 from headrace.cli.hidden_secrets import HiddenSecrets
 from headrace.model.choices import Choice
 from headrace.model.logs import LogLine
+from headrace.model.results import ResultReference
 from headrace.model.states import State
 from headrace.model.storages import NamedStorage
 from headrace_dashboard.copies.sweeping import swept, without_keys
@@ -33,6 +35,7 @@ PLANTED = {
     "what is referred to": "planted-reference-8",
     "an address": "planted-address-9",
     "a file": "planted-file-10",
+    "a result": "planted-result-11",
     "a key of a cloud": "AKIAIOSFODNN7PLANTED",
     "a JWT": JWT,
     "a private key": KEY[1],
@@ -78,6 +81,9 @@ def full(kept: Any, tmp_path: Path) -> Any:
     ]
     kept.journal(bad, *lines, tasks=(task,))
     kept.move(bad.id, State.failed(message=f"token: {PLANTED['a line']}"))
+    value = json.dumps({"count": 3, "session_token": PLANTED["a result"]})
+    result = ResultReference(serializer="json", size=len(value), sha256="0" * 64, storage=Choice("local"), inline=value)
+    kept.script_run("with-result", State.running(), attrs.evolve(State.completed(), reference=result))
     for number in range(3):
         kept.script_run(f"good-{number}", State.running(), State.completed())
     return kept
@@ -116,6 +122,8 @@ def test_no_secret_is_in_it(full: Any, home: Path, tmp_path: Path, variables: Ma
     assert '"db_password": "***"' in run
     assert '"rows": 3' in run
     assert "postgresql://***@db/x" in run
+    result = next(told(content) for name, content in found.items() if name.startswith("flow-runs/") and b"<h1>with-result" in content)
+    assert '"session_token": "***"' in result
     assert "secrets were replaced by ***, in " in done.stderr
     assert "look through it before you send it" in done.stderr
     assert done.stdout.startswith("copied ")

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import attrs
 
 from headrace.hooks.secrets import is_reference, names_secret, shown_reference
+from headrace.model.results import ResultReference
 from headrace.settings import HIDDEN, SETTINGS, Settings
 
 _BEGUN = r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
@@ -82,6 +83,8 @@ class HiddenSecrets:
             }
         if isinstance(shown, tuple):
             return tuple(self.gone(value, is_secret=is_secret) for value in shown)
+        if isinstance(shown, ResultReference):
+            return shown  # with anything else in it, it does not lead to what was kept
         if attrs.has(type(shown)):
             return self._of_value(shown)
         if isinstance(shown, Iterable) and not isinstance(shown, bytes):

@@ -16,7 +16,7 @@ from headrace.model.logs import LogLine
 from headrace.settings import HIDDEN, Settings
 from headrace_dashboard.copies.copy import Copy
 from headrace_dashboard.copies.known_secrets import KnownSecrets
-from headrace_dashboard.copies.looking import looked_at, without_parameters
+from headrace_dashboard.copies.looking import looked_at, without_logs, without_parameters
 from headrace_dashboard.copies.plan import Plan, Wanted, chosen_runs
 from headrace_dashboard.copies.sweeping import sweep_again, swept, without_keys
 from headrace_dashboard.copies.writing import Growing, checked, written
@@ -105,6 +105,7 @@ def _bundled(
 def _write(house: Instance, plan: Plan, facts: CopyFacts, growing: Growing, hidden: HiddenSecrets | None) -> None:
     def change(answer: Any) -> Any:
         shown = answer if facts.has_parameters else without_parameters(answer)
+        shown = shown if facts.has_logs else without_logs(shown)
         if hidden is None:
             return shown
         is_log = isinstance(shown, list) and all(isinstance(each, LogLine) for each in shown)

@@ -16,7 +16,7 @@ from headrace_dashboard.pages.deployment import OfDeployment
 from headrace_dashboard.schedule_form import ON_MISSED, OVERLAP, Kind, ScheduleForm
 from headrace_dashboard.schedules import Seen, add, change
 from headrace_dashboard.view import Done
-from headrace_dashboard.zones import zone_names, zone_of
+from headrace_dashboard.zones import zone_names
 
 TIMES = 10
 
@@ -65,7 +65,7 @@ class _WithForm(OfDeployment):
     @property
     def own_zone(self) -> str:
         """The zone of who looks."""
-        return zone_of(self.request).key
+        return self.visit.zone.key
 
     @property
     def now_words(self) -> str:

@@ -126,7 +126,7 @@ function hush() {
 
 // What happened while nobody listened is asked for.
 function listenAnew() {
-  if (!old.hidden) return;
+  if (!old?.hidden) return;
   again = Math.max(again, 1);
   listen();
 }
