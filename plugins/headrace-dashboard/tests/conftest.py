@@ -60,7 +60,7 @@ class Site:
         answer = self.post(path, do, **fields)
         assert answer.status_code == 303, (answer.status_code, shown(answer.text))
         following = self.http.get(str(httpx.URL(str(answer.url)).join(answer.headers["location"])))
-        notes: list[str] = findall(r'<p class="note good"[^>]*>(.*?)</p>', following.text, DOTALL)
+        notes: list[str] = findall(r'<p class="note (?:good|bad)" role="status">(.*?)</p>', following.text, DOTALL)
         return unescape(notes[0]) if notes else ""
 
     # What there is

@@ -44,7 +44,7 @@ def test_lines(site: Any) -> None:
     assert "rather bad" in site.text(f"flow-runs/{run.id}", level="²")
     assert "No line fits." in site.text(f"flow-runs/{run.id}", text="nothing of that")
     file = site.http.get(f"flow-runs/{run.id}/log.txt")
-    assert file.headers["content-disposition"] == 'attachment; filename="otter.log.txt"'
+    assert file.headers["content-disposition"] == "attachment; filename*=UTF-8''otter.log.txt"
     assert [line.rpartition(": ")[2] for line in file.text.splitlines()] == [*(f"line {number}" for number in range(250)), "rather bad"]
 
 
@@ -101,3 +101,32 @@ def test_what_cannot_be_done(site: Any) -> None:
     assert answer.status_code == 409
     assert 'role="alert"' in answer.text
     assert "otter" in answer.text
+
+
+def test_a_log_of_a_run_with_any_name(site: Any) -> None:
+    """It is a file whose name says whose it is, in whatever letters."""
+    run = site.script_run("日本 run", State.running())
+    site.journal(run, "a line")
+    file = site.http.get(f"flow-runs/{run.id}/log.txt")
+    assert (file.status_code, "a line" in file.text) == (200, True)
+    assert file.headers["content-disposition"] == "attachment; filename*=UTF-8''%E6%97%A5%E6%9C%AC%20run.log.txt"
+
+
+def test_more_tasks_than_are_shown(site: Any) -> None:
+    """Of very many the first are shown, and those of the others that failed; that there are more is told."""
+    run = site.script_run("otter", State.running())
+    tasks = [site.task(run, f"task{number:03}") for number in range(260)]
+    failed = site.task(run, "broken", state=State.failed(message="no room"))
+    site.journal(run, tasks=(*tasks, failed))
+    page = site.text(f"flow-runs/{run.id}")
+    assert "There are more than are shown here" in page
+    assert "task199" in page
+    assert "task200" not in page
+    assert "broken" in page
+
+
+@pytest.mark.parametrize("query", [{"level": "4" * 5000}, {"level": "x"}, {"text": "x" * 5000}])
+def test_what_is_asked_of_a_log_without_sense(site: Any, query: dict[str, str]) -> None:
+    """Is passed over, or finds nothing."""
+    run = site.script_run("otter", State.running())
+    assert site.http.get(f"flow-runs/{run.id}", params=query).status_code == 200

@@ -14,6 +14,19 @@ def names(html: str) -> list[str]:
     return findall(r'<td class="grow"><a href="[^"]*">([^<]*)</a>', html)
 
 
+def mark(html: str) -> str:
+    """By what the runs are known that a page asks about."""
+    (found,) = findall(r'name="mark" value="([0-9a-f]+)"', html)
+    return str(found)
+
+
+def confirmed(site: Any, path: str, **fields: Any) -> str:
+    """What is said when something was asked for, and yes said to what the page then asked."""
+    asked = site.post(path, "preview", **fields)
+    assert asked.status_code == 200
+    return str(site.said(path, "change", mark=mark(asked.text), **fields))
+
+
 @pytest.fixture
 def some(site: Any) -> None:
     """Runs in several states."""
@@ -41,11 +54,11 @@ def some(site: Any) -> None:
         ({"due-before": "2020-01-01T00:00:00+00:00"}, []),
         ({"since": "1h"}, ["waits", "bad", "good"]),
         ({"before": "2020-01-01T00:00:00+00:00"}, []),
-        ({"state": "NONSENSE", "since": "nonsense", "from": "nonsense"}, ["waits", "bad", "good"]),
+        ({"from": "2020-01-01T00:00"}, ["waits", "bad", "good"]),
     ],
 )
 def test_filters(site: Any, some: None, query: dict[str, Any], found: list[str]) -> None:
-    """The address says which runs are shown; what it says that is nothing is passed over."""
+    """The address says which runs are shown."""
     assert names(site.page("flow-runs", **query)) == found
 
 
@@ -75,20 +88,20 @@ def test_many_are_changed(site: Any, some: None) -> None:
     asked = site.http.post("flow-runs", data={"do": "preview", "change": "cancel"})
     assert asked.status_code == 200
     assert "Cancel 1 run?" in asked.text
-    assert site.said("flow-runs", "change", change="cancel") == "1 run was cancelled."
+    assert site.said("flow-runs", "change", change="cancel", mark=mark(asked.text)) == "1 run was cancelled."
     assert {found.name: found.state.type for found in site.runs}["waits"] is StateType.CANCELLED
 
 
 def test_those_that_are_ticked(site: Any, some: None) -> None:
     """What is ticked is changed, and nothing else."""
     ticked = [found.id for found in site.runs if found.name == "bad"]
-    assert site.said("flow-runs", "change", change="delete", run=ticked) == "1 run was deleted."
+    assert confirmed(site, "flow-runs", change="delete", run=ticked) == "1 run was deleted."
     assert [found.name for found in site.runs] == ["waits", "good"]
 
 
 def test_what_fits_the_filter(site: Any, some: None) -> None:
     """Where none is ticked, all that the address asks for are changed."""
-    assert site.said("flow-runs?flow=other", "change", change="delete") == "1 run was deleted."
+    assert confirmed(site, "flow-runs?flow=other", change="delete") == "1 run was deleted."
     assert [found.name for found in site.runs] == ["waits", "good"]
 
 
@@ -108,3 +121,61 @@ def test_saved_views(site: Any, some: None) -> None:
     assert 'value="&lt;broken&gt;"' in refused.text
     assert site.said(unescape(link), "forget", view="broken ones") == "The view 'broken ones' is deleted."
     assert "broken" not in site.page("flow-runs")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"state": "NONSENSE"},
+        {"since": "2h"},
+        {"from": "nonsense"},
+        {"from": "0001-01-01T00:00:00+14:00"},
+        {"before": "9999-12-31T23:59:59-14:00"},
+        {"due-from": "x" * 5000},
+    ],
+)
+def test_what_cannot_be_read_is_told(site: Any, some: None, query: dict[str, str]) -> None:
+    """Whoever asks for some runs is never taken to ask for all: nothing is shown, and nothing changed."""
+    answer = site.http.get("flow-runs", params=query)
+    assert answer.status_code == 422
+    assert "cannot be used" in answer.text
+    refused = site.http.post("flow-runs", params=query, data={"do": "preview", "change": "delete"})
+    assert refused.status_code == 422
+    assert 'name="mark"' not in refused.text
+    assert site.http.get("", params=query).status_code in {200, 422}
+
+
+def test_runs_of_a_deployment_that_is_gone(site: Any, some: None) -> None:
+    """Are none, and not all."""
+    asked = site.post("flow-runs?deployment=etl/gone", "preview", change="delete")
+    assert "Delete 0 runs?" in asked.text
+    site.post("flow-runs?deployment=etl/gone", "change", change="delete", mark=mark(asked.text))
+    assert len(site.runs) == 3
+
+
+def test_other_runs_than_yes_was_said_to(site: Any, some: None) -> None:
+    """Where others fit meanwhile, nothing is done, and it is asked again."""
+    asked = site.post("flow-runs?flow=other", "preview", change="delete")
+    site.script_run("worse", State.running(), State.failed(), flow="other")
+    again = site.post("flow-runs?flow=other", "change", change="delete", mark=mark(asked.text))
+    assert again.status_code == 200
+    assert "Nothing was done" in again.text
+    assert "Delete 2 runs?" in again.text
+    assert len(site.runs) == 4
+    assert site.said("flow-runs?flow=other", "change", change="delete", mark=mark(again.text)) == "2 runs were deleted."
+
+
+def test_some_cannot_be_changed(site: Any) -> None:
+    """Each that was changed is counted, whatever the one before it came to."""
+    site.deployment()
+    site.deployment("other")
+    site.queue("all")
+    for name in ("first", "second"):
+        site.run(name)
+    site.run("third", of="etl-other")
+    for run in site.claim():
+        site.move(run.id, State.running())
+        site.move(run.id, State.failed())
+    site.house.client.delete_deployment("etl-other")
+    said = confirmed(site, "flow-runs", change="retry")
+    assert said.startswith("2 runs were tried again. 1 were not: ")

@@ -107,3 +107,12 @@ def test_pages_of_others(site: Any) -> None:
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
     assert "default-src 'none'" in policy
+
+
+def test_a_cookie_is_of_one_server(http: httpx.Client, tokens: dict[str, str], home: Path, site: Any) -> None:
+    """It is called after the server's home and sent to nobody beside its pages; where no token is needed, one that is not known says nothing."""
+    given = sign_in(http, tokens["viewer"]).headers["set-cookie"]
+    name = given.partition("=")[0]
+    assert name.startswith("headrace_token_")
+    assert "path=" not in given.lower()
+    assert site.http.get("", headers={"Cookie": f"{name}=of_another; headrace_token=of_another"}).status_code == 200

@@ -13,7 +13,6 @@ from headrace.ports.run_store import OpenRunStore
 from headrace_dashboard.assets import MARK
 from headrace_dashboard.visit import Query
 from headrace_dashboard.zones import zone_of
-from headrace_server.doors import COOKIE
 from headrace_server.pages import Lent, asker_of
 
 SAID = "headrace_said"
@@ -66,7 +65,7 @@ class Browsing:
 
     @property
     def who(self) -> str:
-        return asker_of(self._request).name if self._request.cookies.get(COOKIE) else ""
+        return asker_of(self._request).name if self._request.cookies.get(self.cookie) else ""
 
     @property
     def may_change(self) -> bool:
@@ -79,6 +78,11 @@ class Browsing:
     @property
     def is_encrypted(self) -> bool:
         return self._request.url.scheme == "https"
+
+    @property
+    def cookie(self) -> str:
+        """The name of the cookie that says who looks."""
+        return self._server.doors.cookie
 
     def check(self, token: str) -> None:
         """Raises NotAuthenticated for a token that is not known."""

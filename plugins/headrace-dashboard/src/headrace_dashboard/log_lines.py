@@ -7,6 +7,7 @@ import attrs
 
 from headrace.model.filters import LogFilter, Page
 from headrace.model.logs import LogLine
+from headrace_dashboard.moments import whole_number
 from headrace_dashboard.shown import LEVELS
 from headrace_dashboard.view import View
 
@@ -22,8 +23,8 @@ class LogLines:
         self._view = view
         self._of = of
         self.text = view.asked("text")
-        level = view.asked("level")
-        self.least_level = int(level) if level.isdecimal() and int(level) in LEVELS else 0
+        level = whole_number(view.asked("level"))
+        self.least_level = level if level in LEVELS else 0
 
     @cached_property
     def _found(self) -> Sequence[LogLine]:

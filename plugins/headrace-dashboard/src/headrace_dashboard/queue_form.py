@@ -21,6 +21,7 @@ from headrace.model.states import NOT_ENDED, State
 from headrace.ports.client import OpenClient
 from headrace.wire.typed_json import parsed
 from headrace_dashboard.forms import Form
+from headrace_dashboard.moments import whole_number
 
 OWN = (TAGS, DEPLOYMENTS, FLOW_RUNNERS)
 OFFERED = 100
@@ -109,10 +110,11 @@ class QueueForm:
         """The limit; None: any number. Raises InvalidOption."""
         if not self.limit:
             return None
-        if not self.limit.isascii() or not self.limit.isdigit() or int(self.limit) > MOST_LIMIT:
+        limit = whole_number(self.limit)
+        if limit is None or limit > MOST_LIMIT:
             why = f"it is a whole number from 0 to {MOST_LIMIT:,}, or nothing for any number"
-            raise InvalidOption(where="work queue", option="limit", value=self.limit, why=why)
-        return int(self.limit)
+            raise InvalidOption(where="work queue", option="limit", value=self.limit[:100], why=why)
+        return limit
 
     def criteria(self, house: Instance) -> dict[str, Any]:
         """What is asked for, each as its matcher keeps it. Raises NotInstalled, NotFound, WrongData."""
@@ -140,7 +142,7 @@ class QueueForm:
             concurrency_limit=self.concurrency_limit,
             is_paused=self.is_paused,
             criteria={**unusable, **asked.criteria(house)},
-            revision=int(self.revision) if self.revision.isascii() and self.revision.isdigit() else 0,
+            revision=whole_number(self.revision) or 0,
             updated=house.clock.now(),
         )
 

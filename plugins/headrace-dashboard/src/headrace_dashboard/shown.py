@@ -1,5 +1,6 @@
 """How values are shown to people."""
 
+import shlex
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -86,6 +87,7 @@ def first_line(text: str) -> str:
 
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
+    "quoted": shlex.quote,
     "moment": moment,
     "ago": ago,
     "duration": duration,

@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable, Iterator
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -67,13 +69,17 @@ PAGES: tuple[tuple[str, type[View]], ...] = (
 )
 
 
+SMALL = (Middleware(GZipMiddleware, compresslevel=5),)
+"""Pages are sent packed, which makes of one with hundreds of runs what a phone takes."""
+
+
 def routes(server: Lent) -> Iterator[BaseRoute]:
     """Those of the dashboard, on a server."""
-    yield OpenMount(f"/static/{MARK}", app=Kept(StaticFiles(packages=[("headrace_dashboard", "static")])))
+    yield OpenMount(f"/static/{MARK}", app=Kept(GZipMiddleware(StaticFiles(packages=[("headrace_dashboard", "static")]))))
     yield OpenRoute("/login", _served(server, LoginPage), name=LOGIN, methods=["GET", "POST"])
     yield Route("/live", Live(server).answer)
     for path, page in PAGES:
-        yield Route(path, _served(server, page), methods=["GET", "POST"])
+        yield Route(path, _served(server, page), methods=["GET", "POST"], middleware=SMALL)
 
 
 def _served(server: Lent, page: type[View]) -> Callable[[Request], Awaitable[Response]]:

@@ -26,13 +26,20 @@ from headrace_server.pages import Panel
 
 logger = logging.getLogger("headrace.dashboard")
 
+LONGEST_SAID = 300
+"""Characters; browsers keep 4 kB of a cookie, and a character may be twelve bytes there."""
+
+NOT_GOOD = "!"
+"""How what is said begins where not all was done."""
+
 
 @attrs.frozen
 class Done:
-    """Something was done: what is said of it, and on which page; this one, if it is None."""
+    """Something was done: what is said of it, and on which page; this one, if it is None. Not `is_good`: not all that was to be done."""
 
     said: str
     to: str | None = None
+    is_good: bool = True
     cookies: Mapping[str, str] = attrs.field(factory=dict)
 
 
@@ -142,7 +149,12 @@ class View:
     @cached_property
     def said(self) -> str:
         """What is said once, of what was done before."""
-        return self.visit.said
+        return self.visit.said.removeprefix(NOT_GOOD)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether all of that was done."""
+        return not self.visit.said.startswith(NOT_GOOD)
 
     # What plugins add
 
@@ -212,9 +224,13 @@ class View:
         answer = RedirectResponse(goal, HTTPStatus.SEE_OTHER)
         is_safe = self.visit.is_encrypted
         if done.said:
-            answer.set_cookie(SAID, quote(done.said), max_age=60, httponly=True, samesite="strict", secure=is_safe)
+            said = done.said if len(done.said) <= LONGEST_SAID else f"{done.said[:LONGEST_SAID]}…"
+            answer.set_cookie(
+                SAID, quote(said if done.is_good else f"{NOT_GOOD}{said}"), max_age=60, httponly=True, samesite="strict", secure=is_safe
+            )
         for name, value in done.cookies.items():
-            answer.set_cookie(name, value, max_age=None if value else 0, httponly=True, samesite="strict", secure=is_safe)
+            # without a path it is that of the page, so that no other site behind the same proxy is sent it
+            answer.set_cookie(name, value, max_age=None if value else 0, path=None, httponly=True, samesite="strict", secure=is_safe)
         return answer
 
 

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Iterable
+from hashlib import sha256
 from typing import Any
 
 import attrs
@@ -27,7 +28,8 @@ IS_PAGE = "headrace.is_page"
 """Where a request keeps that it is for a page, and not for the API."""
 
 COOKIE = "headrace_token"
-"""By what a browser says who asks for a page. The API does not look at it: whoever asks that has a token in hand."""
+"""How the cookie is called by which a browser says who asks for a page, with what tells the server's home from others behind it: browsers send cookies
+to all ports of a machine. The API does not look at it: whoever asks that has a token in hand."""
 
 logger = logging.getLogger("headrace.server")
 
@@ -53,6 +55,7 @@ class Doors:
     attempts: Attempts
     names: Names = attrs.field(factory=Names)
     needs_token: bool = False
+    cookie: str = COOKIE
 
     @classmethod
     def of(cls, house: Instance, host: str, names: Iterable[str] = (), *, needs_token: bool = False) -> "Doors":
@@ -63,6 +66,7 @@ class Doors:
             attempts=Attempts(house.clock.monotonic),
             names=Names.of(host, names),
             needs_token=needs_token or not is_loopback(host),
+            cookie=f"{COOKIE}_{sha256(str(house.settings.home).encode()).hexdigest()[:8]}",
         )
 
     async def admitted(self, request: Request, operation: Operation, arguments: dict[str, Any] | None) -> Asker:
@@ -94,7 +98,8 @@ class Doors:
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer":
             return await self._with_token(request, token.strip())
-        if request.scope.get(IS_PAGE) and (token := request.cookies.get(COOKIE, "")):
+        token = request.cookies.get(self.cookie, "") if request.scope.get(IS_PAGE) else ""
+        if token and (self.needs_token or await asyncio.to_thread(self._knows, token)):
             return await self._with_token(request, token)
         if self.needs_token:
             raise NotAuthenticated(why="no token was sent")
@@ -102,6 +107,9 @@ class Doors:
 
     async def _with_token(self, request: Request, token: str) -> Asker:
         return await asyncio.to_thread(self.check, request, token)
+
+    def _knows(self, token: str) -> bool:
+        return self.tokens.run_of(token) is not None or self.tokens.found(token) is not None
 
     def check(self, request: Request, token: str) -> Asker:
         """Who has a token. One that is wrong is refused, also where none is needed: who sends one believes to be known. Raises NotAuthenticated."""

@@ -11,6 +11,7 @@ from headrace.model.limits import ConcurrencyLimit
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.tags import as_tags
 from headrace_dashboard.forms import Form
+from headrace_dashboard.moments import whole_number
 from headrace_dashboard.view import Done, View
 
 MOST_AT_ONCE = 1_000_000
@@ -58,13 +59,14 @@ class ConcurrencyLimitsPage(View):
 
     def do_set(self, form: Form) -> Done:
         """Limits a tag, or changes its limit. Raises InvalidOption, WrongData."""
-        tag, limit = _tag(form.text("tag")), form.text("limit")
-        if not limit.isascii() or not limit.isdigit() or int(limit) > MOST_AT_ONCE:
+        tag, typed = _tag(form.text("tag")), form.text("limit")
+        limit = whole_number(typed)
+        if limit is None or limit > MOST_AT_ONCE:
             why = f"it is a whole number from 0 to {MOST_AT_ONCE:,}"
-            raise InvalidOption(where=f"the limit of tag {tag!r}", option="limit", value=limit, why=why)
+            raise InvalidOption(where=f"the limit of tag {tag!r}", option="limit", value=typed[:100], why=why)
         before = {each.tag: each.limit for each in self.limits}.get(tag)
-        self.client.set_limit(tag, int(limit))
-        return Done(f"The limit of {tag} is {int(limit):,}{'' if before is None else f'; it was {before:,}'}.")
+        self.client.set_limit(tag, limit)
+        return Done(f"The limit of {tag} is {limit:,}{'' if before is None else f'; it was {before:,}'}.")
 
     def do_ask(self, _: Form) -> None:
         """Asks whether it is to be deleted."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import cached_property
+from urllib.parse import quote
 
 from starlette.responses import Response, StreamingResponse
 
@@ -11,7 +12,7 @@ from headrace.model.deployments import Deployment
 from headrace.model.explanations import Explanation
 from headrace.model.filters import LogFilter, Page, TaskRunFilter
 from headrace.model.runs import FlowRun, TaskRun
-from headrace.model.states import State
+from headrace.model.states import State, StateType
 from headrace_dashboard.assets import HEADERS
 from headrace_dashboard.calls import calls_of
 from headrace_dashboard.charts import Timeline, timeline_of
@@ -23,6 +24,10 @@ from headrace_dashboard.pages.flow_runs import changed, is_retryable
 from headrace_dashboard.view import Done, View, as_json
 
 TASKS = 200
+"""Of a run with more, these are shown: the first ones, and of the others some that failed or have not ended."""
+
+OTHERS = 50
+_TELLING = (StateType.FAILED, StateType.CRASHED, StateType.RUNNING, StateType.PAUSED)
 MOST_VERSIONS = 100
 """Among so many of the last versions of its deployment is looked for the one that it ran."""
 
@@ -109,8 +114,22 @@ class FlowRunPage(View):
 
     @cached_property
     def tasks(self) -> Sequence[TaskRun]:
-        """The first of its task runs, in their order."""
-        return self.client.read_task_runs(TaskRunFilter(flow_run_ids=(self.run.id,)), Page(limit=TASKS, newest_first=False))
+        """Its task runs in their order; of more than are shown the first, and those of the others that are telling."""
+        if not self.are_more_tasks:
+            return self._first_tasks
+        first = self._first_tasks[:TASKS]
+        wanted = TaskRunFilter(flow_run_ids=(self.run.id,), state_types=_TELLING)
+        others = self.client.read_task_runs(wanted, Page(limit=OTHERS, after=first[-1].id, newest_first=False))
+        return [*first, *others]
+
+    @property
+    def are_more_tasks(self) -> bool:
+        """Whether there are more than are shown."""
+        return len(self._first_tasks) > TASKS
+
+    @cached_property
+    def _first_tasks(self) -> Sequence[TaskRun]:
+        return self.client.read_task_runs(TaskRunFilter(flow_run_ids=(self.run.id,)), Page(limit=TASKS + 1, newest_first=False))
 
     @cached_property
     def timeline(self) -> Timeline:
@@ -135,7 +154,7 @@ class FlowRunPage(View):
     def do_cancel(self, _: Form) -> Done:
         """Has it stopped."""
         refused = changed(self, self.run, "cancel")
-        return Done(f"It was not cancelled: {refused}" if refused else f"{self.run.name} is being cancelled.")
+        return Done(f"It was not cancelled: {refused}" if refused else f"{self.run.name} is being cancelled.", is_good=not refused)
 
     def do_retry(self, _: Form) -> Done:
         """Has it started again; what finished in it is not computed again."""
@@ -161,8 +180,7 @@ class LogFile(View):
 
     def answer(self) -> Response:
         run = self.client.read_flow_run(self.place("run_id"))
-        name = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in run.name)
-        headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}.log.txt"'}
+        headers = {**HEADERS, "Content-Disposition": f"attachment; filename*=UTF-8''{quote(run.name, safe='')}.log.txt"}
         return StreamingResponse(self.text(), media_type="text/plain; charset=utf-8", headers=headers)
 
     def text(self) -> Iterator[str]:

@@ -3,17 +3,20 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
+from hashlib import sha256
+from typing import Any
 from urllib.parse import urlencode
 
 import attrs
 
-from headrace.errors import HeadraceError
+from headrace.errors import HeadraceError, InvalidOption
 from headrace.model.deployments import Deployment
 from headrace.model.filters import DeploymentFilter, FlowRunFilter, Page
 from headrace.model.moves import Move
 from headrace.model.runs import FlowRun
 from headrace.model.states import TERMINAL, State, StateType
 from headrace_dashboard.forms import Form
+from headrace_dashboard.moments import moment_of
 from headrace_dashboard.view import Done, View
 from headrace_dashboard.views import SavedView, Views
 
@@ -26,13 +29,15 @@ CHANGES = {"cancel": "cancelled", "retry": "tried again", "delete": "deleted"}
 
 @attrs.frozen
 class Change:
-    """What is to be done with many runs, before it is: how many there are, and of how many of them it can be done. `ids`: they were ticked."""
+    """What is to be done with many runs, before it is: how many there are, and with which of them it can be done, by which it is known as `mark`. `ids`:
+    they were ticked."""
 
     name: str
     count: int
-    fitting: int
+    fitting: Sequence[FlowRun]
     is_more: bool
     ids: tuple[str, ...]
+    mark: str
 
 
 class FlowRunsPage(View):
@@ -48,7 +53,8 @@ class FlowRunsPage(View):
 
     @cached_property
     def states(self) -> tuple[StateType, ...]:
-        return tuple(kind for kind in StateType if kind in self.all_asked("state"))
+        """Raises InvalidOption for one that there is not, since nobody asks for all runs who asks for some."""
+        return tuple(self._chosen_of("state", text, StateType) for text in self.all_asked("state"))
 
     @cached_property
     def wanted(self) -> FlowRunFilter:
@@ -61,22 +67,32 @@ class FlowRunsPage(View):
             text=self.asked("name") or None,
             work_queues=self.all_asked("queue"),
             created_after=self._since,
-            created_before=self._moment("before"),
-            due_after=self._moment("due-from"),
-            due_before=self._moment("due-before"),
+            created_before=self.moment("before"),
+            due_after=self.moment("due-from"),
+            due_before=self.moment("due-before"),
         )
 
     @property
     def _since(self) -> datetime | None:
-        window = SINCE.get(self.asked("since"))
-        return self.now - window if window is not None else self._moment("from")
+        text = self.asked("since")
+        return self.now - self._chosen_of("since", text, SINCE) if text else self.moment("from")
 
-    def _moment(self, name: str) -> datetime | None:
+    def _chosen_of(self, name: str, text: str, known: Mapping[str, Any] | type[StateType]) -> Any:
         try:
-            moment = datetime.fromisoformat(self.asked(name))
-        except ValueError:
-            return None
-        return moment if moment.tzinfo is not None else None
+            return known[text]
+        except KeyError:
+            raise InvalidOption(
+                where="the address of this page", option=name, value=text[:100], why=f"there are {', '.join(known)}"
+            ) from None
+
+    def moment(self, name: str) -> datetime | None:
+        """One that is asked for. Raises InvalidOption."""
+        return moment_of(name, self.asked(name), self.visit.zone)
+
+    def clock(self, name: str) -> str:
+        """The same by the clocks of who looks, as a field holds it."""
+        moment = self.moment(name)
+        return "" if moment is None else moment.astimezone(self.visit.zone).strftime("%Y-%m-%dT%H:%M:%S")
 
     @cached_property
     def _deployments_asked(self) -> list[Deployment]:
@@ -92,11 +108,15 @@ class FlowRunsPage(View):
 
     # What is shown
 
-    @cached_property
-    def _rows(self) -> list[FlowRun]:
+    def _read(self, page: Page) -> list[FlowRun]:
+        """A page of those that are asked for; of deployments that are gone there are none."""
         if self.all_asked("deployment") and not self._deployments_asked:
             return []
-        return self.client.read_flow_runs(self.wanted, Page(limit=ROWS + 1, after=self.asked("after") or None))
+        return self.client.read_flow_runs(self.wanted, page)
+
+    @cached_property
+    def _rows(self) -> list[FlowRun]:
+        return self._read(Page(limit=ROWS + 1, after=self.asked("after") or None))
 
     @property
     def runs(self) -> Sequence[FlowRun]:
@@ -150,38 +170,52 @@ class FlowRunsPage(View):
     def change(self) -> Change | None:
         """What was chosen to be done, and is to be said yes to."""
         name = self.typed.text("change")
-        if name not in CHANGES:
-            return None
-        runs = self._chosen()
-        return Change(name, len(runs), sum(_is_fitting(name, run) for run in runs), len(runs) >= MOST_CHANGED, self.typed.texts("run"))
+        return self._change(name) if name in CHANGES else None
+
+    @property
+    def was_other(self) -> bool:
+        """Whether yes was said to something else, since runs have changed meanwhile."""
+        return self.typed.text("do") == "change"
 
     def do_preview(self, _: Form) -> None:
         """Shows how many runs would be changed."""
 
-    def do_change(self, form: Form) -> Done:
-        """Does it."""
-        name = form.text("change")
-        done, refused = 0, ""
-        for run in self._chosen():
-            if not _is_fitting(name, run):
-                continue
+    def do_change(self, form: Form) -> Done | None:
+        """Does it with those that yes was said to; asks again where there are others by now."""
+        change = self.change
+        if change is None or change.mark != form.text("mark"):
+            return None
+        done, refusals = 0, []
+        for run in change.fitting:
             try:
-                refused = changed(self, run, name) or refused
-                done += not refused
+                refused = changed(self, run, change.name)
             except HeadraceError as error:
                 refused = str(error)
-        said = f"{done:,} {'run was' if done == 1 else 'runs were'} {CHANGES[name]}."
-        return Done(f"{said} Others were not: {refused}" if refused else said)
+            if refused:
+                refusals.append(refused)
+            else:
+                done += 1
+        said = f"{done:,} {'run was' if done == 1 else 'runs were'} {CHANGES[change.name]}."
+        return Done(f"{said} {len(refusals):,} were not: {refusals[-1]}" if refusals else said, is_good=not refusals)
+
+    def _change(self, name: str) -> Change:
+        runs = self._chosen()
+        fitting = [run for run in runs if _is_fitting(name, run)]
+        mark = sha256("".join(run.id for run in fitting).encode()).hexdigest()
+        return Change(name, len(runs), fitting, len(runs) >= MOST_CHANGED, self.typed.texts("run"), mark)
 
     def _chosen(self) -> list[FlowRun]:
         """The runs that were ticked, or all that are asked for."""
         ids = self.typed.texts("run")
-        wanted = FlowRunFilter(ids=ids) if ids else self.wanted
         found: list[FlowRun] = []
         after: str | None = None
-        while len(found) < MOST_CHANGED and (page := self.client.read_flow_runs(wanted, Page(limit=AT_ONCE, after=after))):
-            found += page
-            after = page[-1].id
+        while len(found) < MOST_CHANGED:
+            page = Page(limit=AT_ONCE, after=after)
+            read = self.client.read_flow_runs(FlowRunFilter(ids=ids), page) if ids else self._read(page)
+            if not read:
+                break
+            found += read
+            after = read[-1].id
         return found
 
 

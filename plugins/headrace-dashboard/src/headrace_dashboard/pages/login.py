@@ -6,7 +6,6 @@ from headrace.errors import NotAuthenticated
 from headrace_dashboard.browsing import Browsing
 from headrace_dashboard.forms import Form
 from headrace_dashboard.view import Done, View
-from headrace_server.doors import COOKIE
 
 
 class LoginPage(View):
@@ -23,11 +22,11 @@ class LoginPage(View):
         if not token:
             raise NotAuthenticated(why="no token was given")
         self.visit.check(token)
-        return Done("", to=self._goal(form.text("next")), cookies={COOKIE: token})
+        return Done("", to=self._goal(form.text("next")), cookies={self.visit.cookie: token})
 
     def do_logout(self, _: Form) -> Done:
         """Forgets it."""
-        return Done("You have signed out.", to="login", cookies={COOKIE: ""})
+        return Done("You have signed out.", to="login", cookies={self.visit.cookie: ""})
 
     def _goal(self, wanted: str) -> str:
         """A page of this site, whatever was asked for."""

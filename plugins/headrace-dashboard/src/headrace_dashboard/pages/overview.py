@@ -1,7 +1,7 @@
 """The overview: what ran and how it ended, what is late or failing, and how queues and agents are."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 from headrace.model.counts import CountFilter, FlowRunCounts
@@ -10,12 +10,16 @@ from headrace.model.filters import DeploymentFilter, FlowRunFilter, Page, WorkQu
 from headrace.model.runs import FlowRun
 from headrace.model.states import StateType
 from headrace_dashboard.charts import History, history_of
+from headrace_dashboard.moments import moment_of
 from headrace_dashboard.pages.flow_runs import deployments_of
 from headrace_dashboard.queue_health import QueueHealth, health_of
 from headrace_dashboard.view import View
 
 WINDOWS = {"6h": timedelta(hours=6), "1d": timedelta(days=1), "7d": timedelta(days=7), "30d": timedelta(days=30)}
 ROWS = 8
+FIRST = datetime(2000, 1, 1, tzinfo=UTC)
+"""No run is older."""
+
 MOST_QUEUES = 20
 
 
@@ -36,22 +40,20 @@ class OverviewPage(View):
 
     @cached_property
     def begin(self) -> datetime:
-        return self._moment("from") or self.now - WINDOWS[self.window]
+        """Raises InvalidOption."""
+        return max(self._moment("from") or self.now - WINDOWS[self.window], FIRST)
 
     @cached_property
     def end(self) -> datetime:
-        return self._moment("to") or self.now
+        """Raises InvalidOption."""
+        return min(self._moment("to") or self.now, self.now)
 
     @property
     def is_zoomed(self) -> bool:
         return self._moment("from") is not None
 
     def _moment(self, name: str) -> datetime | None:
-        try:
-            moment = datetime.fromisoformat(self.asked(name))
-        except ValueError:
-            return None
-        return moment if moment.tzinfo is not None else None
+        return moment_of(name, self.asked(name), self.visit.zone)
 
     @cached_property
     def history(self) -> History:

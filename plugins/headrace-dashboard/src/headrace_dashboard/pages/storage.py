@@ -15,6 +15,7 @@ from headrace.storing import keeping
 from headrace.storing.fields import Field, check_outlives, fields_of, may_be_named
 from headrace.storing.trying import Step, said, tried
 from headrace_dashboard.forms import Form
+from headrace_dashboard.moments import whole_number
 from headrace_dashboard.storage_form import Asked, asked, changed, read, shown
 from headrace_dashboard.view import Done, View
 
@@ -153,8 +154,8 @@ class StoragePage(View):
 
     def do_save(self, form: Form) -> Done:
         """Tries what was typed, and keeps it."""
-        number = form.text("revision")
-        seen = attrs.evolve(self.storage, revision=int(number) if number.isascii() and number.isdigit() else -1)
+        number = whole_number(form.text("revision"))
+        seen = attrs.evolve(self.storage, revision=-1 if number is None else number)
         kept = keeping.changed(
             self.house,
             seen,
