@@ -158,6 +158,21 @@ def test_keys(site: Any, browser: Any) -> None:
     browser.wait_for_url(re.compile("flow=etl"))
 
 
+def test_keys_are_turned_off(site: Any, browser: Any) -> None:
+    """Whose keys come by themselves turns them off, on every page, until they are turned on again."""
+    browser.goto("flows")
+    switch = browser.get_by_role("button", name="Keys")
+    expect(switch).to_have_attribute("aria-pressed", "true")
+    switch.click()
+    browser.keyboard.press("/")
+    expect(browser.locator("[data-search]")).not_to_be_focused()
+    browser.reload()
+    expect(switch).to_have_attribute("aria-pressed", "false")
+    switch.click()
+    browser.keyboard.press("/")
+    expect(browser.locator("[data-search]")).to_be_focused()
+
+
 def test_light_and_dark(site: Any, browser: Any) -> None:
     """What was chosen stays."""
     browser.emulate_media(color_scheme="light")

@@ -146,6 +146,10 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;
   if (button.dataset.sure && !confirm(button.dataset.sure)) event.preventDefault();
+  if ("keysSwitch" in button.dataset) {
+    localStorage.setItem("headrace-keys", hasKeys() ? "off" : "on");
+    showKeys();
+  }
   if ("themeSwitch" in button.dataset) {
     const dark = document.documentElement.dataset.theme
       ? document.documentElement.dataset.theme === "dark"
@@ -172,9 +176,15 @@ showChosen();
 
 // Keys: g and the letter of a page, / for the first field
 
+const hasKeys = () => localStorage.getItem("headrace-keys") !== "off";
+
+function showKeys() {
+  for (const button of all("[data-keys-switch]")) button.setAttribute("aria-pressed", hasKeys());
+}
+
 let went = 0;
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea")) return;
+  if (!hasKeys() || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea")) return;
   if (event.key === "/") {
     const field = document.querySelector("[data-search]");
     if (field) {
@@ -191,6 +201,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 localize(document);
+showKeys();
 document.querySelector("nav [aria-current=page]")?.scrollIntoView({ block: "nearest", inline: "center" });
 for (const log of all(".log")) log.scrollTop = log.scrollHeight;
 listen();
