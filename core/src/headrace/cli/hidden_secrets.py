@@ -1,54 +1,20 @@
 """Taking secrets out of what is shown to strangers, in a bug report say: what looks like one is taken for one."""
 
-import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import attrs
 
-from headrace.hooks.secrets import is_reference, names_secret, shown_reference
+from headrace.cli.secret_looks import without_looks
+from headrace.cli.secret_names import looks_secret
+from headrace.cli.secret_ways import SHORTEST, ways, without_encoded
+from headrace.hooks.secrets import is_reference, shown_reference
 from headrace.model.results import ResultReference
 from headrace.settings import HIDDEN, SETTINGS, Settings
 
-_BEGUN = r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
-_BY_LOOKS = re.compile(
-    "|".join(
-        (
-            _BEGUN + r".*?(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\Z)",
-            r"(?<=://)[^/\s\"'<>]{1,300}(?=@)",  # who logs in at an address, and by what
-            r"(?<=://)[^\s/@:\"'<>]{1,100}:(?!\d+/)[^\s@\"'<>]{0,300}(?=@)",  # by what has a slash in it
-            r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b",
-            r"\beyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*)*",  # a JWT
-            r"\b(?:gh[oprsu]_|github_pat_|glpat-|xox[abeoprs]-|sk-|sk_live_|rk_live_|hf_|npm_)[\w-]{16,}",
-            r"\bAIza[\w-]{30,}",
-            r"(?m:^[ \t]*(?![0-9a-f]+[ \t\r]*$)[A-Za-z0-9+/]{60,76}={0,2}[ \t\r]*$)",  # a line of a key or a certificate
-        )
-    ),
-    re.DOTALL,
-)
-_WORDS = r"secret|token|password|passwd|passphrase|pwd|api[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key|credentials?"
-_VALUE = r"""(\\*"(?:[^"\\]|\\[^"])*\\*"|\\*'(?:[^'\\]|\\[^'])*\\*'|[^\s,;&"'<>]+)"""
-_BY_NAME = re.compile(
-    rf"""((?:{_WORDS})\\*["']?\s*(?:=>|:=|[:=])\s*|(?<!\S)--[\w-]{{0,40}}(?:{_WORDS})[ \t]+)(?![/-]){_VALUE}""",
-    re.IGNORECASE,
-)
-_BY_SCHEME = re.compile(
-    r"""(\bauthorization\\*["']?\s*[:=]\s*\\*["']?(?:[a-z]+[ ]+)?|\bbearer[ ]+|\bbasic[ ]+(?=\S*\d))([\w.~+/=:-]{8,})""",
-    re.IGNORECASE,
-)
-_NAMED_SO = frozenset(
-    "secret secrets token tokens password passwords passwd passphrase pwd credential credentials apikey authorization".split()
-)
-_PLACES = frozenset({"file", "path", "dir", "folder"})
-"""Last words of names of where a secret is, and not of what it is."""
-
 _SCHEMA_VALUES = frozenset({"default", "const", "enum", "examples"})
-_SHORTEST = 8
-"""A value of fewer characters is as likely a word."""
 
 
 @attrs.frozen
@@ -62,12 +28,12 @@ class HiddenSecrets:
     def of(cls, settings: Settings, environment: Mapping[str, str]) -> "HiddenSecrets":
         """Those that are known here: secret settings, and variables with a name such as DB_PASSWORD."""
         own = [str(getattr(settings, name)) for name, field in SETTINGS.items() if field.metadata["secret"]]
-        others = [value for name, value in environment.items() if name != "PWD" and looks_secret(name) and len(value) >= _SHORTEST]
+        others = [value for name, value in environment.items() if name != "PWD" and looks_secret(name) and len(value) >= SHORTEST]
         return cls(()).knowing([*own, *others])
 
     def knowing(self, values: Iterable[str]) -> "HiddenSecrets":
         """As this, with other values that are secrets, in whatever way they are written."""
-        written = {way for value in values if value and not is_reference(value) for way in _ways(value)}
+        written = {way for value in values if value and not is_reference(value) for way in ways(value)}
         return attrs.evolve(self, values=tuple(sorted({*self.values, *written}, key=lambda value: (-len(value), value))))
 
     def gone(self, shown: Any, *, is_secret: bool = False) -> Any:
@@ -89,7 +55,7 @@ class HiddenSecrets:
             return self._of_value(shown)
         if isinstance(shown, Iterable) and not isinstance(shown, bytes):
             return [self.gone(value, is_secret=is_secret) for value in shown]
-        return self._hidden(str(shown)) if is_secret else shown
+        return self._hidden(str(shown)) if is_secret or (isinstance(shown, int) and str(shown) in self.values) else shown
 
     def _of_value(self, shown: Any) -> Any:
         changes = {}
@@ -132,9 +98,9 @@ class HiddenSecrets:
             if value in text:
                 self.replaced.add(value)
                 text = text.replace(value, HIDDEN)
-        text = _BY_LOOKS.sub(lambda found: self._noted(found[0]), text)
-        text = _BY_SCHEME.sub(lambda found: found[1] + self._noted(found[2]), text)
-        return _BY_NAME.sub(lambda found: found[1] + self._noted(found[2]), text)
+        text, encoded = without_encoded(text, self.values, HIDDEN)
+        self.replaced.update(encoded)
+        return without_looks(text, self._noted)
 
     def _noted(self, secret: str) -> str:
         bare = secret.strip("\\\"' \t\r\n")
@@ -142,12 +108,6 @@ class HiddenSecrets:
             return secret
         self.replaced.add(bare)
         return HIDDEN
-
-
-def looks_secret(name: str) -> bool:
-    """Whether what is called so is a secret, or as likely one as not: dbPassword, API-KEY, token_of_leo."""
-    words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower().replace("-", "_").replace(".", "_").replace(" ", "_")
-    return names_secret(words) or (bool(_NAMED_SO & set(words.split("_"))) and words.rpartition("_")[2] not in _PLACES)
 
 
 def secrets_in(shown: Any, *, is_secret: bool = False) -> Iterator[str]:
@@ -160,20 +120,10 @@ def secrets_in(shown: Any, *, is_secret: bool = False) -> Iterator[str]:
             yield from secrets_in(value, is_secret=is_secret)
     elif is_secret and isinstance(shown, str) and is_telling(shown):
         yield shown
+    elif is_secret and isinstance(shown, int) and len(str(abs(shown))) >= SHORTEST:
+        yield str(shown)
 
 
 def is_telling(text: str) -> bool:
     """Whether a secret is no mere word, so that it can be looked for wherever it may stand."""
-    return len(text) >= _SHORTEST or (len(text) >= _SHORTEST - 2 and not text.isalpha())
-
-
-def _ways(value: str) -> Iterator[str]:
-    """How a value may be written."""
-    value = str(value)  # a Secret hides itself where it is shown
-    yield value
-    yield quote(value, safe="")
-    for is_plain in (True, False):
-        yield json.dumps(value, ensure_ascii=is_plain)[1:-1]
-    yield repr(value)[1:-1]
-    if "\n" in value.strip():
-        yield from (line.strip() for line in value.splitlines() if len(line.strip()) >= 2 * _SHORTEST and not line.startswith("-----"))
+    return len(text) >= SHORTEST or (len(text) >= SHORTEST - 2 and not text.isalpha())
