@@ -1,4 +1,4 @@
-"""`headrace doctor`: what to know, and to mend, before asking anybody else; it can be shown to anybody, since no secret is in it."""
+"""`headrace doctor`: what to know, and to mend, before asking anybody else; what looks like a secret is left out of it."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -14,6 +14,8 @@ from headrace.hooks.secrets import is_reference, shown_reference
 from headrace.model.results import ResultReference
 from headrace.settings import HIDDEN, SETTINGS, Settings
 
+__all__ = ["HiddenSecrets", "is_telling", "looks_secret", "secrets_in"]
+
 _SCHEMA_VALUES = frozenset({"default", "const", "enum", "examples"})
 
 

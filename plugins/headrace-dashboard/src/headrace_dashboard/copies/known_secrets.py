@@ -5,8 +5,7 @@ from typing import Any
 
 import attrs
 
-from headrace.cli.hidden_secrets import secrets_in
-from headrace.cli.secret_names import looks_secret
+from headrace.cli.hidden_secrets import looks_secret, secrets_in
 from headrace.errors import HeadraceError
 from headrace.hooks.secrets import is_reference, secret_options
 from headrace.instance import Instance
