@@ -47,7 +47,9 @@ def dashboard() -> None:
 )
 @click.option("--support", "is_support", is_flag=True, help="Make a support bundle: secrets are taken out, and a report is put in.")
 @click.option("--without-logs", "leaves_logs", is_flag=True, help="Leave out logs; messages of exceptions stay, in states.")
-@click.option("--without-parameters", "leaves_parameters", is_flag=True, help="Leave out the values of parameters; what logs say of them stays.")
+@click.option(
+    "--without-parameters", "leaves_parameters", is_flag=True, help="Leave out the values of parameters; what logs say of them stays."
+)
 @click.option("--overwrite", "overwrites", is_flag=True, help="Put it in the place of an earlier copy.")
 @show.json_option
 @click.pass_context
