@@ -170,12 +170,12 @@ def test_every_link_leads_somewhere(export: Export, tmp_path: Path, ids: dict[st
 
 
 def test_nothing_can_be_done(export: Export, tmp_path: Path, ids: dict[str, str]) -> None:
-    """No page has a form, a button but the one for light and dark, or anything that would ask a server."""
+    """No page has a form, a button but those for keys and for light and dark, or anything that would ask a server."""
     export("copy")
     for page in pages(tmp_path / "copy"):
         text = page.read_text()
         assert "<form" not in text
-        assert text.count("<button") == 1
+        assert text.count("<button") == text.count("-switch") == 2
         for what in ("data-live", "data-every", "hx-", "htmx", "Sign out", "http-equiv=refresh"):
             assert what not in text, (page, what)
         assert "A copy, made <time" in text
