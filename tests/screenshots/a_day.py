@@ -1,5 +1,5 @@
-"""A day of a team, as a store remembers it: what the pages are shown with. The clock goes on by itself, so that the pictures are the same wherever they
-are made."""
+"""A day of a team, as a store remembers it: what the pages are shown with. The clock goes on by itself and chance is seeded, so that pictures which are taken
+again on a machine are the same."""
 
 import random
 from collections.abc import Mapping
