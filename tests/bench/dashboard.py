@@ -129,7 +129,6 @@ WATCH = """name => new Promise(resolve => {
     const look = () => { if (document.body.innerText.includes(name)) { watcher.disconnect(); resolve(performance.timeOrigin + performance.now()) } }
     const watcher = new MutationObserver(look)
     watcher.observe(document.body, {subtree: true, childList: true, characterData: true})
-    window.watched = name
     look()
 })"""
 """When the page shows a name, in milliseconds since 1970."""

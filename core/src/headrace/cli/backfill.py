@@ -11,7 +11,7 @@ import attrs
 import click
 
 from headrace import instance
-from headrace.cli import lookup, runs, show
+from headrace.cli import lookup, show
 from headrace.cli.invocation import Invocation
 from headrace.cli.moments import WALL_MOMENT, in_zone
 from headrace.cli.numbers import WholeNumber
@@ -20,7 +20,7 @@ from headrace.errors import NotAllowed
 from headrace.ids import derived_id
 from headrace.instance import Instance
 from headrace.model.deployments import Deployment, RunRequest
-from headrace.model.filters import MOST_ROWS, FlowRunFilter, Page
+from headrace.model.filters import MOST_ROWS, FlowRunFilter, Page, all_of
 from headrace.model.run_names import run_name
 from headrace.model.runs import FlowRun
 from headrace.model.states import SKIPPED
@@ -140,7 +140,7 @@ def _ticked(
 ) -> Mapping[tuple[str, datetime], FlowRun]:
     """The runs that the scheduler made for these times."""
     found: dict[tuple[str, datetime], FlowRun] = {}
-    for run in runs.all_of(client.read_flow_runs, FlowRunFilter(schedule_ids=tuple(each.schedule.id for each in schedules))):
+    for run in all_of(client.read_flow_runs, FlowRunFilter(schedule_ids=tuple(each.schedule.id for each in schedules))):
         if run.tick is not None and first <= run.tick.at <= last and run.state.name != SKIPPED:
             found[run.tick.schedule_id, run.tick.at] = run
     return found

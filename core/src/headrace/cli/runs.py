@@ -13,7 +13,7 @@ import click
 from headrace.cli import show
 from headrace.cli.naming import deployment_names
 from headrace.cli.numbers import WholeNumber
-from headrace.model.filters import MOST_ROWS, FlowRunFilter, Page, TaskRunFilter
+from headrace.model.filters import MOST_ROWS, FlowRunFilter, Page, TaskRunFilter, all_of
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.states import AWAITING_RESTART, AWAITING_RESUME, LOST, State, StateType
 from headrace.ports.client import OpenClient
@@ -121,14 +121,6 @@ def _without_late(states: Sequence[str]) -> tuple[list[str], bool]:
 def _late(read: Callable[[W, Page], list[R]], wanted: W, now: datetime) -> Iterator[R]:
     waiting = all_of(read, attrs.evolve(wanted, state_types=(StateType.SCHEDULED,)))
     return (run for run in waiting if isinstance(run, FlowRun) and run.late_by(now) is not None)
-
-
-def all_of(read: Callable[[W, Page], list[R]], question: W) -> Iterator[R]:
-    """All runs that fit, the newest first, a page at a time."""
-    after: str | None = None
-    while page := read(question, Page(after=after)):
-        yield from page
-        after = page[-1].id
 
 
 def _questions(read: Callable[[W, Page], list[R]], wanted: W, states: Sequence[str]) -> list[W]:

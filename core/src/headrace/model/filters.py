@@ -1,12 +1,25 @@
 """Questions to the store, as values. A filter's fields are all asked for at once; an empty one asks for everything."""
 
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from typing import Protocol, TypeVar
 
 import attrs
 
 from headrace.model.states import StateType
 
 MOST_ROWS = 200
+
+
+class Row(Protocol):
+    """What lists have: it is known by an id."""
+
+    @property
+    def id(self) -> str: ...
+
+
+R = TypeVar("R", bound=Row)
+W = TypeVar("W")
 
 
 @attrs.frozen(kw_only=True)
@@ -16,6 +29,16 @@ class Page:
     limit: int = MOST_ROWS
     after: str | None = None
     newest_first: bool = True
+
+
+def all_of(read: Callable[[W, Page], Sequence[R]], wanted: W, *, at_once: int = MOST_ROWS, newest_first: bool = True) -> Iterator[R]:
+    """All rows that fit, a page at a time; who has enough goes on no further, and what comes after it is not asked for."""
+    after: str | None = None
+    while page := read(wanted, Page(limit=at_once, after=after, newest_first=newest_first)):
+        yield from page
+        if len(page) < at_once:
+            return
+        after = page[-1].id
 
 
 @attrs.frozen(kw_only=True)

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from headrace.model.filters import EventFilter
+from headrace_dashboard.numbers import whole_number
 from headrace_server.pages import Lent
 
 REST_SECONDS = 0.2
@@ -28,8 +29,7 @@ class Live:
     async def answer(self, request: Request) -> Response:
         """A stream that ends with the server, or when whoever asked is gone; what came since the event `after`, which a page knows of, is told at once."""
         subjects = tuple(request.query_params.getlist("subject"))[:100]
-        asked = request.query_params.get("after", "")
-        after = int(asked) if asked.isdecimal() and len(asked) <= LONGEST_NUMBER else None
+        after = whole_number(request.query_params.get("after", ""), LONGEST_NUMBER)
         return StreamingResponse(
             self._told(request, subjects, after), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
         )

@@ -7,7 +7,7 @@ import attrs
 
 from headrace.model.filters import LogFilter, Page
 from headrace.model.logs import LogLine
-from headrace_dashboard.moments import whole_number
+from headrace_dashboard.numbers import whole_number
 from headrace_dashboard.shown import LEVELS
 from headrace_dashboard.view import View
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from itertools import islice
 from typing import Any, Self
 
 import attrs
@@ -14,14 +15,14 @@ from headrace.instance import Instance
 from headrace.model.choices import Choice
 from headrace.model.criteria import DEPLOYMENTS, FLOW_RUNNERS, TAGS, texts_in
 from headrace.model.deployments import Deployment
-from headrace.model.filters import MOST_ROWS, DeploymentFilter, FlowRunFilter, Page
+from headrace.model.filters import MOST_ROWS, DeploymentFilter, FlowRunFilter, Page, all_of
 from headrace.model.queues import WorkQueue
 from headrace.model.runs import FlowRun
 from headrace.model.states import NOT_ENDED, State
 from headrace.ports.client import OpenClient
 from headrace.wire.typed_json import parsed
 from headrace_dashboard.forms import Form
-from headrace_dashboard.moments import whole_number
+from headrace_dashboard.numbers import whole_number
 
 OWN = (TAGS, DEPLOYMENTS, FLOW_RUNNERS)
 OFFERED = 100
@@ -245,14 +246,7 @@ def previewed(house: Instance, queue: WorkQueue) -> Preview:
 def runs_not_ended(client: OpenClient) -> list[FlowRun]:
     """Root runs that have not ended, those made first first, as many as are looked at."""
     wanted = FlowRunFilter(state_types=NOT_ENDED, root_only=True)
-    found: list[FlowRun] = []
-    after: str | None = None
-    while len(found) < MOST_LOOKED_AT and (portion := client.read_flow_runs(wanted, Page(after=after, newest_first=False))):
-        found += portion
-        after = portion[-1].id
-        if len(portion) < MOST_ROWS:
-            break
-    return found
+    return list(islice(all_of(client.read_flow_runs, wanted, newest_first=False), MOST_LOOKED_AT))
 
 
 def _matcher(house: Instance) -> Matcher:

@@ -15,6 +15,7 @@ from headrace.rules.ticks import MOST_COUNTED
 from headrace.storing.fields import Field, fields_of
 from headrace.wire.parameters import plain_parameters
 from headrace_dashboard.forms import Form
+from headrace_dashboard.numbers import whole_number
 from headrace_dashboard.storage_form import written
 
 SCHEDULE = "schedule"
@@ -138,12 +139,12 @@ class ScheduleForm:
         return Choice(self.kind, plain_parameters(kept))
 
     def _most_missed(self) -> int:
-        text = self.most_missed
         if self.on_missed != OnMissed.RUN_ALL:
             return MOST_MISSED
-        if not text.isascii() or not text.isdigit() or len(text) > len(str(MOST_COUNTED)) or not 1 <= int(text) <= MOST_COUNTED:
-            raise _wrong("most_missed", text, f"it is a whole number from 1 to {MOST_COUNTED:,}")
-        return int(text)
+        count = whole_number(self.most_missed, len(str(MOST_COUNTED)))
+        if count is None or not 1 <= count <= MOST_COUNTED:
+            raise _wrong("most_missed", self.most_missed, f"it is a whole number from 1 to {MOST_COUNTED:,}")
+        return count
 
     def _lateness(self) -> float | None:
         if not self.max_lateness:

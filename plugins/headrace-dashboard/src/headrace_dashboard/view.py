@@ -12,7 +12,7 @@ from urllib.parse import quote
 import attrs
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from headrace.errors import HeadraceError
+from headrace.errors import HeadraceError, InvalidOption
 from headrace.instance import Instance
 from headrace.ports.client import OpenClient
 from headrace.wire.problems import problem_of
@@ -22,6 +22,7 @@ from headrace_dashboard.forms import Form
 from headrace_dashboard.menu import MENU, Entry
 from headrace_dashboard.rendering import rendered, rendered_piece
 from headrace_dashboard.visit import CopyFacts, Query, Visit, pairs
+from headrace_dashboard.zones import typed_moment
 from headrace_server.pages import Panel
 
 logger = logging.getLogger("headrace.dashboard")
@@ -99,6 +100,13 @@ class View:
     def all_asked(self, name: str) -> tuple[str, ...]:
         """All that the query says of a name that is not empty."""
         return tuple(text for known, value in self.query if known == name and (text := value.strip()))
+
+    def moment(self, name: str) -> datetime | None:
+        """A moment that is asked for, by the clocks of who looks unless it says its offset. Raises InvalidOption."""
+        try:
+            return typed_moment(self.asked(name), self.visit.zone)
+        except ValueError as error:
+            raise InvalidOption(where="the address of this page", option=name, value=self.asked(name)[:100], why=str(error)) from None
 
     # Where things are
 
@@ -204,7 +212,7 @@ class View:
 
     def answer(self) -> Response:
         """The page, or the piece of it that is asked for to be put in the place of an old one."""
-        self.last_event = self.client.read_last_event() if self.live else None
+        self.last_event = self.client.read_last_event() if self.live and not self.visit.piece else None
         piece = rendered_piece(self.template, self.visit.piece, self._values)
         answer = HTMLResponse(self.html() if piece is None else piece, self.status, HEADERS)
         if piece is None and self.said:

@@ -99,8 +99,10 @@ class Doors:
         if kind.lower() == "bearer":
             return await self._with_token(request, token.strip())
         token = request.cookies.get(self.cookie, "") if request.scope.get(IS_PAGE) else ""
-        if token and (self.needs_token or await asyncio.to_thread(self._knows, token)):
+        if token and self.needs_token:
             return await self._with_token(request, token)
+        if token and (known := await asyncio.to_thread(self._known, token)) is not None:
+            return known
         if self.needs_token:
             raise NotAuthenticated(why="no token was sent")
         return SOMEBODY_HERE
@@ -108,18 +110,19 @@ class Doors:
     async def _with_token(self, request: Request, token: str) -> Asker:
         return await asyncio.to_thread(self.check, request, token)
 
-    def _knows(self, token: str) -> bool:
-        return self.tokens.run_of(token) is not None or self.tokens.found(token) is not None
-
     def check(self, request: Request, token: str) -> Asker:
         """Who has a token. One that is wrong is refused, also where none is needed: who sends one believes to be known. Raises NotAuthenticated."""
-        if (run := self.tokens.run_of(token)) is not None:
-            return Asker(name=f"flow run {run[0]}", scope=Scope.RUN, run=run)
-        if (known := self.tokens.found(token)) is not None:
-            return Asker(name=known.name, scope=known.scope)
+        if (known := self._known(token)) is not None:
+            return known
         address = request.client.host if request.client is not None else "somewhere"
         self.attempts.note(address)
         raise NotAuthenticated(why="the token is not known here, was revoked, or has expired")
+
+    def _known(self, token: str) -> Asker | None:
+        if (run := self.tokens.run_of(token)) is not None:
+            return Asker(name=f"flow run {run[0]}", scope=Scope.RUN, run=run)
+        known = self.tokens.found(token)
+        return None if known is None else Asker(name=known.name, scope=known.scope)
 
     async def _by_plugins(self, request: Request) -> Asker | None:
         for plugin, call in self.registry.calls("headrace_authenticate", request=request):

@@ -48,10 +48,14 @@ class SqliteReading:
         return row and from_text(FlowRun, row[0])
 
     def flow_runs(self, wanted: FlowRunFilter, page: Page) -> list[FlowRun]:
-        asked = (listing.flow_runs, listing.flow_runs_waiting) if wanted.work_queues else (listing.flow_runs,)
-        texts = {text for ask in asked for (text,) in self._connection.execute(*ask(wanted, page, self._count))}
-        found = sorted((from_text(FlowRun, text) for text in texts), key=lambda run: run.id, reverse=page.newest_first)
-        return found[: max(page.limit, 0)]
+        found = self._flow_runs(listing.flow_runs(wanted, page, self._count))
+        if not wanted.work_queues:
+            return found
+        merged = {run.id: run for run in (*found, *self._flow_runs(listing.flow_runs_waiting(wanted, page, self._count)))}
+        return [merged[run_id] for run_id in sorted(merged, reverse=page.newest_first)[: max(page.limit, 0)]]
+
+    def _flow_runs(self, question: listing.Question) -> list[FlowRun]:
+        return [from_text(FlowRun, text) for (text,) in self._connection.execute(*question)]
 
     def count_flow_runs(self, wanted: CountFilter) -> list[StateCount]:
         first = "" if wanted.created_after is None else hour_text(wanted.created_after)

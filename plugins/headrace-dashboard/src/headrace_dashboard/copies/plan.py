@@ -7,13 +7,13 @@ import attrs
 from headrace.cli import lookup
 from headrace.errors import NotFound
 from headrace.model.deployments import Deployment
-from headrace.model.filters import MOST_ROWS, DeploymentFilter, FlowRunFilter, Page, TaskRunFilter, WorkQueueFilter
+from headrace.model.filters import MOST_ROWS, DeploymentFilter, FlowRunFilter, Page, WorkQueueFilter, all_of
 from headrace.model.runs import FlowRun
 from headrace.model.states import StateType
 from headrace.ports.client import OpenClient
 from headrace_dashboard.copies.sheets import FIRST, Sheet, Sheets, file_name
 from headrace_dashboard.menu import MENU
-from headrace_dashboard.pages.flow_run import TASKS
+from headrace_dashboard.shown_tasks import ShownTasks
 from headrace_dashboard.site import PAGES
 
 FAILED = (StateType.FAILED, StateType.CRASHED)
@@ -49,7 +49,7 @@ class Plan:
         if "storages" in self._wanted.pages:
             self._add_storages()
         if "deployments" in self._wanted.pages:
-            for deployment in _all_deployments(self._client):
+            for deployment in all_of(self._client.read_deployments, DeploymentFilter()):
                 self._add_deployment(deployment)
         if self._wanted.chosen:
             self._add_chosen()
@@ -71,18 +71,15 @@ class Plan:
                 self._add(Sheet(route=f"/{entry.path}", file=f"{entry.path}.html" if entry.path else FIRST, title=entry.name))
 
     def _add_work_queues(self) -> None:
-        after: str | None = None
-        while found := self._client.read_work_queues(WorkQueueFilter(), Page(after=after)):
-            for queue in found:
-                self._add(
-                    Sheet(
-                        route="/work-queues/{queue_id}",
-                        places={"queue_id": queue.id},
-                        file=f"work-queues/{file_name(queue.id)}.html",
-                        title=f"Work queue {queue.name}",
-                    )
+        for queue in all_of(self._client.read_work_queues, WorkQueueFilter()):
+            self._add(
+                Sheet(
+                    route="/work-queues/{queue_id}",
+                    places={"queue_id": queue.id},
+                    file=f"work-queues/{file_name(queue.id)}.html",
+                    title=f"Work queue {queue.name}",
                 )
-            after = found[-1].id
+            )
 
     def _add_storages(self) -> None:
         for storage in self._client.read_storages():
@@ -116,7 +113,7 @@ class Plan:
         wanted += [FlowRunFilter(state_types=BEGUN), FlowRunFilter(state_types=(StateType.SCHEDULED,))]
         seen: set[str] = set()
         for each in wanted:
-            for run in _all_runs(self._client, each):
+            for run in all_of(self._client.read_flow_runs, each):
                 if len(seen) >= self._wanted.runs:
                     return
                 if run.id not in seen:
@@ -142,28 +139,14 @@ class Plan:
         self.runs.append(run)
         if self._wanted.has_logs:
             self.sheets.add(Sheet(route="/flow-runs/{run_id}/log.txt", places=places, file=f"flow-runs/{name}/log.txt"))
-        for task in self._client.read_task_runs(TaskRunFilter(flow_run_ids=(run.id,)), Page(limit=TASKS, newest_first=False)):
+        for task in ShownTasks.of(self._client, run.id).runs:
             self.sheets.add(Sheet(route="/task-runs/{run_id}", places={"run_id": task.id}, file=f"task-runs/{file_name(task.id)}.html"))
-
-
-def _all_runs(client: OpenClient, wanted: FlowRunFilter) -> Iterator[FlowRun]:
-    after: str | None = None
-    while found := client.read_flow_runs(wanted, Page(after=after)):
-        yield from found
-        after = found[-1].id
-
-
-def _all_deployments(client: OpenClient) -> Iterator[Deployment]:
-    after: str | None = None
-    while found := client.read_deployments(DeploymentFilter(), Page(after=after)):
-        yield from found
-        after = found[-1].id
 
 
 def _subflows(client: OpenClient, run: FlowRun) -> Iterator[FlowRun]:
     """The runs of flows that a run called, and those that they called."""
     callers = {run.id}
-    others = sorted(_all_runs(client, FlowRunFilter(root_ids=(run.root_id,))), key=lambda each: each.id)
+    others = sorted(all_of(client.read_flow_runs, FlowRunFilter(root_ids=(run.root_id,))), key=lambda each: each.id)
     for other in others:
         if _caller(client, other) in callers:
             callers.add(other.id)

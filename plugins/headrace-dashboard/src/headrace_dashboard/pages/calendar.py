@@ -11,7 +11,7 @@ import attrs
 
 from headrace.errors import HeadraceError
 from headrace.model.deployments import Deployment
-from headrace.model.filters import MOST_ROWS, DeploymentFilter, Page
+from headrace.model.filters import DeploymentFilter, all_of
 from headrace.model.schedules import TickRun
 from headrace.model.states import StateType
 from headrace.rules.coming_times import coming
@@ -148,14 +148,7 @@ class CalendarPage(View):
     @cached_property
     def _looked_at(self) -> Sequence[Deployment]:
         wanted = DeploymentFilter(text=self.asked("name") or None, tags=(self.asked("tag"),) if self.asked("tag") else ())
-        found: list[Deployment] = []
-        after: str | None = None
-        while len(found) < MOST_LOOKED_AT and (page := self.client.read_deployments(wanted, Page(after=after))):
-            found += page
-            after = page[-1].id
-            if len(page) < MOST_ROWS:
-                break
-        return found
+        return list(islice(all_of(self.client.read_deployments, wanted), MOST_LOOKED_AT))
 
     @cached_property
     def _scheduled(self) -> Sequence[Deployment]:

@@ -7,6 +7,7 @@ from headrace.errors import HeadraceError, NotFound
 from headrace.model.deployments import Deployment
 from headrace.model.storages import is_harmless, storage_name
 from headrace.packaging.source import Source, read_source
+from headrace_dashboard.numbers import whole_number
 from headrace_dashboard.pages.deployment import OfDeployment
 
 MOST_LINES = 5_000
@@ -27,7 +28,7 @@ class CodePage(OfDeployment):
         asked = self.asked("version")
         if not asked:
             return self.deployment
-        wanted = int(asked) if asked.isdecimal() and asked.isascii() and len(asked) < 10 else 0
+        wanted = whole_number(asked, 9) or 0
         many = self.deployment.version - wanted + 1
         known = self.client.read_deployment_versions(self.deployment.id, many) if 0 < wanted <= self.deployment.version else []
         found = next((each for each in known if each.version == wanted), None)

@@ -11,7 +11,7 @@ from headrace.model.limits import ConcurrencyLimit
 from headrace.model.runs import FlowRun, TaskRun
 from headrace.model.tags import as_tags
 from headrace_dashboard.forms import Form
-from headrace_dashboard.moments import whole_number
+from headrace_dashboard.numbers import whole_number
 from headrace_dashboard.view import Done, View
 
 MOST_AT_ONCE = 1_000_000

@@ -21,6 +21,7 @@ from headrace_dashboard.ahead import coming_runs
 from headrace_dashboard.differences import Difference, differences_of, summary_of
 from headrace_dashboard.forms import Form
 from headrace_dashboard.hiding import shown_options
+from headrace_dashboard.numbers import whole_number
 from headrace_dashboard.pages.deployments import lacking, quick_run, request_id
 from headrace_dashboard.parameter_form import Field, fields_of, parameters_of
 from headrace_dashboard.schedules import remove, seen
@@ -152,8 +153,8 @@ class DeploymentPage(OfDeployment):
     def compared(self) -> tuple[Deployment, Deployment] | None:
         """The versions that are compared, the earlier one first: the one that is asked for, and the one before it or another."""
         by_number = {each.version: each for each in self._versions}
-        asked = _number(self.asked("version"))
-        other = _number(self.asked("with")) or (asked - 1 if asked else None)
+        asked = whole_number(self.asked("version"), 9)
+        other = whole_number(self.asked("with"), 9) or (asked - 1 if asked else None)
         if asked not in by_number or other not in by_number or asked == other:
             return None
         one, two = sorted((asked, other))
@@ -195,7 +196,7 @@ class DeploymentPage(OfDeployment):
 
     def do_rollback(self, form: Form) -> Done:
         """Makes an earlier version the newest; runs that were asked for before keep their parameters. Raises NotFound."""
-        wanted = _number(form.text("version")) or 0
+        wanted = whole_number(form.text("version"), 9) or 0
         limit = max(self.deployment.version - wanted + 1, 1)
         known = self.client.read_deployment_versions(self.deployment.id, limit) if 0 < limit <= self.deployment.version else []
         earlier = next((each for each in known if each.version == wanted), None)
@@ -248,7 +249,3 @@ class CustomRunPage(OfDeployment):
         )
         run = self.client.request_run(request)
         return Done(f"Asked for a run of {self.deployment.full_name}.", to=self.link(f"flow-runs/{quote(run.id, safe='')}"))
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isdecimal() and len(text) < 10 else None

@@ -10,9 +10,9 @@ from starlette.responses import Response, StreamingResponse
 from headrace.errors import NotFound
 from headrace.model.deployments import Deployment
 from headrace.model.explanations import Explanation
-from headrace.model.filters import LogFilter, Page, TaskRunFilter
+from headrace.model.filters import LogFilter, all_of
 from headrace.model.runs import FlowRun, TaskRun
-from headrace.model.states import State, StateType
+from headrace.model.states import State
 from headrace_dashboard.assets import HEADERS
 from headrace_dashboard.calls import calls_of
 from headrace_dashboard.charts import Timeline, timeline_of
@@ -21,13 +21,9 @@ from headrace_dashboard.graph import Graph, graph_of
 from headrace_dashboard.log_lines import LogLines
 from headrace_dashboard.outcome import Outcome
 from headrace_dashboard.pages.flow_runs import changed, is_retryable
+from headrace_dashboard.shown_tasks import ShownTasks
 from headrace_dashboard.view import Done, View, as_json
 
-TASKS = 200
-"""Of a run with more, these are shown: the first ones, and of the others some that failed or have not ended."""
-
-OTHERS = 50
-_TELLING = (StateType.FAILED, StateType.CRASHED, StateType.RUNNING, StateType.PAUSED)
 MOST_VERSIONS = 100
 """Among so many of the last versions of its deployment is looked for the one that it ran."""
 
@@ -113,23 +109,13 @@ class FlowRunPage(View):
     # What it did
 
     @cached_property
-    def tasks(self) -> Sequence[TaskRun]:
-        """Its task runs in their order; of more than are shown the first, and those of the others that are telling."""
-        if not self.are_more_tasks:
-            return self._first_tasks
-        first = self._first_tasks[:TASKS]
-        wanted = TaskRunFilter(flow_run_ids=(self.run.id,), state_types=_TELLING)
-        others = self.client.read_task_runs(wanted, Page(limit=OTHERS, after=first[-1].id, newest_first=False))
-        return [*first, *others]
+    def shown_tasks(self) -> ShownTasks:
+        return ShownTasks.of(self.client, self.run.id)
 
     @property
-    def are_more_tasks(self) -> bool:
-        """Whether there are more than are shown."""
-        return len(self._first_tasks) > TASKS
-
-    @cached_property
-    def _first_tasks(self) -> Sequence[TaskRun]:
-        return self.client.read_task_runs(TaskRunFilter(flow_run_ids=(self.run.id,)), Page(limit=TASKS + 1, newest_first=False))
+    def tasks(self) -> Sequence[TaskRun]:
+        """Its task runs, as far as they are shown."""
+        return self.shown_tasks.runs
 
     @cached_property
     def timeline(self) -> Timeline:
@@ -186,8 +172,5 @@ class LogFile(View):
     def text(self) -> Iterator[str]:
         """Line by line, however many there are."""
         run_id = self.place("run_id")
-        after: str | None = None
-        while found := self.client.read_logs(LogFilter(flow_run_ids=(run_id,)), Page(limit=1000, after=after, newest_first=False)):
-            for line in found:
-                yield f"{line.timestamp.isoformat()} {line.level:>3} {line.logger}: {line.message}\n"
-            after = found[-1].id
+        for line in all_of(self.client.read_logs, LogFilter(flow_run_ids=(run_id,)), at_once=1000, newest_first=False):
+            yield f"{line.timestamp.isoformat()} {line.level:>3} {line.logger}: {line.message}\n"

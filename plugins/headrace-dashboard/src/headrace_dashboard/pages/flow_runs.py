@@ -4,25 +4,26 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from hashlib import sha256
-from typing import Any
+from itertools import islice
+from typing import TypeVar
 from urllib.parse import urlencode
 
 import attrs
 
 from headrace.errors import HeadraceError, InvalidOption
 from headrace.model.deployments import Deployment
-from headrace.model.filters import DeploymentFilter, FlowRunFilter, Page
+from headrace.model.filters import DeploymentFilter, FlowRunFilter, Page, all_of
 from headrace.model.moves import Move
 from headrace.model.runs import FlowRun
 from headrace.model.states import TERMINAL, State, StateType
 from headrace_dashboard.forms import Form
-from headrace_dashboard.moments import moment_of
 from headrace_dashboard.view import Done, View
 from headrace_dashboard.views import SavedView, Views
 
+T = TypeVar("T")
+
 ROWS = 50
 MOST_CHANGED = 10_000
-AT_ONCE = 200
 SINCE = {"1h": timedelta(hours=1), "1d": timedelta(days=1), "7d": timedelta(days=7), "30d": timedelta(days=30)}
 CHANGES = {"cancel": "cancelled", "retry": "tried again", "delete": "deleted"}
 
@@ -54,7 +55,7 @@ class FlowRunsPage(View):
     @cached_property
     def states(self) -> tuple[StateType, ...]:
         """Raises InvalidOption for one that there is not, since nobody asks for all runs who asks for some."""
-        return tuple(self._chosen_of("state", text, StateType) for text in self.all_asked("state"))
+        return tuple(self._chosen_of("state", text, StateType.__members__) for text in self.all_asked("state"))
 
     @cached_property
     def wanted(self) -> FlowRunFilter:
@@ -77,17 +78,13 @@ class FlowRunsPage(View):
         text = self.asked("since")
         return self.now - self._chosen_of("since", text, SINCE) if text else self.moment("from")
 
-    def _chosen_of(self, name: str, text: str, known: Mapping[str, Any] | type[StateType]) -> Any:
+    def _chosen_of(self, name: str, text: str, known: Mapping[str, T]) -> T:
         try:
             return known[text]
         except KeyError:
             raise InvalidOption(
                 where="the address of this page", option=name, value=text[:100], why=f"there are {', '.join(known)}"
             ) from None
-
-    def moment(self, name: str) -> datetime | None:
-        """One that is asked for. Raises InvalidOption."""
-        return moment_of(name, self.asked(name), self.visit.zone)
 
     def clock(self, name: str) -> str:
         """The same by the clocks of who looks, as a field holds it."""
@@ -108,15 +105,15 @@ class FlowRunsPage(View):
 
     # What is shown
 
-    def _read(self, page: Page) -> list[FlowRun]:
+    def _read(self, wanted: FlowRunFilter, page: Page) -> list[FlowRun]:
         """A page of those that are asked for; of deployments that are gone there are none."""
         if self.all_asked("deployment") and not self._deployments_asked:
             return []
-        return self.client.read_flow_runs(self.wanted, page)
+        return self.client.read_flow_runs(wanted, page)
 
     @cached_property
     def _rows(self) -> list[FlowRun]:
-        return self._read(Page(limit=ROWS + 1, after=self.asked("after") or None))
+        return self._read(self.wanted, Page(limit=ROWS + 1, after=self.asked("after") or None))
 
     @property
     def runs(self) -> Sequence[FlowRun]:
@@ -206,17 +203,9 @@ class FlowRunsPage(View):
 
     def _chosen(self) -> list[FlowRun]:
         """The runs that were ticked, or all that are asked for."""
-        ids = self.typed.texts("run")
-        found: list[FlowRun] = []
-        after: str | None = None
-        while len(found) < MOST_CHANGED:
-            page = Page(limit=AT_ONCE, after=after)
-            read = self.client.read_flow_runs(FlowRunFilter(ids=ids), page) if ids else self._read(page)
-            if not read:
-                break
-            found += read
-            after = read[-1].id
-        return found
+        if ids := self.typed.texts("run"):
+            return list(islice(all_of(self.client.read_flow_runs, FlowRunFilter(ids=ids)), MOST_CHANGED))
+        return list(islice(all_of(self._read, self.wanted), MOST_CHANGED))
 
 
 def deployments_of(view: View, runs: Sequence[FlowRun]) -> Mapping[str, Deployment]:

@@ -10,7 +10,6 @@ from headrace.model.filters import DeploymentFilter, FlowRunFilter, Page, WorkQu
 from headrace.model.runs import FlowRun
 from headrace.model.states import StateType
 from headrace_dashboard.charts import History, history_of
-from headrace_dashboard.moments import moment_of
 from headrace_dashboard.pages.flow_runs import deployments_of
 from headrace_dashboard.queue_health import QueueHealth, health_of
 from headrace_dashboard.view import View
@@ -41,19 +40,16 @@ class OverviewPage(View):
     @cached_property
     def begin(self) -> datetime:
         """Raises InvalidOption."""
-        return max(self._moment("from") or self.now - WINDOWS[self.window], FIRST)
+        return max(self.moment("from") or self.now - WINDOWS[self.window], FIRST)
 
     @cached_property
     def end(self) -> datetime:
         """Raises InvalidOption."""
-        return min(self._moment("to") or self.now, self.now)
+        return min(self.moment("to") or self.now, self.now)
 
     @property
     def is_zoomed(self) -> bool:
-        return self._moment("from") is not None
-
-    def _moment(self, name: str) -> datetime | None:
-        return moment_of(name, self.asked(name), self.visit.zone)
+        return self.moment("from") is not None
 
     @cached_property
     def history(self) -> History:

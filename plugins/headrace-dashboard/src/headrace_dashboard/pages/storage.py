@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import islice
 from urllib.parse import quote as in_path
 
 import attrs
@@ -9,13 +10,13 @@ import attrs
 from headrace.errors import NotFound
 from headrace.model.choices import Choice
 from headrace.model.deployments import Deployment
-from headrace.model.filters import DeploymentFilter, Page
+from headrace.model.filters import DeploymentFilter, all_of
 from headrace.model.storages import NamedStorage, name_in, named
 from headrace.storing import keeping
 from headrace.storing.fields import Field, check_outlives, fields_of, may_be_named
 from headrace.storing.trying import Step, said, tried
 from headrace_dashboard.forms import Form
-from headrace_dashboard.moments import whole_number
+from headrace_dashboard.numbers import whole_number
 from headrace_dashboard.storage_form import Asked, asked, changed, read, shown
 from headrace_dashboard.view import Done, View
 
@@ -119,13 +120,7 @@ class StoragePage(View):
         return archive is not None and archive.storage is not None and name_in(archive.storage) == self.storage.name
 
     def _deployments(self) -> Iterator[Deployment]:
-        after: str | None = None
-        for _ in range(MOST_LOOKED_AT // Page().limit):
-            portion = self.client.read_deployments(DeploymentFilter(), Page(after=after))
-            yield from portion
-            if len(portion) < Page().limit:
-                return
-            after = portion[-1].id
+        return islice(all_of(self.client.read_deployments, DeploymentFilter()), MOST_LOOKED_AT)
 
     # What can be done
 
